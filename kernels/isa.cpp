@@ -1,0 +1,83 @@
+#include "kernels/isa.h"
+
+#include <atomic>
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
+namespace espalier {
+namespace {
+
+#if defined(__x86_64__)
+constexpr Isa built[] = {Isa::avx512, Isa::avx2, Isa::scalar};
+#elif defined(__aarch64__)
+constexpr Isa built[] = {Isa::neon, Isa::scalar};
+#else
+constexpr Isa built[] = {Isa::scalar};
+#endif
+
+constexpr struct {
+  Isa isa;
+  const char* name;
+} names[] = {{Isa::scalar, "scalar"}, {Isa::neon, "neon"}, {Isa::avx2, "avx2"}, {Isa::avx512, "avx512"}};
+
+#if defined(__x86_64__)
+constexpr unsigned bit(int position) { return 1u << position; }
+
+unsigned long long enabled_state() noexcept {
+  unsigned low = 0, high = 0;
+  __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  return (static_cast<unsigned long long>(high) << 32) | low;
+}
+
+// Intel SDM vol. 1, 15.2: the feature bits count only once the OS saves the registers they use.
+Isa detect() noexcept {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  if (!__get_cpuid(1, &a, &b, &c, &d)) return Isa::scalar;
+  const unsigned osxsave = bit(27), fma = bit(12), f16c = bit(29);
+  if ((c & (osxsave | fma | f16c)) != (osxsave | fma | f16c)) return Isa::scalar;
+  const unsigned long long state = enabled_state();
+  constexpr unsigned long long ymm = 0x6, zmm = 0xe6;
+  if ((state & ymm) != ymm || !__get_cpuid_count(7, 0, &a, &b, &c, &d)) return Isa::scalar;
+  if (!(b & bit(5))) return Isa::scalar;
+  const unsigned f_dq_cd_bw_vl = bit(16) | bit(17) | bit(28) | bit(30) | bit(31);
+  if ((state & zmm) == zmm && (b & f_dq_cd_bw_vl) == f_dq_cd_bw_vl) return Isa::avx512;
+  return Isa::avx2;
+}
+#elif defined(__aarch64__)
+Isa detect() noexcept { return Isa::neon; }  // Advanced SIMD is part of the AArch64 base
+#else
+Isa detect() noexcept { return Isa::scalar; }
+#endif
+
+const Isa best = detect();
+std::atomic<Isa> limit{best};
+
+}  // namespace
+
+std::span<const Isa> built_isas() noexcept { return built; }
+
+const char* isa_name(Isa isa) noexcept {
+  for (const auto& entry : names)
+    if (entry.isa == isa) return entry.name;
+  return "unknown";
+}
+
+std::optional<Isa> isa_from_name(std::string_view name) noexcept {
+  for (const auto& entry : names)
+    if (name == entry.name) return entry.isa;
+  return std::nullopt;
+}
+
+bool cpu_can_run(Isa isa) noexcept {
+  bool built_here = false;
+  for (Isa candidate : built) built_here |= candidate == isa;
+  return built_here && isa <= best;
+}
+
+Isa isa_limit() noexcept { return limit.load(std::memory_order_relaxed); }
+void limit_isa(Isa isa) noexcept { limit.store(isa, std::memory_order_relaxed); }
+bool isa_allowed(Isa isa) noexcept { return isa <= isa_limit(); }
+
+}  // namespace espalier

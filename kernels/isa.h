@@ -1,0 +1,40 @@
+// What this CPU can run, and which kernel rows the process may use.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <string_view>
+
+namespace espalier {
+
+// Instruction sets that kernels are written for. A row of a kernel table names one of them.
+enum class Isa { scalar, neon, avx2, avx512 };
+
+// Every Isa that this build has rows for, best first.
+std::span<const Isa> built_isas() noexcept;
+
+const char* isa_name(Isa isa) noexcept;
+std::optional<Isa> isa_from_name(std::string_view name) noexcept;
+
+// True when the processor and the operating system (XCR0) both support `isa`.
+bool cpu_can_run(Isa isa) noexcept;
+
+// The most capable set that kernels may use: the best the CPU can run until `limit_isa` lowers it.
+Isa isa_limit() noexcept;
+
+// Lowers (or restores) the limit. Assumes cpu_can_run(isa); engine/dispatch.h is the checked door.
+void limit_isa(Isa isa) noexcept;
+
+// True when a row for `isa` may run under the present limit.
+bool isa_allowed(Isa isa) noexcept;
+
+// The first row that may run. Tables end with a scalar row, so there always is one.
+template <class Row>
+const Row& best_row(std::span<const Row> rows) noexcept {
+  for (const Row& row : rows)
+    if (isa_allowed(row.isa)) return row;
+  return rows.back();
+}
+
+}  // namespace espalier

@@ -1,0 +1,29 @@
+// How a kernel's rows are declared and listed: one function an instruction set, best first.
+#pragma once
+
+#include "kernels/isa.h"
+
+#if defined(__x86_64__)
+#define ESPALIER_DECLARE_ISAS(...) \
+  namespace avx512 { __VA_ARGS__ } \
+  namespace avx2 { __VA_ARGS__ }
+#define ESPALIER_ISA_ROWS(...) {Isa::avx512, avx512::__VA_ARGS__}, {Isa::avx2, avx2::__VA_ARGS__},
+#elif defined(__aarch64__)
+#define ESPALIER_DECLARE_ISAS(...) \
+  namespace neon { __VA_ARGS__ }
+#define ESPALIER_ISA_ROWS(...) {Isa::neon, neon::__VA_ARGS__},
+#else
+#define ESPALIER_DECLARE_ISAS(...)
+#define ESPALIER_ISA_ROWS(...)
+#endif
+
+namespace espalier {
+
+// One row of a kernel's table. Every kernel's table is an array of these for its function type.
+template <class Function>
+struct KernelRow {
+  Isa isa;
+  Function* run;
+};
+
+}  // namespace espalier

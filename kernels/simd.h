@@ -1,0 +1,218 @@
+// The vocabulary that every SIMD algorithm is written in: sixteen logical lanes on every ISA.
+//
+// `f32x16` is one AVX-512 register, two AVX2 registers or four NEON registers. Each lane sees the
+// same IEEE operation in the same order everywhere, and reduce_add() adds lanes in one fixed tree,
+// so a row-wise algorithm written on it gives the same bits on every ISA.
+//
+// Only *_simd.h files include this, and only the per-ISA translation units include those. The build
+// defines ESPALIER_ISA as the namespace of the unit. Everything here is force-inlined, and xsimd is
+// renamed per ISA, so that no symbol compiled for one ISA can be linked into another's code.
+#pragma once
+
+#include <cstdint>
+
+#define ESPALIER_CONCAT_(a, b) a##b
+#define ESPALIER_CONCAT(a, b) ESPALIER_CONCAT_(a, b)
+#define xsimd ESPALIER_CONCAT(xsimd_, ESPALIER_ISA)
+#include <xsimd/xsimd.hpp>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+#define ESPALIER_INLINE inline __attribute__((always_inline))
+
+namespace espalier::ESPALIER_ISA {
+
+#if defined(__AVX512F__)
+using Arch = xsimd::avx512bw;
+#elif defined(__AVX2__)
+using Arch = xsimd::fma3<xsimd::avx2>;
+#elif defined(__ARM_NEON)
+using Arch = xsimd::neon64;
+#endif
+
+using f32 = xsimd::batch<float, Arch>;    // one hardware register of floats
+using i32 = xsimd::batch<int32_t, Arch>;  // and of integers
+constexpr int hardware_lanes = static_cast<int>(f32::size);
+constexpr int logical_lanes = 16;
+constexpr int registers = logical_lanes / hardware_lanes;
+
+// ---- one hardware register -------------------------------------------------------------------
+
+// a * b + c with one rounding.
+ESPALIER_INLINE f32 fma(f32 a, f32 b, f32 c) {
+#if defined(__AVX512F__)
+  return _mm512_fmadd_ps(a, b, c);
+#elif defined(__AVX2__)
+  return _mm256_fmadd_ps(a, b, c);
+#else
+  return vfmaq_f32(c, a, b);
+#endif
+}
+
+// The first `n` floats at p (0 <= n <= hardware_lanes); lanes past them hold `fill` and their
+// memory is not touched.
+ESPALIER_INLINE f32 load_part(const float* p, int n, float fill = 0.0f) {
+#if defined(__AVX512F__)
+  const __mmask16 keep = static_cast<__mmask16>((1u << n) - 1u);
+  return _mm512_mask_loadu_ps(_mm512_set1_ps(fill), keep, p);
+#elif defined(__AVX2__)
+  const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+  const __m256i keep = _mm256_cmpgt_epi32(_mm256_set1_epi32(n), lane);
+  return _mm256_blendv_ps(_mm256_set1_ps(fill), _mm256_maskload_ps(p, keep),
+                          _mm256_castsi256_ps(keep));
+#else
+  float lanes[hardware_lanes] = {fill, fill, fill, fill};
+  for (int i = 0; i < n; ++i) lanes[i] = p[i];
+  return f32::load_unaligned(lanes);
+#endif
+}
+
+// Stores the first `n` lanes (0 <= n <= hardware_lanes) and touches no memory past them.
+ESPALIER_INLINE void store_part(float* p, f32 v, int n) {
+#if defined(__AVX512F__)
+  _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1u << n) - 1u), v);
+#elif defined(__AVX2__)
+  const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+  _mm256_maskstore_ps(p, _mm256_cmpgt_epi32(_mm256_set1_epi32(n), lane), v);
+#else
+  float lanes[hardware_lanes];
+  v.store_unaligned(lanes);
+  for (int i = 0; i < n; ++i) p[i] = lanes[i];
+#endif
+}
+
+// ---- sixteen logical lanes -------------------------------------------------------------------
+
+struct f32x16 {
+  f32 part[registers];
+};
+
+struct mask16 {
+  xsimd::batch_bool<float, Arch> part[registers];
+};
+
+// Applies `f` to each register of its arguments.
+template <class F, class... V>
+ESPALIER_INLINE f32x16 each(F f, const V&... v) {
+  f32x16 out;
+  for (int i = 0; i < registers; ++i) out.part[i] = f(v.part[i]...);
+  return out;
+}
+
+ESPALIER_INLINE f32x16 broadcast(float value) {
+  f32x16 out;
+  for (int i = 0; i < registers; ++i) out.part[i] = f32(value);
+  return out;
+}
+
+ESPALIER_INLINE f32x16 load(const float* p) {
+  f32x16 out;
+  for (int i = 0; i < registers; ++i) out.part[i] = f32::load_unaligned(p + i * hardware_lanes);
+  return out;
+}
+
+// How many of the first `n` logical lanes register `i` holds.
+ESPALIER_INLINE int lanes_in(int i, int n) {
+  const int left = n - i * hardware_lanes;
+  return left < 0 ? 0 : left > hardware_lanes ? hardware_lanes : left;
+}
+
+// The first `n` floats at p (0 <= n <= 16); the other lanes hold `fill` and are not read.
+ESPALIER_INLINE f32x16 load(const float* p, int n, float fill = 0.0f) {
+  f32x16 out;
+  for (int i = 0; i < registers; ++i) {
+    const int count = lanes_in(i, n);
+    out.part[i] = count ? load_part(p + i * hardware_lanes, count, fill) : f32(fill);
+  }
+  return out;
+}
+
+ESPALIER_INLINE void store(float* p, const f32x16& v) {
+  for (int i = 0; i < registers; ++i) v.part[i].store_unaligned(p + i * hardware_lanes);
+}
+
+// Stores the first `n` lanes (0 <= n <= 16) and touches no memory past them.
+ESPALIER_INLINE void store(float* p, const f32x16& v, int n) {
+  for (int i = 0; i < registers; ++i)
+    if (const int count = lanes_in(i, n)) store_part(p + i * hardware_lanes, v.part[i], count);
+}
+
+ESPALIER_INLINE f32x16 operator+(const f32x16& a, const f32x16& b) {
+  return each([](f32 x, f32 y) { return x + y; }, a, b);
+}
+ESPALIER_INLINE f32x16 operator-(const f32x16& a, const f32x16& b) {
+  return each([](f32 x, f32 y) { return x - y; }, a, b);
+}
+ESPALIER_INLINE f32x16 operator*(const f32x16& a, const f32x16& b) {
+  return each([](f32 x, f32 y) { return x * y; }, a, b);
+}
+ESPALIER_INLINE f32x16 operator/(const f32x16& a, const f32x16& b) {
+  return each([](f32 x, f32 y) { return x / y; }, a, b);
+}
+// Flips the sign bit, of zeros and NaNs too.
+ESPALIER_INLINE f32x16 operator-(const f32x16& a) {
+  return each([](f32 x) { return x ^ f32(-0.0f); }, a);
+}
+ESPALIER_INLINE f32x16 fma(const f32x16& a, const f32x16& b, const f32x16& c) {
+  return each([](f32 x, f32 y, f32 z) { return fma(x, y, z); }, a, b, c);
+}
+ESPALIER_INLINE f32x16 sqrt(const f32x16& a) {
+  return each([](f32 x) { return xsimd::sqrt(x); }, a);
+}
+ESPALIER_INLINE f32x16 abs(const f32x16& a) {
+  return each([](f32 x) { return xsimd::bitwise_andnot(x, f32(-0.0f)); }, a);
+}
+// |magnitude| with the sign bit of `sign`.
+ESPALIER_INLINE f32x16 copysign(const f32x16& magnitude, const f32x16& sign) {
+  const auto one = [](f32 m, f32 s) {
+    return xsimd::bitwise_andnot(m, f32(-0.0f)) | (s & f32(-0.0f));
+  };
+  return each(one, magnitude, sign);
+}
+
+ESPALIER_INLINE mask16 operator<(const f32x16& a, const f32x16& b) {
+  mask16 out;
+  for (int i = 0; i < registers; ++i) out.part[i] = a.part[i] < b.part[i];
+  return out;
+}
+ESPALIER_INLINE mask16 operator>(const f32x16& a, const f32x16& b) { return b < a; }
+// Lanes of `a` where the mask is set, else of `b`.
+ESPALIER_INLINE f32x16 select(const mask16& m, const f32x16& a, const f32x16& b) {
+  f32x16 out;
+  for (int i = 0; i < registers; ++i) out.part[i] = xsimd::select(m.part[i], a.part[i], b.part[i]);
+  return out;
+}
+
+// Calls f(offset, count) for each block of up to sixteen of `width` elements; only the last is short.
+template <class F>
+ESPALIER_INLINE void blocks(int64_t width, F f) {
+  int64_t i = 0;
+  for (; i + logical_lanes <= width; i += logical_lanes) f(i, logical_lanes);
+  if (i < width) f(i, static_cast<int>(width - i));
+}
+
+// a > b ? a : b, so the second operand wins where either is NaN.
+ESPALIER_INLINE f32x16 max(const f32x16& a, const f32x16& b) { return select(a > b, a, b); }
+// a < b ? a : b, so the second operand wins where either is NaN.
+ESPALIER_INLINE f32x16 min(const f32x16& a, const f32x16& b) { return select(a < b, a, b); }
+
+// One fixed tree whatever the width: lane i meets i + 8, then i + 4, i + 2, i + 1.
+template <class Combine>
+ESPALIER_INLINE float reduce(const f32x16& a, Combine combine) {
+  alignas(64) float lane[logical_lanes];
+  store(lane, a);
+  for (int half = logical_lanes / 2; half > 0; half /= 2)
+    for (int i = 0; i < half; ++i) lane[i] = combine(lane[i], lane[i + half]);
+  return lane[0];
+}
+ESPALIER_INLINE float reduce_add(const f32x16& a) {
+  return reduce(a, [](float x, float y) { return x + y; });
+}
+// The largest lane, or NaN when any lane is NaN.
+ESPALIER_INLINE float reduce_max(const f32x16& a) {
+  return reduce(a, [](float x, float y) { return x > y || x != x ? x : y; });
+}
+
+}  // namespace espalier::ESPALIER_ISA

@@ -1,0 +1,125 @@
+// What every kernel test needs: memory with guard pages, every row that runs here, special values,
+// and the comparison of a row with the double-precision reference.
+#pragma once
+
+#include <doctest/doctest.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <new>
+#include <random>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "kernels/isa.h"
+
+namespace espalier::test {
+
+// `count` values that end (or start) exactly at an inaccessible page, so that one element too far
+// is a crash. `offset` moves a front-guarded start off its alignment by whole elements.
+enum class Guard { front, back };
+
+template <class T>
+class Guarded {
+ public:
+  explicit Guarded(size_t count, Guard guard = Guard::back, size_t offset = 0) : count_(count) {
+    const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+    const size_t inside = ((count + offset) * sizeof(T) + page) / page * page;
+    mapped_ = inside + 2 * page;
+    base_ = static_cast<char*>(
+        mmap(nullptr, mapped_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    if (base_ == MAP_FAILED) throw std::bad_alloc();
+    mprotect(base_, page, PROT_NONE);
+    mprotect(base_ + mapped_ - page, page, PROT_NONE);
+    char* first = guard == Guard::front ? base_ + page + offset * sizeof(T)
+                                        : base_ + mapped_ - page - count * sizeof(T);
+    data_ = reinterpret_cast<T*>(first);
+  }
+  ~Guarded() { munmap(base_, mapped_); }
+  Guarded(const Guarded&) = delete;
+  Guarded& operator=(const Guarded&) = delete;
+
+  T* data() { return data_; }
+  const T* data() const { return data_; }
+  size_t size() const { return count_; }
+  T& operator[](size_t i) { return data_[i]; }
+  const T& operator[](size_t i) const { return data_[i]; }
+  T* begin() { return data_; }
+  T* end() { return data_ + count_; }
+
+ private:
+  size_t count_, mapped_ = 0;
+  char* base_ = nullptr;
+  T* data_ = nullptr;
+};
+
+// Fills with a reproducible normal sample.
+template <class Range>
+void fill_normal(Range& values, unsigned seed, double deviation = 1.0) {
+  std::mt19937 engine(seed);
+  std::normal_distribution<double> normal(0.0, deviation);
+  for (auto& v : values) v = static_cast<std::remove_reference_t<decltype(v)>>(normal(engine));
+}
+
+inline const std::vector<float>& special_values() {
+  using limits = std::numeric_limits<float>;
+  static const std::vector<float> values = {
+      0.0f, -0.0f, limits::denorm_min(), -limits::denorm_min(), limits::min(), -limits::min(),
+      1.0f, -1.0f, limits::max(), limits::lowest(), limits::infinity(), -limits::infinity(),
+      limits::quiet_NaN()};
+  return values;
+}
+
+// Calls f(row) for every row of a table that this machine may run, with its name as context.
+template <class Row, class F>
+void for_each_row(std::span<const Row> rows, F f) {
+  for (const Row& row : rows) {
+    if (!isa_allowed(row.isa)) continue;
+    INFO("row: ", isa_name(row.isa));
+    f(row);
+  }
+}
+
+// Calls f(width, guard, offset) over widths 0 to 67, both guards, and misaligned starts.
+template <class F>
+void for_each_width(F f) {
+  for (int64_t width = 0; width <= 67; ++width) {
+    INFO("width: ", width);
+    f(width, Guard::back, size_t{0});
+    for (size_t offset : {size_t{0}, size_t{1}, size_t{3}}) f(width, Guard::front, offset);
+  }
+}
+
+template <class T>
+bool same_bits(const T& a, const T& b) {
+  return std::memcmp(&a, &b, sizeof(T)) == 0;
+}
+
+// True when both are NaN, equal, or within `bound` of each other.
+inline bool agrees(double value, double reference, double bound) {
+  if (std::isnan(reference)) return std::isnan(value);
+  if (std::isinf(reference) || std::isinf(value)) return value == reference;
+  return std::abs(value - reference) <= bound;
+}
+
+// Checks each value against its reference within bound(i), a formula of the caller's.
+template <class Values, class References, class Bound>
+void check_close(const Values& values, const References& references, Bound bound) {
+  for (size_t i = 0; i < references.size(); ++i) {
+    const double value = static_cast<double>(values[i]);
+    const double reference = static_cast<double>(references[i]);
+    if (agrees(value, reference, bound(i))) continue;
+    INFO("at ", i, ": got ", value, ", reference ", reference, ", bound ", bound(i));
+    CHECK(false);
+    return;
+  }
+}
+
+constexpr double epsilon = std::numeric_limits<float>::epsilon();
+
+}  // namespace espalier::test
