@@ -20,7 +20,8 @@ constexpr Isa built[] = {Isa::scalar};
 constexpr struct {
   Isa isa;
   const char* name;
-} names[] = {{Isa::scalar, "scalar"}, {Isa::neon, "neon"}, {Isa::avx2, "avx2"}, {Isa::avx512, "avx512"}};
+} names[] = {
+    {Isa::scalar, "scalar"}, {Isa::neon, "neon"}, {Isa::avx2, "avx2"}, {Isa::avx512, "avx512"}};
 
 #if defined(__x86_64__)
 constexpr unsigned bit(int position) { return 1u << position; }

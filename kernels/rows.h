@@ -5,12 +5,18 @@
 
 #if defined(__x86_64__)
 #define ESPALIER_DECLARE_ISAS(...) \
-  namespace avx512 { __VA_ARGS__ } \
-  namespace avx2 { __VA_ARGS__ }
+  namespace avx512 {               \
+  __VA_ARGS__                      \
+  }                                \
+  namespace avx2 {                 \
+  __VA_ARGS__                      \
+  }
 #define ESPALIER_ISA_ROWS(...) {Isa::avx512, avx512::__VA_ARGS__}, {Isa::avx2, avx2::__VA_ARGS__},
 #elif defined(__aarch64__)
 #define ESPALIER_DECLARE_ISAS(...) \
-  namespace neon { __VA_ARGS__ }
+  namespace neon {                 \
+  __VA_ARGS__                      \
+  }
 #define ESPALIER_ISA_ROWS(...) {Isa::neon, neon::__VA_ARGS__},
 #else
 #define ESPALIER_DECLARE_ISAS(...)

@@ -185,7 +185,8 @@ ESPALIER_INLINE f32x16 select(const mask16& m, const f32x16& a, const f32x16& b)
   return out;
 }
 
-// Calls f(offset, count) for each block of up to sixteen of `width` elements; only the last is short.
+// Calls f(offset, count) for each block of up to sixteen of `width` elements; only the last is
+// short.
 template <class F>
 ESPALIER_INLINE void blocks(int64_t width, F f) {
   int64_t i = 0;

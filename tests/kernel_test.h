@@ -68,10 +68,19 @@ void fill_normal(Range& values, unsigned seed, double deviation = 1.0) {
 
 inline const std::vector<float>& special_values() {
   using limits = std::numeric_limits<float>;
-  static const std::vector<float> values = {
-      0.0f, -0.0f, limits::denorm_min(), -limits::denorm_min(), limits::min(), -limits::min(),
-      1.0f, -1.0f, limits::max(), limits::lowest(), limits::infinity(), -limits::infinity(),
-      limits::quiet_NaN()};
+  static const std::vector<float> values = {0.0f,
+                                            -0.0f,
+                                            limits::denorm_min(),
+                                            -limits::denorm_min(),
+                                            limits::min(),
+                                            -limits::min(),
+                                            1.0f,
+                                            -1.0f,
+                                            limits::max(),
+                                            limits::lowest(),
+                                            limits::infinity(),
+                                            -limits::infinity(),
+                                            limits::quiet_NaN()};
   return values;
 }
 

@@ -1,6 +1,7 @@
 #include "kernels/softmax/softmax.h"
 
-#include "tests/kernel_test.h"
+#include "engine/ops/softmax.h"
+#include "tests/gradient_test.h"
 
 namespace espalier::test {
 namespace {
@@ -82,6 +83,21 @@ TEST_CASE("softmax SIMD rows give the same bits") {
       for (size_t i = 0; i < y.size(); ++i) CHECK(same_bits(y[i], first[i]));
     });
   }
+}
+
+TEST_CASE("softmax gradients match finite differences") {
+  check_gradients([](const auto& x) { return softmax(x[0]); }, {random_tensor({3, 7}, 1)});
+  check_gradients([](const auto& x) { return softmax(x[0], 1); }, {random_tensor({2, 5, 3}, 2)});
+  check_gradients([](const auto& x) { return softmax(x[0], 0); }, {random_tensor({4}, 3)});
+}
+
+TEST_CASE("softmax refuses what it cannot take") {
+  CHECK_THROWS_WITH_AS(softmax(Tensor::zeros({2}, DType::s8)),
+                       "softmax: x is s8 [2]; expected f32 or f64; convert it with to(DType::f32)",
+                       Error);
+  CHECK_THROWS_AS(softmax(Tensor::zeros({2, 2}), 2), Error);
+  CHECK_THROWS_AS(softmax(Tensor()), Error);
+  CHECK(softmax(Tensor::zeros({0, 3})).numel() == 0);
 }
 
 }  // namespace espalier::test

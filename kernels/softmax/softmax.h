@@ -25,6 +25,7 @@ std::span<const KernelRow<SoftmaxForward<T>>> softmax_forward_kernels() noexcept
 template <class T>
 std::span<const KernelRow<SoftmaxBackward<T>>> softmax_backward_kernels() noexcept;
 
-ESPALIER_DECLARE_ISAS(SoftmaxForward<float> softmax_forward; SoftmaxBackward<float> softmax_backward;)
+ESPALIER_DECLARE_ISAS(SoftmaxForward<float> softmax_forward;
+                      SoftmaxBackward<float> softmax_backward;)
 
 }  // namespace espalier

@@ -32,9 +32,8 @@ void softmax_backward(const float* y, const float* dy, float* dx, int64_t rows,
     f32x16 sum = broadcast(0.0f);
     blocks(width, [&](int64_t i, int n) { sum = fma(load(dy + i, n), load(y + i, n), sum); });
     const f32x16 dot = broadcast(reduce_add(sum));
-    blocks(width, [&](int64_t i, int n) {
-      store(dx + i, load(y + i, n) * (load(dy + i, n) - dot), n);
-    });
+    blocks(width,
+           [&](int64_t i, int n) { store(dx + i, load(y + i, n) * (load(dy + i, n) - dot), n); });
   }
 }
 

@@ -1,0 +1,154 @@
+#include "engine/autograd.h"
+
+#include <algorithm>
+#include <unordered_set>
+
+#include "engine/profiler.h"
+
+namespace espalier {
+namespace {
+
+thread_local bool recording = true;
+
+template <class T>
+void add_into(const Tensor& sum, const Tensor& term) {
+  T* s = sum.data<T>();
+  const T* t = term.data<T>();
+  if (term.is_contiguous() && sum.is_contiguous()) {
+    for (int64_t i = 0, n = sum.numel(); i < n; ++i) s[i] += t[i];
+  } else {
+    for_each_element(sum.shape(), sum.strides(), term.strides(),
+                     [&](int64_t a, int64_t b) { s[a] += t[b]; });
+  }
+}
+
+void accumulate(const Tensor& sum, const Tensor& term) {
+  visit_floating_point(sum.dtype(), [&]<class T>() { add_into<T>(sum, term); });
+}
+
+Tensor copy_of(const Tensor& x) {
+  Tensor out = Tensor::empty(x.shape(), x.dtype());
+  out.copy_(x);
+  return out;
+}
+
+// A leaf's place in the sink's arena.
+Tensor sink_view(const GradientSink& sink, const Tensor& leaf) {
+  return sink.arena.as_strided(leaf.shape(), contiguous_strides(leaf.shape()),
+                               sink.arena.storage_offset() + leaf.arena_offset());
+}
+
+// Every operation that `root` depends on, latest first. Iterative: a tape may be of any length.
+std::vector<Node*> latest_first(Node* root) {
+  std::vector<Node*> order, open{root};
+  std::unordered_set<Node*> seen{root};
+  while (!open.empty()) {
+    Node* node = open.back();
+    open.pop_back();
+    order.push_back(node);
+    for (const Edge& edge : node->edges)
+      if (edge.node && seen.insert(edge.node.get()).second) open.push_back(edge.node.get());
+  }
+  std::sort(order.begin(), order.end(),
+            [](const Node* a, const Node* b) { return a->sequence > b->sequence; });
+  return order;
+}
+
+void start_gradient(Node& node, const Tensor& root, const Tensor& seed) {
+  if (seed.defined()) {
+    check_shape("backward", "seed", seed, root.shape());
+    check_same_dtype("backward", "seed", seed, root);
+    node.gradient = seed.detach();
+  } else if (root.numel() == 1) {
+    node.gradient = Tensor::full(root.shape(), 1.0, root.dtype());
+  } else {
+    argument_error("backward", "root", root.describe(), "one element",
+                   "reduce it with sum() or mean(), or give options.seed");
+  }
+}
+
+}  // namespace
+
+Node::~Node() {
+  std::vector<std::shared_ptr<Node>> orphans;
+  const auto collect = [&](Node& node) {
+    for (Edge& edge : node.edges)
+      if (edge.node) orphans.push_back(std::move(edge.node));
+    node.backward = nullptr;
+  };
+  collect(*this);
+  while (!orphans.empty()) {
+    const std::shared_ptr<Node> node = std::move(orphans.back());
+    orphans.pop_back();
+    if (node.use_count() == 1) collect(*node);
+  }
+}
+
+bool InputGradients::wants(int i) const { return node_.edges[static_cast<size_t>(i)].wanted(); }
+
+void InputGradients::add(int i, Tensor gradient) {
+  const Edge& edge = node_.edges[static_cast<size_t>(i)];
+  if (!edge.wanted()) return;
+  const NoGradGuard off;
+  const Shape& shape = edge.node ? edge.node->output_shape : edge.leaf.shape();
+  check_shape(node_.op->name, "gradient", gradient, shape);
+  if (edge.node && !edge.node->gradient.defined()) {
+    edge.node->gradient = gradient.detach();
+    edge.node->owns_gradient = false;
+    return;
+  }
+  const Destination to = destination(i);
+  to.accumulate ? accumulate(to.tensor, gradient) : to.tensor.copy_(gradient);
+}
+
+InputGradients::Destination InputGradients::destination(int i) {
+  const Edge& edge = node_.edges[static_cast<size_t>(i)];
+  if (edge.node) {
+    Node& target = *edge.node;
+    const bool fresh = !target.gradient.defined();
+    if (fresh)
+      target.gradient = Tensor::empty(target.output_shape, target.output_dtype);
+    else if (!target.owns_gradient)
+      target.gradient = copy_of(target.gradient);
+    target.owns_gradient = true;
+    return {target.gradient, !fresh};
+  }
+  if (sink_ && edge.leaf.arena_offset() >= 0) return {sink_view(*sink_, edge.leaf), true};
+  if (const Tensor sum = edge.leaf.grad(); sum.defined()) return {sum, true};
+  const Tensor fresh = Tensor::empty(edge.leaf.shape(), edge.leaf.dtype());
+  edge.leaf.set_grad(fresh);
+  return {fresh, false};
+}
+
+void backward(const Tensor& root, const BackwardOptions& options) {
+  check_floating_point("backward", "root", root);
+  if (!root.grad_fn())
+    argument_error("backward", "root", "no output of a recorded operation",
+                   "a tensor that depends on one with requires_grad",
+                   "was it computed under NoGradGuard?");
+  const NoGradGuard off;
+  const std::shared_ptr<Node> first = root.grad_fn();
+  const std::vector<Node*> order = latest_first(first.get());
+  for (const Node* node : order)
+    if (!node->backward)
+      argument_error("backward", "root", "on a tape already used", "a fresh forward pass",
+                     "or pass retain_graph the first time");
+  start_gradient(*first, root, options.seed);
+  for (Node* node : order) {
+    const Tensor gradient = std::move(node->gradient);
+    node->gradient = Tensor();
+    node->owns_gradient = false;
+    if (gradient.defined()) {
+      const profiler::Scope scope(node->op->name, "backward");
+      InputGradients inputs(*node, options.sink);
+      node->backward(gradient, inputs);
+    }
+    if (!options.retain_graph) node->backward = nullptr;
+  }
+}
+
+bool grad_enabled() noexcept { return recording; }
+GradGuard::GradGuard(bool enabled) noexcept : before_(recording) { recording = enabled; }
+GradGuard::~GradGuard() { recording = before_; }
+
+}  // namespace espalier

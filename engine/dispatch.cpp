@@ -1,0 +1,29 @@
+#include "engine/dispatch.h"
+
+#include <cstdlib>
+#include <string>
+
+#include "engine/error.h"
+
+namespace espalier {
+
+void set_isa(std::string_view name) {
+  const auto isa = isa_from_name(name);
+  if (isa && cpu_can_run(*isa)) return limit_isa(*isa);
+  std::string runnable;
+  for (Isa candidate : built_isas())
+    if (cpu_can_run(candidate))
+      runnable += (runnable.empty() ? "" : ", ") + std::string(isa_name(candidate));
+  throw Error(ErrorKind::device, "ISA '" + std::string(name) + "' " +
+                                     (isa ? "is not supported by this CPU" : "is unknown") +
+                                     "; this machine runs " + runnable);
+}
+
+void apply_isa_environment() {
+  [[maybe_unused]] static const bool applied = [] {
+    if (const char* name = std::getenv("ESPALIER_ISA"); name && *name) set_isa(name);
+    return true;
+  }();
+}
+
+}  // namespace espalier

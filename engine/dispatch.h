@@ -1,0 +1,24 @@
+// Which kernel row runs: the best one under ESPALIER_ISA or the --isa flag.
+#pragma once
+
+#include <string_view>
+
+#include "kernels/isa.h"
+
+namespace espalier {
+
+// Restricts kernels to `name` and below, e.g. "avx2". Throws a device error, with the names that
+// would be right, when the name is unknown or this CPU lacks the set.
+void set_isa(std::string_view name);
+
+// Applies the ESPALIER_ISA environment variable once; later calls do nothing. Throws as set_isa.
+void apply_isa_environment();
+
+// The best row that may run, with ESPALIER_ISA honoured.
+template <class Row>
+const Row& kernel(std::span<const Row> rows) {
+  apply_isa_environment();
+  return best_row(rows);
+}
+
+}  // namespace espalier

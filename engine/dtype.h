@@ -1,0 +1,53 @@
+// Element types. Data may be of any of them; arithmetic exists where kernels do.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <type_traits>
+
+namespace espalier {
+
+enum class DType : uint8_t { f32, f64, f16, bf16, s8, u8, s32, s64, boolean };
+
+// Storage of the half-precision types: the bits alone, no arithmetic.
+struct Float16 {
+  uint16_t bits;
+};
+struct BFloat16 {
+  uint16_t bits;
+};
+
+size_t dtype_size(DType dtype) noexcept;       // bytes an element
+const char* dtype_name(DType dtype) noexcept;  // "f32", …, "bool"
+std::optional<DType> dtype_from_name(std::string_view name) noexcept;
+
+constexpr bool is_floating_point(DType dtype) noexcept { return dtype <= DType::bf16; }
+
+// The DType of a C++ type.
+template <class T>
+constexpr DType dtype_of() noexcept {
+  if constexpr (std::is_same_v<T, float>)
+    return DType::f32;
+  else if constexpr (std::is_same_v<T, double>)
+    return DType::f64;
+  else if constexpr (std::is_same_v<T, Float16>)
+    return DType::f16;
+  else if constexpr (std::is_same_v<T, BFloat16>)
+    return DType::bf16;
+  else if constexpr (std::is_same_v<T, int8_t>)
+    return DType::s8;
+  else if constexpr (std::is_same_v<T, uint8_t>)
+    return DType::u8;
+  else if constexpr (std::is_same_v<T, int32_t>)
+    return DType::s32;
+  else if constexpr (std::is_same_v<T, int64_t>)
+    return DType::s64;
+  else {
+    static_assert(std::is_same_v<T, bool>, "no DType for this type");
+    return DType::boolean;
+  }
+}
+
+}  // namespace espalier

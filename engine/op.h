@@ -1,0 +1,77 @@
+// One record an operation call: the tape (and later the capture) consumes it, and nothing else
+// describes what ran.
+#pragma once
+
+#include <functional>
+#include <initializer_list>
+#include <variant>
+
+#include "engine/tensor.h"
+
+namespace espalier {
+
+struct GradientSink;  // engine/autograd.h
+
+// A named constant of one call: a dimension, an epsilon, a list of sizes, a mode.
+struct Attribute {
+  const char* name;
+  std::variant<int64_t, double, const char*, Shape> value;
+};
+using Attributes = std::initializer_list<Attribute>;
+using Inputs = std::initializer_list<Tensor>;
+
+// What is known of an operation beside its arithmetic; one constant in the op's own file.
+struct Op {
+  const char* name;
+  // Floating-point operations of one forward call; null where it only moves data.
+  int64_t (*flops)(Inputs inputs, const Tensor& output) = nullptr;
+};
+
+// The gradients of one operation's inputs, filled by its backward function.
+class InputGradients {
+ public:
+  InputGradients(Node& node, const GradientSink* sink) : node_(node), sink_(sink) {}
+
+  // True when input `i` needs a gradient; skip the work otherwise.
+  bool wants(int i) const;
+  // Adds `gradient` (the input's shape and dtype) to what input `i` has so far.
+  void add(int i, Tensor gradient);
+
+  // Where a kernel that can accumulate may write by itself, saving a pass: contiguous memory of the
+  // input's shape. With `accumulate` it holds a sum to add to, otherwise it must be overwritten.
+  struct Destination {
+    Tensor tensor;
+    bool accumulate;
+  };
+  Destination destination(int i);
+
+ private:
+  Node& node_;
+  const GradientSink* sink_;
+};
+
+using Backward = std::function<void(const Tensor& output_gradient, InputGradients& inputs)>;
+
+// Every op ends with `return record(op, attributes, inputs, output, backward);`. When gradients are
+// on and an input needs one, `output` joins the tape; `backward` (with what it captured) is kept
+// until the tape has used it. Undefined inputs (an absent bias) are allowed. `backward` must
+// capture detach()ed tensors: the output's own handle would keep itself alive.
+Tensor record(const Op& op, Attributes attributes, Inputs inputs, const Tensor& output,
+              Backward backward);
+
+// ---- argument checks that ops share: each throws an argument error naming op and operand ----
+
+void check_defined(const char* op, const char* operand, const Tensor& x);
+// f32 or f64, where arithmetic exists.
+void check_floating_point(const char* op, const char* operand, const Tensor& x);
+void check_same_dtype(const char* op, const char* operand, const Tensor& x, const Tensor& like);
+void check_shape(const char* op, const char* operand, const Tensor& x, const Shape& expected);
+void check_min_rank(const char* op, const char* operand, const Tensor& x, int rank);
+
+// Calls f.operator()<T>() with float or double. Call check_floating_point first.
+template <class F>
+auto visit_floating_point(DType dtype, F f) {
+  return dtype == DType::f64 ? f.template operator()<double>() : f.template operator()<float>();
+}
+
+}  // namespace espalier

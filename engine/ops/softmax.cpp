@@ -1,0 +1,59 @@
+#include "engine/ops/softmax.h"
+
+#include "engine/dispatch.h"
+#include "engine/op.h"
+#include "engine/ops/view.h"
+#include "engine/parallel.h"
+#include "engine/profiler.h"
+#include "kernels/softmax/softmax.h"
+
+namespace espalier {
+namespace {
+
+// A maximum, a subtraction, an exponential counted as one, a sum and a division for each element.
+int64_t softmax_flops(Inputs inputs, const Tensor&) { return 5 * inputs.begin()->numel(); }
+
+constexpr Op softmax_op{"softmax", softmax_flops};
+
+template <class T>
+void forward_rows(const Tensor& x, const Tensor& y) {
+  const int64_t width = x.shape().back(), rows = width ? x.numel() / width : 0;
+  const auto& best = kernel(softmax_forward_kernels<T>());
+  parallel_for(rows, grain_for(width), [&](int64_t begin, int64_t end) {
+    best.run(x.data<T>() + begin * width, y.data<T>() + begin * width, end - begin, width);
+  });
+}
+
+template <class T>
+void backward_rows(const Tensor& y, const Tensor& dy, const Tensor& dx) {
+  const int64_t width = y.shape().back(), rows = width ? y.numel() / width : 0;
+  const auto& best = kernel(softmax_backward_kernels<T>());
+  parallel_for(rows, grain_for(width), [&](int64_t begin, int64_t end) {
+    const int64_t first = begin * width;
+    best.run(y.data<T>() + first, dy.data<T>() + first, dx.data<T>() + first, end - begin, width);
+  });
+}
+
+}  // namespace
+
+Tensor softmax(const Tensor& x, int64_t dim) {
+  check_floating_point(softmax_op.name, "x", x);
+  check_min_rank(softmax_op.name, "x", x, 1);
+  const int axis = normalize_dim(softmax_op.name, dim, x.rank());
+  if (axis != x.rank() - 1) return transpose(softmax(transpose(x, axis, -1), -1), axis, -1);
+
+  const profiler::Scope scope(softmax_op.name);
+  const Tensor in = contiguous(x.detach());
+  const Tensor y = Tensor::empty(x.shape(), x.dtype());
+  visit_floating_point(x.dtype(), [&]<class T>() { forward_rows<T>(in, y); });
+  // Backward keeps y alone.
+  return record(softmax_op, {{"dim", int64_t{axis}}}, {x}, y,
+                [y = y.detach()](const Tensor& gradient, InputGradients& inputs) {
+                  const Tensor dy = contiguous(gradient);
+                  const Tensor dx = Tensor::empty(y.shape(), y.dtype());
+                  visit_floating_point(y.dtype(), [&]<class T>() { backward_rows<T>(y, dy, dx); });
+                  inputs.add(0, dx);
+                });
+}
+
+}  // namespace espalier

@@ -1,0 +1,52 @@
+// The thread pool: work split by problem size, so that results never depend on the thread count.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <type_traits>
+
+namespace espalier {
+
+// A reference to a callable void(int64_t begin, int64_t end) that outlives the call.
+class RangeFunction {
+ public:
+  template <class F>
+  RangeFunction(F& f)
+      : object_(const_cast<void*>(static_cast<const void*>(&f))),
+        call_([](void* object, int64_t begin, int64_t end) {
+          (*static_cast<std::remove_reference_t<F>*>(object))(begin, end);
+        }) {}
+  void operator()(int64_t begin, int64_t end) const { call_(object_, begin, end); }
+
+ private:
+  void* object_;
+  void (*call_)(void*, int64_t, int64_t);
+};
+
+// Runs f over [0, count) in pieces of `grain` (the last may be short), on up to num_threads()
+// threads, the caller among them. Pieces depend on `count` and `grain` alone, so give a `grain`
+// that depends on the problem alone. Calls made from inside a piece run inline. The first exception
+// that a piece throws is rethrown here once all pieces are done.
+void parallel_for(int64_t count, int64_t grain, RangeFunction f);
+template <class F>
+requires(!std::is_same_v<std::remove_cvref_t<F>, RangeFunction>) void parallel_for(int64_t count,
+                                                                                   int64_t grain,
+                                                                                   F&& f) {
+  parallel_for(count, grain, RangeFunction(f));
+}
+
+// How many items of `cost` elements each make one piece worth handing to a thread.
+constexpr int64_t grain_for(int64_t cost) noexcept {
+  constexpr int64_t piece = 16'384;  // some 5 microseconds of element-wise work
+  return cost < piece ? piece / (cost > 0 ? cost : 1) : 1;
+}
+
+// The number of threads that parallel_for uses. It starts as the number of processors that this
+// process may use, by its affinity mask and its cgroup's CPU quota.
+int num_threads() noexcept;
+// Throws an argument error unless 1 <= count <= 1024.
+void set_num_threads(int count);
+// What the affinity mask and the cgroup allow.
+int default_num_threads() noexcept;
+
+}  // namespace espalier

@@ -1,0 +1,114 @@
+#include "engine/storage.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstdlib>
+#include <map>
+#include <mutex>
+#include <new>
+#include <vector>
+
+#include "engine/error.h"
+
+namespace espalier {
+namespace {
+
+// Freed blocks by size class. Classes are an eighth of a power of two apart, so that a tensor whose
+// size varies a little (a last, short batch) finds a block again and wastes at most an eighth.
+class BlockCache {
+ public:
+  std::byte* take(size_t bytes) {
+    const size_t size = class_size(bytes);
+    const std::lock_guard lock(mutex_);
+    in_use_ += size;
+    peak_ = std::max(peak_, in_use_);
+    if (auto& blocks = free_[size]; !blocks.empty()) {
+      std::byte* block = blocks.back();
+      blocks.pop_back();
+      cached_ -= size;
+      return block;
+    }
+    void* block = std::aligned_alloc(Storage::alignment, size);
+    if (block) return static_cast<std::byte*>(block);
+    in_use_ -= size;
+    throw std::bad_alloc();
+  }
+
+  void give(std::byte* block, size_t bytes) noexcept {
+    const size_t size = class_size(bytes);
+    const std::lock_guard lock(mutex_);
+    free_[size].push_back(block);
+    in_use_ -= size;
+    cached_ += size;
+  }
+
+  void release() noexcept {
+    const std::lock_guard lock(mutex_);
+    for (auto& [size, blocks] : free_) {
+      for (std::byte* block : blocks) std::free(block);
+      blocks.clear();
+    }
+    cached_ = 0;
+  }
+
+  MemoryStats stats() noexcept {
+    const std::lock_guard lock(mutex_);
+    return {in_use_, peak_, cached_};
+  }
+
+  void reset_peak() noexcept {
+    const std::lock_guard lock(mutex_);
+    peak_ = in_use_;
+  }
+
+ private:
+  static size_t class_size(size_t bytes) {
+    const size_t least = std::max(bytes, Storage::alignment);
+    const size_t step = std::max(std::bit_floor(least) / 8, Storage::alignment);
+    return (least + step - 1) / step * step;
+  }
+
+  std::mutex mutex_;
+  std::map<size_t, std::vector<std::byte*>> free_;
+  size_t in_use_ = 0, peak_ = 0, cached_ = 0;
+};
+
+// Never destroyed: tensors with static lifetime may outlive every other object.
+BlockCache& cache() {
+  static BlockCache& instance = *new BlockCache;
+  return instance;
+}
+
+}  // namespace
+
+std::shared_ptr<Storage> Storage::allocate(size_t bytes, Device device) {
+  if (device.kind != Device::Kind::cpu)
+    throw Error(ErrorKind::device,
+                "Storage: this build has no device " + device.str() + "; use cpu");
+  return std::shared_ptr<Storage>(new Storage(cache().take(bytes), bytes, device, nullptr));
+}
+
+std::shared_ptr<Storage> Storage::borrow(void* data, size_t bytes, std::function<void()> release) {
+  if (!release) release = [] {};
+  return std::shared_ptr<Storage>(
+      new Storage(static_cast<std::byte*>(data), bytes, Device::cpu(), std::move(release)));
+}
+
+Storage::~Storage() {
+  if (release_)
+    release_();
+  else
+    cache().give(data_, bytes_);
+}
+
+MemoryStats memory_stats() noexcept { return cache().stats(); }
+void reset_peak_memory() noexcept { cache().reset_peak(); }
+void release_cached_memory() noexcept { cache().release(); }
+
+Device device_from_name(const std::string& name) {
+  if (name == "cpu") return Device::cpu();
+  throw Error(ErrorKind::device,
+              "device '" + name + "' is not available: this build runs on cpu only");
+}
+
+}  // namespace espalier

@@ -1,0 +1,52 @@
+// Reference-counted memory behind tensors.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+
+#include "engine/device.h"
+
+namespace espalier {
+
+class Storage {
+ public:
+  static constexpr size_t alignment = 64;  // one cache line, one AVX-512 register
+
+  // Uninitialised memory aligned to `alignment`. Blocks come from a cache of freed ones, so that a
+  // steady training step asks the system for nothing.
+  static std::shared_ptr<Storage> allocate(size_t bytes, Device device = Device::cpu());
+
+  // Memory that belongs to the caller; `release` runs when the last tensor over it is gone.
+  static std::shared_ptr<Storage> borrow(void* data, size_t bytes, std::function<void()> release);
+
+  ~Storage();
+  Storage(const Storage&) = delete;
+  Storage& operator=(const Storage&) = delete;
+
+  std::byte* data() const noexcept { return data_; }
+  size_t bytes() const noexcept { return bytes_; }
+  Device device() const noexcept { return device_; }
+
+ private:
+  Storage(std::byte* data, size_t bytes, Device device, std::function<void()> release)
+      : data_(data), bytes_(bytes), device_(device), release_(std::move(release)) {}
+
+  std::byte* data_;
+  size_t bytes_;
+  Device device_;
+  std::function<void()> release_;  // empty for memory that the cache owns
+};
+
+// What the allocator holds, for profiles and tests. All in bytes.
+struct MemoryStats {
+  size_t in_use;  // handed out to live storages
+  size_t peak;    // the largest in_use since reset_peak_memory()
+  size_t cached;  // freed and kept for reuse
+};
+MemoryStats memory_stats() noexcept;
+void reset_peak_memory() noexcept;
+// Returns all cached memory to the system.
+void release_cached_memory() noexcept;
+
+}  // namespace espalier

@@ -1,0 +1,197 @@
+#include "engine/tensor.h"
+
+#include <cstring>
+
+#include "engine/autograd.h"
+#include "engine/error.h"
+
+namespace espalier {
+namespace {
+
+// Calls f with a null pointer of the C++ type behind an arithmetic dtype.
+template <class F>
+void visit_arithmetic(const char* op, DType dtype, F f) {
+  switch (dtype) {
+    case DType::f32:
+      return f(static_cast<float*>(nullptr));
+    case DType::f64:
+      return f(static_cast<double*>(nullptr));
+    case DType::s8:
+      return f(static_cast<int8_t*>(nullptr));
+    case DType::u8:
+      return f(static_cast<uint8_t*>(nullptr));
+    case DType::s32:
+      return f(static_cast<int32_t*>(nullptr));
+    case DType::s64:
+      return f(static_cast<int64_t*>(nullptr));
+    case DType::boolean:
+      return f(static_cast<bool*>(nullptr));
+    case DType::f16:
+    case DType::bf16:
+      break;
+  }
+  argument_error(op, "dtype", dtype_name(dtype), "a dtype with arithmetic",
+                 "convert it with to(DType::f32)");
+}
+
+}  // namespace
+
+Tensor Tensor::make(std::shared_ptr<Storage> storage, const Shape& shape, DType dtype) {
+  auto impl = std::make_shared<Impl>();
+  impl->storage = std::move(storage);
+  impl->shape = shape;
+  impl->strides = contiguous_strides(shape);
+  impl->dtype = dtype;
+  return Tensor(std::move(impl));
+}
+
+Tensor Tensor::empty(const Shape& shape, DType dtype, Device device) {
+  for (int64_t dim : shape)
+    if (dim < 0) argument_error("Tensor", "shape", shape.str(), "no negative dimension", "");
+  const size_t bytes = static_cast<size_t>(shape.numel()) * dtype_size(dtype);
+  return make(Storage::allocate(bytes, device), shape, dtype);
+}
+
+Tensor Tensor::zeros(const Shape& shape, DType dtype) {
+  Tensor out = empty(shape, dtype);
+  std::memset(out.bytes(), 0, static_cast<size_t>(out.numel()) * dtype_size(dtype));
+  return out;
+}
+
+Tensor Tensor::full(const Shape& shape, double value, DType dtype) {
+  Tensor out = empty(shape, dtype);
+  out.fill_(value);
+  return out;
+}
+
+Tensor Tensor::from_blob(void* data, const Shape& shape, DType dtype,
+                         std::function<void()> release) {
+  const size_t bytes = static_cast<size_t>(shape.numel()) * dtype_size(dtype);
+  return make(Storage::borrow(data, bytes, std::move(release)), shape, dtype);
+}
+
+bool Tensor::is_contiguous() const {
+  int64_t expected = 1;
+  for (int i = rank() - 1; i >= 0; --i) {
+    if (shape()[i] != 1 && strides()[i] != expected) return false;
+    expected *= shape()[i];
+  }
+  return true;
+}
+
+std::string Tensor::describe() const {
+  return defined() ? std::string(dtype_name(dtype())) + " " + shape().str() : "undefined";
+}
+
+void Tensor::check_dtype(DType wanted) const {
+  if (dtype() != wanted)
+    argument_error("Tensor::data", "dtype", dtype_name(dtype()), dtype_name(wanted),
+                   "convert it with to()");
+}
+
+double Tensor::item() const {
+  if (numel() != 1)
+    argument_error("item", "tensor", describe(), "exactly one element", "index or reduce it first");
+  return to_vector()[0];
+}
+
+std::vector<double> Tensor::to_vector() const {
+  std::vector<double> values;
+  values.reserve(static_cast<size_t>(numel()));
+  visit_arithmetic("to_vector", dtype(), [&]<class T>(T*) {
+    const T* p = data<T>();
+    for_each_element(shape(), strides(), strides(),
+                     [&](int64_t i, int64_t) { values.push_back(static_cast<double>(p[i])); });
+  });
+  return values;
+}
+
+void Tensor::fill_(double value) const {
+  visit_arithmetic("fill_", dtype(), [&]<class T>(T*) {
+    T* p = data<T>();
+    for_each_element(shape(), strides(), strides(),
+                     [&](int64_t i, int64_t) { p[i] = static_cast<T>(value); });
+  });
+}
+
+void Tensor::copy_(const Tensor& source) const {
+  if (source.dtype() != dtype() || !(broadcast_shapes("copy_", shape(), source.shape()) == shape()))
+    argument_error("copy_", "source", source.describe(), describe() + " or broadcastable to it",
+                   "");
+  const size_t size = dtype_size(dtype());
+  if (source.shape() == shape() && is_contiguous() && source.is_contiguous()) {
+    std::memmove(bytes(), source.bytes(), static_cast<size_t>(numel()) * size);
+    return;
+  }
+  Shape from = Shape::of_rank(rank());
+  for (int i = 1; i <= source.rank(); ++i)
+    if (source.shape()[source.rank() - i] != 1)
+      from[rank() - i] = source.strides()[source.rank() - i];
+  std::byte* to = bytes();
+  const std::byte* in = source.bytes();
+  for_each_element(shape(), strides(), from, [&](int64_t a, int64_t b) {
+    std::memcpy(to + static_cast<size_t>(a) * size, in + static_cast<size_t>(b) * size, size);
+  });
+}
+
+Tensor Tensor::as_strided(const Shape& shape, const Shape& strides, int64_t offset) const {
+  Tensor view = make(impl_->storage, shape, dtype());
+  view.impl_->strides = strides;
+  view.impl_->offset = offset;
+  return view;
+}
+
+Tensor Tensor::detach() const { return as_strided(shape(), strides(), impl_->offset); }
+
+void Tensor::set_storage_of(const Tensor& other) const {
+  if (!(other.shape() == shape()) || other.dtype() != dtype())
+    argument_error("set_storage_of", "other", other.describe(), describe(), "");
+  impl_->storage = other.impl_->storage;
+  impl_->strides = other.impl_->strides;
+  impl_->offset = other.impl_->offset;
+}
+
+bool Tensor::requires_grad() const { return impl_->requires_grad || impl_->grad_fn; }
+
+const Tensor& Tensor::set_requires_grad(bool wanted) const {
+  if (impl_->grad_fn)
+    argument_error("set_requires_grad", "tensor", "the output of an operation", "a leaf",
+                   "call it on detach()");
+  if (wanted && !is_floating_point(dtype()))
+    argument_error("set_requires_grad", "tensor", describe(), "a floating-point tensor", "");
+  impl_->requires_grad = wanted;
+  return *this;
+}
+
+Tensor Tensor::grad() const { return Tensor(impl_->grad); }
+
+void Tensor::set_grad(const Tensor& gradient) const {
+  if (gradient.defined() && !(gradient.shape() == shape()))
+    argument_error("set_grad", "gradient", gradient.describe(), describe(), "");
+  impl_->grad = gradient.impl_;
+}
+
+void set_history(const Tensor& tensor, std::shared_ptr<Node> node) {
+  tensor.impl_->grad_fn = std::move(node);
+}
+
+void for_each_element(const Shape& shape, const Shape& strides_a, const Shape& strides_b,
+                      const std::function<void(int64_t, int64_t)>& f) {
+  if (shape.numel() == 0) return;
+  Shape index = Shape::of_rank(shape.rank());
+  for (int64_t a = 0, b = 0;;) {
+    f(a, b);
+    int dim = shape.rank() - 1;
+    for (; dim >= 0; --dim) {
+      a += strides_a[dim];
+      b += strides_b[dim];
+      if (++index[dim] < shape[dim]) break;
+      a -= strides_a[dim] * shape[dim];
+      b -= strides_b[dim] * shape[dim];
+      index[dim] = 0;
+    }
+    if (dim < 0) return;
+  }
+}
+
+}  // namespace espalier

@@ -1,0 +1,152 @@
+// The engine itself: tensors, tape, pool, profiler.
+#include <atomic>
+#include <set>
+#include <thread>
+
+#include "engine/dispatch.h"
+#include "engine/ops/softmax.h"
+#include "engine/ops/view.h"
+#include "engine/parallel.h"
+#include "engine/profiler.h"
+#include "tests/gradient_test.h"
+
+namespace espalier::test {
+
+TEST_CASE("views share memory and know their strides") {
+  const Tensor x = Tensor::of<float>({0, 1, 2, 3, 4, 5}, {2, 3});
+  const Tensor t = transpose(x, 0, 1);
+  CHECK(t.shape() == Shape{3, 2});
+  CHECK(!t.is_contiguous());
+  CHECK(t.to_vector() == std::vector<double>{0, 3, 1, 4, 2, 5});
+  CHECK(slice(x, 1, 1, -1).to_vector() == std::vector<double>{1, 4});
+  CHECK(select(x, 0, -1).to_vector() == std::vector<double>{3, 4, 5});
+  CHECK(reshape(t, {-1}).to_vector() == std::vector<double>{0, 3, 1, 4, 2, 5});
+  x.data<float>()[0] = 9;
+  CHECK(t.to_vector()[0] == 9);
+  CHECK_THROWS_AS(reshape(x, {4}), Error);
+  CHECK_THROWS_AS(permute(x, {0, 0}), Error);
+  CHECK_THROWS_AS(x.data<double>(), Error);
+}
+
+TEST_CASE("view gradients match finite differences") {
+  check_gradients([](const auto& x) { return reshape(transpose(x[0], 0, 1), {6}); },
+                  {random_tensor({2, 3}, 1)});
+  check_gradients(
+      [](const auto& x) {
+        return slice(permute(x[0], {2, 0, 1}), 1, 1, 3);
+      },
+      {random_tensor({4, 2, 3}, 2)});
+  check_gradients([](const auto& x) { return flatten(unsqueeze(select(x[0], 1, 0), 0), 1); },
+                  {random_tensor({2, 3, 2}, 3)});
+}
+
+TEST_CASE("a gradient that arrives twice is summed, without touching the other's") {
+  const Tensor x = random_tensor({2, 3}, 4);
+  check_gradients(
+      [](const auto& in) {
+        const Tensor a = softmax(in[0]);
+        return softmax(softmax(reshape(a, {6})));
+      },
+      {x});
+}
+
+TEST_CASE("the tape is freed when used, kept on request, and of any length") {
+  const Tensor x = random_tensor({2}, 5).set_requires_grad();
+  const Tensor y = softmax(x);
+  backward(y, {.seed = Tensor::full({2}, 1.0, DType::f64), .retain_graph = true});
+  backward(y, {.seed = Tensor::full({2}, 1.0, DType::f64)});
+  CHECK_THROWS_AS(backward(y, {.seed = Tensor::full({2}, 1.0, DType::f64)}), Error);
+  CHECK_THROWS_AS(backward(softmax(x)), Error);
+
+  Tensor deep = x;
+  for (int i = 0; i < 200'000; ++i)
+    deep = unsqueeze(squeeze(unsqueeze(deep, 0), 0), 0), deep = squeeze(deep, 0);
+  backward(deep, {.seed = Tensor::full({2}, 1.0, DType::f64)});
+  {
+    const NoGradGuard off;
+    CHECK(!softmax(x).requires_grad());
+  }
+  CHECK(softmax(x).requires_grad());
+}
+
+TEST_CASE("a sink receives the gradients of leaves that have a place in it") {
+  const Tensor x = random_tensor({3}, 6).set_requires_grad();
+  x.set_arena_offset(2);
+  const GradientSink sink{Tensor::zeros({8}, DType::f64)};
+  backward(reshape(x, {3, 1}), {.seed = Tensor::full({3, 1}, 2.0, DType::f64), .sink = &sink});
+  CHECK(!x.grad().defined());
+  CHECK(sink.arena.to_vector() == std::vector<double>{0, 0, 2, 2, 2, 0, 0, 0});
+}
+
+TEST_CASE("parallel_for runs every piece once, whatever the width") {
+  const int before = num_threads();
+  for (int width : {1, 2, 3, 8}) {
+    set_num_threads(width);
+    for (int repeat = 0; repeat < 50; ++repeat) {
+      std::vector<std::atomic<int>> hits(1000);
+      parallel_for(1000, 7, [&](int64_t begin, int64_t end) {
+        CHECK(begin % 7 == 0);
+        for (int64_t i = begin; i < end; ++i) ++hits[static_cast<size_t>(i)];
+      });
+      for (auto& hit : hits) REQUIRE(hit == 1);
+    }
+    CHECK_THROWS_AS(parallel_for(64, 1,
+                                 [](int64_t i, int64_t) {
+                                   if (i == 13) throw Error(ErrorKind::numeric, "thirteen");
+                                 }),
+                    Error);
+  }
+  set_num_threads(before);
+  CHECK_THROWS_AS(set_num_threads(0), Error);
+}
+
+TEST_CASE("parallel_for inside a piece runs inline, and two callers do not meet") {
+  std::atomic<int> sum{0};
+  const auto work = [&] {
+    parallel_for(16, 1, [&](int64_t, int64_t) {
+      const auto outer = std::this_thread::get_id();
+      parallel_for(8, 1, [&](int64_t, int64_t) {
+        if (std::this_thread::get_id() == outer) ++sum;
+      });
+    });
+  };
+  std::thread other(work);
+  work();
+  other.join();
+  CHECK(sum == 2 * 16 * 8);
+}
+
+TEST_CASE("freed storage is used again") {
+  release_cached_memory();
+  const void* first = nullptr;
+  {
+    const Tensor x = Tensor::empty({1000});
+    first = x.bytes();
+  }
+  CHECK(memory_stats().cached >= 4000);
+  CHECK(Tensor::empty({999}).bytes() == first);
+}
+
+TEST_CASE("the profiler attributes self time and FLOPs") {
+  profiler::start();
+  const Tensor x = random_tensor({4, 8}, 1).set_requires_grad();
+  backward(softmax(x), {.seed = random_tensor({4, 8}, 2)});
+  const auto totals = profiler::totals(profiler::stop());
+  bool forward = false, back = false;
+  for (const auto& total : totals) {
+    forward |= total.name == "softmax" && total.phase == "forward" && total.flops == 5 * 32;
+    back |= total.name == "softmax" && total.phase == "backward" && total.calls == 1;
+  }
+  CHECK(forward);
+  CHECK(back);
+  softmax(x);
+  CHECK(profiler::stop().size() <= 4);
+}
+
+TEST_CASE("an ISA that this CPU lacks is an error that names what there is") {
+  CHECK_THROWS_AS(set_isa("sse9"), Error);
+  for (Isa isa : built_isas())
+    if (!cpu_can_run(isa)) CHECK_THROWS_AS(set_isa(isa_name(isa)), Error);
+}
+
+}  // namespace espalier::test
