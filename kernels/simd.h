@@ -178,11 +178,85 @@ ESPALIER_INLINE mask16 operator<(const f32x16& a, const f32x16& b) {
   return out;
 }
 ESPALIER_INLINE mask16 operator>(const f32x16& a, const f32x16& b) { return b < a; }
+ESPALIER_INLINE mask16 operator==(const f32x16& a, const f32x16& b) {
+  mask16 out;
+  for (int i = 0; i < registers; ++i) out.part[i] = a.part[i] == b.part[i];
+  return out;
+}
+ESPALIER_INLINE mask16 operator|(const mask16& a, const mask16& b) {
+  mask16 out;
+  for (int i = 0; i < registers; ++i) out.part[i] = a.part[i] | b.part[i];
+  return out;
+}
+ESPALIER_INLINE mask16 is_nan(const f32x16& a) {
+  mask16 out;
+  for (int i = 0; i < registers; ++i) out.part[i] = xsimd::isnan(a.part[i]);
+  return out;
+}
 // Lanes of `a` where the mask is set, else of `b`.
 ESPALIER_INLINE f32x16 select(const mask16& m, const f32x16& a, const f32x16& b) {
   f32x16 out;
   for (int i = 0; i < registers; ++i) out.part[i] = xsimd::select(m.part[i], a.part[i], b.part[i]);
   return out;
+}
+
+// Sixteen bytes as floats.
+ESPALIER_INLINE f32x16 load_u8(const uint8_t* p) {
+  f32x16 out;
+#if defined(__AVX512F__)
+  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+  out.part[0] = _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(bytes));
+#elif defined(__AVX2__)
+  for (int i = 0; i < 2; ++i) {
+    const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p + i * 8));
+    out.part[i] = _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(bytes));
+  }
+#else
+  const uint8x16_t bytes = vld1q_u8(p);
+  const uint16x8_t half[2] = {vmovl_u8(vget_low_u8(bytes)), vmovl_u8(vget_high_u8(bytes))};
+  for (int i = 0; i < 2; ++i) {
+    out.part[2 * i] = vcvtq_f32_u32(vmovl_u16(vget_low_u16(half[i])));
+    out.part[2 * i + 1] = vcvtq_f32_u32(vmovl_u16(vget_high_u16(half[i])));
+  }
+#endif
+  return out;
+}
+
+// The first `n` bytes at p (0 <= n <= 16); the other lanes are 0 and are not read.
+ESPALIER_INLINE f32x16 load_u8(const uint8_t* p, int n) {
+  if (n == logical_lanes) return load_u8(p);
+  uint8_t bytes[logical_lanes] = {};
+  for (int i = 0; i < n; ++i) bytes[i] = p[i];
+  return load_u8(bytes);
+}
+
+// Stores sixteen integer-valued lanes in [0, 255] as bytes.
+ESPALIER_INLINE void store_u8(uint8_t* p, const f32x16& v) {
+#if defined(__AVX512F__)
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p),
+                   _mm512_cvtusepi32_epi8(_mm512_cvtps_epi32(v.part[0])));
+#elif defined(__AVX2__)
+  for (int i = 0; i < 2; ++i) {
+    const __m256i wide = _mm256_cvtps_epi32(v.part[i]);
+    const __m128i half =
+        _mm_packus_epi32(_mm256_castsi256_si128(wide), _mm256_extracti128_si256(wide, 1));
+    _mm_storel_epi64(reinterpret_cast<__m128i*>(p + i * 8), _mm_packus_epi16(half, half));
+  }
+#else
+  uint16x4_t quarter[4];
+  for (int i = 0; i < 4; ++i) quarter[i] = vmovn_u32(vcvtq_u32_f32(v.part[i]));
+  const uint8x8_t low = vmovn_u16(vcombine_u16(quarter[0], quarter[1]));
+  const uint8x8_t high = vmovn_u16(vcombine_u16(quarter[2], quarter[3]));
+  vst1q_u8(p, vcombine_u8(low, high));
+#endif
+}
+
+// Stores the first `n` of them (0 <= n <= 16) and touches no memory past them.
+ESPALIER_INLINE void store_u8(uint8_t* p, const f32x16& v, int n) {
+  if (n == logical_lanes) return store_u8(p, v);
+  uint8_t bytes[logical_lanes];
+  store_u8(bytes, v);
+  for (int i = 0; i < n; ++i) p[i] = bytes[i];
 }
 
 // Calls f(offset, count) for each block of up to sixteen of `width` elements; only the last is

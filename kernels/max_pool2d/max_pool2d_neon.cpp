@@ -1,0 +1,2 @@
+// The max_pool2d rows for neon: the shared algorithm, compiled with its flags.
+#include "kernels/max_pool2d/max_pool2d_simd.h"
