@@ -52,8 +52,10 @@ ESPALIER_INLINE f32 fma(f32 a, f32 b, f32 c) {
 }
 
 // The first `n` floats at p (0 <= n <= hardware_lanes); lanes past them hold `fill` and their
-// memory is not touched.
+// memory is not touched. A full register takes the plain instruction: the masked one costs many
+// times as much on some processors (a masked store is microcoded on Zen).
 ESPALIER_INLINE f32 load_part(const float* p, int n, float fill = 0.0f) {
+  if (n == hardware_lanes) return f32::load_unaligned(p);
 #if defined(__AVX512F__)
   const __mmask16 keep = static_cast<__mmask16>((1u << n) - 1u);
   return _mm512_mask_loadu_ps(_mm512_set1_ps(fill), keep, p);
@@ -71,6 +73,7 @@ ESPALIER_INLINE f32 load_part(const float* p, int n, float fill = 0.0f) {
 
 // Stores the first `n` lanes (0 <= n <= hardware_lanes) and touches no memory past them.
 ESPALIER_INLINE void store_part(float* p, f32 v, int n) {
+  if (n == hardware_lanes) return v.store_unaligned(p);
 #if defined(__AVX512F__)
   _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1u << n) - 1u), v);
 #elif defined(__AVX2__)
