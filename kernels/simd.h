@@ -21,6 +21,8 @@
 #endif
 
 #define ESPALIER_INLINE inline __attribute__((always_inline))
+// For lambdas, after the parameters: [&](int64_t i, int n) ESPALIER_INLINE_LAMBDA { ... }
+#define ESPALIER_INLINE_LAMBDA __attribute__((always_inline))
 
 namespace espalier::ESPALIER_ISA {
 
@@ -154,9 +156,10 @@ ESPALIER_INLINE f32x16 operator*(const f32x16& a, const f32x16& b) {
 ESPALIER_INLINE f32x16 operator/(const f32x16& a, const f32x16& b) {
   return each([](f32 x, f32 y) { return x / y; }, a, b);
 }
-// Flips the sign bit, of zeros and NaNs too.
+// Flips the sign bit, of zeros and NaNs too. Written on the register itself, so that a compiler can
+// fold the flip into a fused multiply-add.
 ESPALIER_INLINE f32x16 operator-(const f32x16& a) {
-  return each([](f32 x) { return x ^ f32(-0.0f); }, a);
+  return each([](f32 x) { return f32(-x.data); }, a);
 }
 ESPALIER_INLINE f32x16 fma(const f32x16& a, const f32x16& b, const f32x16& c) {
   return each([](f32 x, f32 y, f32 z) { return fma(x, y, z); }, a, b, c);
@@ -164,14 +167,14 @@ ESPALIER_INLINE f32x16 fma(const f32x16& a, const f32x16& b, const f32x16& c) {
 ESPALIER_INLINE f32x16 sqrt(const f32x16& a) {
   return each([](f32 x) { return xsimd::sqrt(x); }, a);
 }
+// All bits but the sign. (xsimd 8.1's bitwise_andnot negates another operand on x86 than on Arm.)
+ESPALIER_INLINE f32 magnitude_bits() { return xsimd::bitwise_cast<f32>(i32(0x7fffffff)); }
 ESPALIER_INLINE f32x16 abs(const f32x16& a) {
-  return each([](f32 x) { return xsimd::bitwise_andnot(x, f32(-0.0f)); }, a);
+  return each([](f32 x) { return x & magnitude_bits(); }, a);
 }
 // |magnitude| with the sign bit of `sign`.
 ESPALIER_INLINE f32x16 copysign(const f32x16& magnitude, const f32x16& sign) {
-  const auto one = [](f32 m, f32 s) {
-    return xsimd::bitwise_andnot(m, f32(-0.0f)) | (s & f32(-0.0f));
-  };
+  const auto one = [](f32 m, f32 s) { return (m & magnitude_bits()) | (s & f32(-0.0f)); };
   return each(one, magnitude, sign);
 }
 
@@ -271,10 +274,22 @@ ESPALIER_INLINE void blocks(int64_t width, F f) {
   if (i < width) f(i, static_cast<int>(width - i));
 }
 
-// a > b ? a : b, so the second operand wins where either is NaN.
-ESPALIER_INLINE f32x16 max(const f32x16& a, const f32x16& b) { return select(a > b, a, b); }
-// a < b ? a : b, so the second operand wins where either is NaN.
-ESPALIER_INLINE f32x16 min(const f32x16& a, const f32x16& b) { return select(a < b, a, b); }
+// a > b ? a : b, so the second operand wins where either is NaN: what x86's instruction does.
+ESPALIER_INLINE f32x16 max(const f32x16& a, const f32x16& b) {
+#if defined(__x86_64__)
+  return each([](f32 x, f32 y) { return xsimd::max(x, y); }, a, b);
+#else
+  return select(a > b, a, b);
+#endif
+}
+// a < b ? a : b, so the second operand wins where either is NaN: what x86's instruction does.
+ESPALIER_INLINE f32x16 min(const f32x16& a, const f32x16& b) {
+#if defined(__x86_64__)
+  return each([](f32 x, f32 y) { return xsimd::min(x, y); }, a, b);
+#else
+  return select(a < b, a, b);
+#endif
+}
 
 // One fixed tree whatever the width: lane i meets i + 8, then i + 4, i + 2, i + 1.
 template <class Combine>
