@@ -3,6 +3,8 @@
 
 #include <functional>
 #include <memory>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/dtype.h"
@@ -105,6 +107,9 @@ class Tensor {
 
   std::shared_ptr<Impl> impl_;
 };
+
+// Tensors by dotted name, in a meaningful order: "blocks.0.attention.qkv.weight", ...
+using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
 
 // The tape's way to mark `tensor` as the output of `node`.
 void set_history(const Tensor& tensor, std::shared_ptr<Node> node);

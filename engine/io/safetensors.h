@@ -1,0 +1,30 @@
+// Tensors on disk, in the safetensors format: an 8-byte little-endian header length, a JSON header,
+// then the tensors' bytes.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "engine/tensor.h"
+
+namespace espalier {
+
+struct TensorFile {
+  NamedTensors tensors;  // ordered by their place in the file
+  std::map<std::string, std::string> metadata;
+
+  // Throws an argument error that names what is absent.
+  const Tensor& at(const std::string& name) const;
+};
+
+// Reads `path`. Tensors share the mapped file (writes to them stay private) and keep it alive.
+// Every offset and size is proven before it is used; damaged, truncated or foreign files are file
+// errors. Files written by save_safetensors carry a CRC-32 of everything else in them, which is
+// checked.
+TensorFile load_safetensors(const std::string& path);
+
+// Writes `path` atomically. Tensors must be contiguous; names and metadata must be unique.
+void save_safetensors(const std::string& path, const NamedTensors& tensors,
+                      const std::map<std::string, std::string>& metadata = {});
+
+}  // namespace espalier

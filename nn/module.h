@@ -1,0 +1,56 @@
+// Module: a function with named parameters, built of smaller ones.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/tensor.h"
+
+namespace espalier {
+
+class Module {
+ public:
+  Module() = default;
+  virtual ~Module() = default;
+  Module(const Module&) = delete;
+  Module& operator=(const Module&) = delete;
+
+  // Does not change the module, so threads may run it at once on pieces of a batch.
+  virtual Tensor forward(const Tensor& x) const = 0;
+  Tensor operator()(const Tensor& x) const { return forward(x); }
+
+  NamedTensors named_parameters() const;
+  int64_t parameter_count() const;
+
+  // Every parameter, off the tape, sharing memory with the module.
+  NamedTensors state_dict() const;
+  // Copies `state` into the parameters. Throws an argument error that lists every missing name,
+  // unexpected name and wrong shape or dtype; nothing is copied then.
+  void load_state_dict(const NamedTensors& state);
+
+  // Dropout and drop path act in training mode only. New modules are in training mode.
+  void train(bool on = true);
+  void eval() { train(false); }
+  bool is_training() const noexcept { return training_; }
+
+ protected:
+  // Marks `parameter` as wanting a gradient and lists it under `name`.
+  Tensor register_parameter(std::string name, const Tensor& parameter);
+  template <class M>
+  M& register_module(std::string name, std::unique_ptr<M> module) {
+    M& reference = *module;
+    children_.emplace_back(std::move(name), std::move(module));
+    return reference;
+  }
+
+ private:
+  void collect(const std::string& prefix, NamedTensors& out) const;
+
+  NamedTensors parameters_;
+  std::vector<std::pair<std::string, std::unique_ptr<Module>>> children_;
+  bool training_ = true;
+};
+
+}  // namespace espalier

@@ -1,0 +1,77 @@
+#include "engine/io/safetensors.h"
+
+#include <doctest/doctest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "engine/io/file.h"
+
+namespace espalier::test {
+namespace {
+
+// A folder of this test's own that is gone afterwards.
+struct TemporaryFolder {
+  std::filesystem::path path =
+      std::filesystem::temp_directory_path() / ("espalier-" + std::to_string(getpid()));
+  TemporaryFolder() { std::filesystem::create_directories(path); }
+  ~TemporaryFolder() { std::filesystem::remove_all(path); }
+  std::string file(const std::string& name) const { return (path / name).string(); }
+};
+
+NamedTensors sample() {
+  return {{"weight", Tensor::of<float>({1, 2, 3, 4, 5, 6}, {2, 3})},
+          {"bytes", Tensor::of<uint8_t>({7, 8, 9}, {3})},
+          {"none", Tensor::zeros({0, 4})},
+          {"count", Tensor::of<int64_t>({1LL << 40}, {})}};
+}
+
+}  // namespace
+
+TEST_CASE("safetensors round trip keeps tensors, order and metadata") {
+  const TemporaryFolder folder;
+  const std::string path = folder.file("a.safetensors");
+  save_safetensors(path, sample(), {{"config", "{\"a\": \"b\"}"}});
+  const TensorFile file = load_safetensors(path);
+  const NamedTensors expected = sample();
+  REQUIRE(file.tensors.size() == expected.size());
+  for (const auto& [name, tensor] : expected) {
+    CHECK(file.at(name).describe() == tensor.describe());
+    CHECK(file.at(name).to_vector() == tensor.to_vector());
+  }
+  CHECK(file.metadata.at("config") == "{\"a\": \"b\"}");
+  CHECK_THROWS_AS(file.at("absent"), Error);
+}
+
+TEST_CASE("safetensors refuses any flipped byte and any truncation of a file of ours") {
+  const TemporaryFolder folder;
+  const std::string path = folder.file("a.safetensors"), damaged = folder.file("b.safetensors");
+  save_safetensors(path, sample());
+  const std::string whole = read_text(path);
+  for (size_t i = 0; i < whole.size(); ++i) {
+    INFO("byte ", i);
+    for (const char flip : {'\x01', '\x80'}) {
+      std::string text = whole;
+      text[i] = static_cast<char>(text[i] ^ flip);
+      std::ofstream(damaged, std::ios::binary) << text;
+      CHECK_THROWS_AS(load_safetensors(damaged), Error);
+    }
+    std::ofstream(damaged, std::ios::binary) << whole.substr(0, i);
+    CHECK_THROWS_AS(load_safetensors(damaged), Error);
+  }
+}
+
+TEST_CASE("a file that cannot be written leaves the old one whole") {
+  const TemporaryFolder folder;
+  const std::string path = folder.file("a.safetensors");
+  save_safetensors(path, sample());
+  const std::string before = read_text(path);
+  CHECK_THROWS_AS(save_safetensors(path, {{"x", Tensor::zeros({2})}, {"x", Tensor::zeros({2})}}),
+                  Error);
+  CHECK(read_text(path) == before);
+  CHECK_THROWS_AS(save_safetensors(folder.file("no/such/folder"), sample()), Error);
+  CHECK_THROWS_AS(save_safetensors("/dev/full/x", sample()), Error);
+}
+
+}  // namespace espalier::test
