@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "engine/autograd.h"
+#include "engine/parallel.h"
 #include "tests/kernel_test.h"
 
 namespace espalier::test {
@@ -60,6 +61,34 @@ inline void check_gradients(const Function& f, const std::vector<Tensor>& inputs
       CHECK(std::abs(gradient[i] - slope) <= bound);
     }
   }
+}
+
+// The output of f, then the gradient of each input under a fixed random seed of the output.
+inline std::vector<Tensor> output_and_gradients(const Function& f,
+                                                const std::vector<Tensor>& inputs) {
+  for (const Tensor& x : inputs) x.set_requires_grad().set_grad(Tensor());
+  std::vector<Tensor> results = {f(inputs)};
+  backward(results[0], {.seed = random_tensor(results[0].shape(), 98, results[0].dtype())});
+  for (const Tensor& x : inputs) results.push_back(x.grad());
+  return results;
+}
+
+// f of f32 `inputs`: output and gradients have the same bits for 1, 2, 3 and 8 threads.
+inline void check_thread_counts_agree(const Function& f, const std::vector<Tensor>& inputs) {
+  const int before = num_threads();
+  set_num_threads(1);
+  const std::vector<Tensor> expected = output_and_gradients(f, inputs);
+  for (int threads : {2, 3, 8}) {
+    INFO("threads: ", threads);
+    set_num_threads(threads);
+    const std::vector<Tensor> results = output_and_gradients(f, inputs);
+    for (size_t i = 0; i < results.size(); ++i) {
+      INFO("output 0, gradients from 1: ", i);
+      const size_t bytes = static_cast<size_t>(results[i].numel()) * sizeof(float);
+      CHECK(std::memcmp(results[i].data<float>(), expected[i].data<float>(), bytes) == 0);
+    }
+  }
+  set_num_threads(before);
 }
 
 }  // namespace espalier::test

@@ -1,6 +1,7 @@
 #include "kernels/max_pool2d/max_pool2d.h"
 
-#include "tests/kernel_test.h"
+#include "engine/ops/max_pool2d.h"
+#include "tests/gradient_test.h"
 
 namespace espalier::test {
 namespace {
@@ -116,6 +117,44 @@ TEST_CASE("max_pool2d rows treat NaN, infinities and ties as the contract says")
       CHECK(int{tap} == one.tap);
     }
   });
+}
+
+TEST_CASE("max_pool2d gradients match finite differences") {
+  unsigned seed = 1;
+  for (const MaxPool2dShape& s : windows()) {
+    if (s.kernel > 5) continue;
+    const auto pool = [&](const auto& x) {
+      return max_pool2d(x[0], s.kernel, s.stride, s.padding);
+    };
+    check_gradients(pool, {random_tensor({images, s.height, s.width, 3}, seed++)});
+  }
+}
+
+TEST_CASE("max_pool2d in float agrees with double and with any number of threads") {
+  const Tensor x = random_tensor({3, 28, 28, 64}, 5, DType::f32);
+  const auto pool = [](const auto& in) { return max_pool2d(in[0], 3, 2, 1); };
+  check_thread_counts_agree(pool, {x});
+  const auto values = x.to_vector();
+  const auto in_float = output_and_gradients(pool, {x});
+  const auto in_double = output_and_gradients(pool, {Tensor::of(values, x.shape())});
+  check_close(in_float[0].to_vector(), in_double[0].to_vector(), [](size_t) { return 0.0; });
+  // A pixel lies in at most four windows; each of its terms is one rounding of a normal sample, and
+  // none of these passes 8 deviations.
+  check_close(in_float[1].to_vector(), in_double[1].to_vector(),
+              [](size_t) { return 4 * 4 * 8 * epsilon; });
+}
+
+TEST_CASE("max_pool2d refuses what it cannot take") {
+  const Tensor x = Tensor::zeros({1, 4, 4, 2});
+  CHECK_THROWS_WITH_AS(max_pool2d(x, 3, 2, 2),
+                       "max_pool2d: padding is 2; expected 0 to 1, half the kernel", Error);
+  CHECK_THROWS_AS(max_pool2d(x, 17, 1), Error);
+  CHECK_THROWS_AS(max_pool2d(x, 0, 1), Error);
+  CHECK_THROWS_AS(max_pool2d(x, 5, 1), Error);
+  CHECK_THROWS_AS(max_pool2d(x, 2, 0), Error);
+  CHECK_THROWS_AS(max_pool2d(Tensor::zeros({4, 4, 2}), 2, 2), Error);
+  CHECK_THROWS_AS(max_pool2d(Tensor::zeros({1, 4, 4, 2}, DType::s8), 2, 2), Error);
+  CHECK(max_pool2d(Tensor::zeros({0, 4, 4, 2}), 2, 2).shape() == Shape{0, 2, 2, 2});
 }
 
 }  // namespace espalier::test

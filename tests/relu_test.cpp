@@ -1,6 +1,7 @@
 #include "kernels/relu/relu.h"
 
-#include "tests/kernel_test.h"
+#include "engine/ops/relu.h"
+#include "tests/gradient_test.h"
 
 namespace espalier::test {
 namespace {
@@ -62,6 +63,24 @@ TEST_CASE("relu keeps a NaN and clears what is below zero") {
     CHECK(std::isnan(y[3]));
     CHECK(y[4] == 0.0f);
   });
+}
+
+TEST_CASE("relu gradients match finite differences") {
+  check_gradients([](const auto& x) { return relu(x[0]); }, {random_tensor({3, 7}, 1)});
+  check_gradients([](const auto& x) { return relu(x[0]); }, {random_tensor({2, 3, 2}, 2)});
+}
+
+TEST_CASE("relu gives the same bits for any number of threads") {
+  check_thread_counts_agree([](const auto& x) { return relu(x[0]); },
+                            {random_tensor({5, 9'000}, 3, DType::f32)});
+}
+
+TEST_CASE("relu refuses what it cannot take") {
+  CHECK_THROWS_WITH_AS(relu(Tensor::zeros({2}, DType::u8)),
+                       "relu: x is u8 [2]; expected f32 or f64; convert it with to(DType::f32)",
+                       Error);
+  CHECK_THROWS_AS(relu(Tensor()), Error);
+  CHECK(relu(Tensor::zeros({0, 3})).numel() == 0);
 }
 
 }  // namespace espalier::test

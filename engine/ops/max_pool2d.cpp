@@ -1,0 +1,77 @@
+#include "engine/ops/max_pool2d.h"
+
+#include <algorithm>
+
+#include "engine/autograd.h"
+#include "engine/dispatch.h"
+#include "engine/op.h"
+#include "engine/ops/view.h"
+#include "engine/parallel.h"
+#include "engine/profiler.h"
+#include "kernels/max_pool2d/max_pool2d.h"
+
+namespace espalier {
+namespace {
+
+constexpr Op max_pool2d_op{"max_pool2d"};
+
+MaxPool2dShape checked_shape(const Tensor& x, int64_t kernel, int64_t stride, int64_t padding) {
+  const char* op = max_pool2d_op.name;
+  check_floating_point(op, "x", x);
+  if (x.rank() != 4) argument_error(op, "x", x.describe(), "[B, H, W, C]", "add a batch dimension");
+  if (kernel < 1 || kernel > max_pool2d_largest_kernel)
+    argument_error(op, "kernel", std::to_string(kernel), "1 to 16", "");
+  if (stride < 1) argument_error(op, "stride", std::to_string(stride), "at least 1", "");
+  if (padding < 0 || 2 * padding > kernel)
+    argument_error(op, "padding", std::to_string(padding),
+                   "0 to " + std::to_string(kernel / 2) + ", half the kernel", "");
+  if (std::min(x.size(1), x.size(2)) + 2 * padding < kernel || x.size(1) < 1 || x.size(2) < 1)
+    argument_error(op, "x", x.describe(), "a padded image that holds one window",
+                   "use a smaller kernel or more padding");
+  return {x.size(1), x.size(2), x.size(3), kernel, stride, padding};
+}
+
+template <class T>
+void forward_images(const Tensor& x, const Tensor& y, uint8_t* argmax, const MaxPool2dShape& s) {
+  const auto& best = kernel(max_pool2d_forward_kernels<T>());
+  parallel_for(x.size(0), grain_for(s.in_size()), [&](int64_t begin, int64_t end) {
+    best.run(x.data<T>() + begin * s.in_size(), y.data<T>() + begin * s.out_size(),
+             argmax ? argmax + begin * s.out_size() : nullptr, end - begin, s);
+  });
+}
+
+template <class T>
+void backward_images(const Tensor& dy, const Tensor& argmax, const Tensor& dx,
+                     const MaxPool2dShape& s) {
+  const auto& best = kernel(max_pool2d_backward_kernels<T>());
+  parallel_for(dx.size(0), grain_for(s.in_size()), [&](int64_t begin, int64_t end) {
+    best.run(dy.data<T>() + begin * s.out_size(), argmax.data<uint8_t>() + begin * s.out_size(),
+             dx.data<T>() + begin * s.in_size(), end - begin, s);
+  });
+}
+
+}  // namespace
+
+Tensor max_pool2d(const Tensor& x, int64_t kernel, int64_t stride, int64_t padding) {
+  const MaxPool2dShape s = checked_shape(x, kernel, stride, padding);
+  const profiler::Scope scope(max_pool2d_op.name);
+  const Tensor in = contiguous(x.detach());
+  const Shape out_shape = {x.size(0), s.out_height(), s.out_width(), s.channels};
+  const Tensor y = Tensor::empty(out_shape, x.dtype());
+  Tensor argmax;
+  if (grad_enabled() && x.requires_grad()) argmax = Tensor::empty(out_shape, DType::u8);
+  visit_floating_point(x.dtype(), [&]<class T>() {
+    forward_images<T>(in, y, argmax.defined() ? argmax.data<uint8_t>() : nullptr, s);
+  });
+  // Backward keeps one byte an output: the tap that won.
+  return record(
+      max_pool2d_op, {{"kernel", kernel}, {"stride", stride}, {"padding", padding}}, {x}, y,
+      [argmax, s, in_shape = x.shape()](const Tensor& gradient, InputGradients& inputs) {
+        const Tensor dy = contiguous(gradient);
+        const Tensor dx = Tensor::empty(in_shape, dy.dtype());
+        visit_floating_point(dy.dtype(), [&]<class T>() { backward_images<T>(dy, argmax, dx, s); });
+        inputs.add(0, dx);
+      });
+}
+
+}  // namespace espalier
