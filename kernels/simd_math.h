@@ -21,25 +21,66 @@ ESPALIER_INLINE f32x16 round_to_integer(const f32x16& x) {
   return (x + magic) - magic;
 }
 
+// e^r for |r| <= ln2/2, within 1 ulp: a minimax polynomial of relative error 2^-28.
+ESPALIER_INLINE f32x16 exp_reduced(const f32x16& r) {
+  f32x16 p = broadcast(1.38145394e-3f);
+  p = fma(p, r, broadcast(8.36874545e-3f));
+  p = fma(p, r, broadcast(4.1668389e-2f));
+  p = fma(p, r, broadcast(0.166665211f));
+  p = fma(p, r, broadcast(0.49999994f));
+  p = fma(p, r, broadcast(1.0f));
+  return fma(p, r, broadcast(1.0f));
+}
+
 // e^x within 2 ulp, denormal results included; exp(-inf) = 0, exp(+inf) = inf, NaN stays NaN.
-// Cody-Waite reduction to [-ln2/2, ln2/2], then the Cephes expf polynomial (S. Moshier, 1989).
+// Cody-Waite reduction to [-ln2/2, ln2/2].
 ESPALIER_INLINE f32x16 exp(const f32x16& x) {
   const f32x16 low = broadcast(-104.0f), high = broadcast(88.8f);
   const f32x16 clamped = min(high, max(low, x));
   const f32x16 n = round_to_integer(clamped * broadcast(1.44269504f));
   f32x16 r = fma(n, broadcast(-0.693359375f), clamped);
   r = fma(n, broadcast(2.12194440e-4f), r);
-  f32x16 p = broadcast(1.9875691500e-4f);
-  p = fma(p, r, broadcast(1.3981999507e-3f));
-  p = fma(p, r, broadcast(8.3334519073e-3f));
-  p = fma(p, r, broadcast(4.1665795894e-2f));
-  p = fma(p, r, broadcast(1.6666665459e-1f));
-  p = fma(p, r, broadcast(5.0000001201e-1f));
-  p = fma(p, r * r, r) + broadcast(1.0f);
+  const f32x16 p = exp_reduced(r);
   // Two halves of the exponent, so that neither leaves the normal range: only the last product
   // rounds into the denormals or overflows to infinity.
   const f32x16 half = round_to_integer(n * broadcast(0.5f));
   return p * exp2_integer(half) * exp2_integer(n - half);
+}
+
+// e^(x + rest) within 2 ulp for -88.03 <= x <= 0 and |rest| far below 1, except that a result under
+// 2^-126 is 0. `rest` carries the rounding error of x, so that a large |x| costs no accuracy.
+// Half the work of exp(): one scale, straight from the bits of the shifted exponent.
+ESPALIER_INLINE f32x16 exp_nonpositive(const f32x16& x, const f32x16& rest) {
+  const f32x16 magic = broadcast(12582912.0f + 127.0f);
+  const f32x16 shifted = fma(x, broadcast(1.44269504f), magic);
+  const f32x16 n = shifted - magic;
+  f32x16 r = fma(n, broadcast(-0.693359375f), x);
+  r = fma(n, broadcast(2.12194440e-4f), r) + rest;
+  const auto exponent = [](f32 s) {
+    return xsimd::bitwise_cast<f32>(xsimd::bitwise_cast<i32>(s) << 23);
+  };
+  return exp_reduced(r) * each(exponent, shifted);
+}
+
+// The natural logarithm within 1 ulp for normal x > 0; NaN for NaN. Other x are not defined.
+// x = 2^k m with m in [sqrt(1/2), sqrt(2)), then the series in (m - 1) / (m + 1) of FreeBSD's logf.
+ESPALIER_INLINE f32x16 log(const f32x16& x) {
+  f32x16 k, m;
+  for (int i = 0; i < registers; ++i) {
+    const i32 bits = xsimd::bitwise_cast<i32>(x.part[i]);
+    const i32 exponent = (bits - i32(0x3f3504f3)) >> 23;
+    k.part[i] = xsimd::to_float(exponent);
+    m.part[i] = xsimd::bitwise_cast<f32>(bits - (exponent << 23));
+  }
+  const f32x16 f = m - broadcast(1.0f);
+  const f32x16 s = f / (m + broadcast(1.0f));
+  const f32x16 z = s * s, w = z * z;
+  const f32x16 even = w * fma(w, broadcast(0.24279078841f), broadcast(0.40000972152f));
+  const f32x16 odd = z * fma(w, broadcast(0.28498786688f), broadcast(0.66666662693f));
+  const f32x16 half_square = broadcast(0.5f) * f * f;
+  const f32x16 tail = fma(s, half_square + (even + odd), k * broadcast(9.0580006145e-6f));
+  const f32x16 result = fma(k, broadcast(6.9313812256e-1f), (tail - half_square) + f);
+  return select(x == x, result, x);
 }
 
 }  // namespace espalier::ESPALIER_ISA

@@ -89,7 +89,7 @@ template <class Row, class F>
 void for_each_row(std::span<const Row> rows, F f) {
   for (const Row& row : rows) {
     if (!isa_allowed(row.isa)) continue;
-    INFO("row: ", isa_name(row.isa));
+    INFO("row: ", std::string(isa_name(row.isa)));
     f(row);
   }
 }

@@ -1,0 +1,66 @@
+#include "engine/ops/gelu.h"
+
+#include "engine/autograd.h"
+#include "engine/dispatch.h"
+#include "engine/ops/view.h"
+#include "engine/parallel.h"
+#include "engine/profiler.h"
+
+namespace espalier {
+namespace {
+
+// An exponential counted as one, a polynomial ratio of nine steps, and four around them.
+int64_t gelu_flops(Inputs inputs, const Tensor&) { return 24 * inputs.begin()->numel(); }
+
+constexpr Op gelu_op{"gelu", gelu_flops};
+
+template <class T>
+void forward(GeluKind kind, const Tensor& x, const Tensor& y) {
+  const auto& best = kernel(gelu_forward_kernels<T>());
+  parallel_for(x.numel(), grain_for(1), [&](int64_t begin, int64_t end) {
+    best.run(kind, x.data<T>() + begin, y.data<T>() + begin, end - begin);
+  });
+}
+
+template <class T>
+void forward_training(GeluKind kind, const Tensor& x, const Tensor& y, const Tensor& slope) {
+  const auto& best = kernel(gelu_training_kernels<T>());
+  parallel_for(x.numel(), grain_for(1), [&](int64_t begin, int64_t end) {
+    best.run(kind, x.data<T>() + begin, y.data<T>() + begin, slope.data<T>() + begin, end - begin);
+  });
+}
+
+template <class T>
+void backward_slope(const Tensor& slope, const Tensor& dy, const Tensor& dx) {
+  const auto& best = kernel(gelu_backward_kernels<T>());
+  parallel_for(dx.numel(), grain_for(1), [&](int64_t begin, int64_t end) {
+    best.run(slope.data<T>() + begin, dy.data<T>() + begin, dx.data<T>() + begin, end - begin);
+  });
+}
+
+}  // namespace
+
+Tensor gelu(const Tensor& x, GeluKind kind) {
+  check_floating_point(gelu_op.name, "x", x);
+  const profiler::Scope scope(gelu_op.name);
+  const Tensor in = contiguous(x.detach());
+  const Tensor y = Tensor::empty(x.shape(), x.dtype());
+  const bool training = grad_enabled() && x.requires_grad();
+  const Tensor slope = training ? Tensor::empty(x.shape(), x.dtype()) : Tensor();
+  visit_floating_point(x.dtype(), [&]<class T>() {
+    if (training)
+      forward_training<T>(kind, in, y, slope);
+    else
+      forward<T>(kind, in, y);
+  });
+  const char* form = kind == GeluKind::erf ? "erf" : "tanh";
+  return record(
+      gelu_op, {{"form", form}}, {x}, y, [slope](const Tensor& gradient, InputGradients& inputs) {
+        const Tensor dy = contiguous(gradient);
+        const Tensor dx = Tensor::empty(slope.shape(), slope.dtype());
+        visit_floating_point(slope.dtype(), [&]<class T>() { backward_slope<T>(slope, dy, dx); });
+        inputs.add(0, dx);
+      });
+}
+
+}  // namespace espalier
