@@ -1,4 +1,5 @@
-// How a kernel's rows are declared and listed: one function an instruction set, best first.
+// How a kernel's rows are declared and listed: one function an instruction set, best first. A table
+// whose rows hold more than one function defines ROW(isa) and lists them by ESPALIER_EACH_ISA(ROW).
 #pragma once
 
 #include "kernels/isa.h"
@@ -12,15 +13,18 @@
   __VA_ARGS__                      \
   }
 #define ESPALIER_ISA_ROWS(...) {Isa::avx512, avx512::__VA_ARGS__}, {Isa::avx2, avx2::__VA_ARGS__},
+#define ESPALIER_EACH_ISA(ROW) ROW(avx512) ROW(avx2)
 #elif defined(__aarch64__)
 #define ESPALIER_DECLARE_ISAS(...) \
   namespace neon {                 \
   __VA_ARGS__                      \
   }
 #define ESPALIER_ISA_ROWS(...) {Isa::neon, neon::__VA_ARGS__},
+#define ESPALIER_EACH_ISA(ROW) ROW(neon)
 #else
 #define ESPALIER_DECLARE_ISAS(...)
 #define ESPALIER_ISA_ROWS(...)
+#define ESPALIER_EACH_ISA(ROW)
 #endif
 
 namespace espalier {

@@ -24,6 +24,14 @@
 // For lambdas, after the parameters: [&](int64_t i, int n) ESPALIER_INLINE_LAMBDA { ... }
 #define ESPALIER_INLINE_LAMBDA __attribute__((always_inline))
 
+// Before a loop of constant length over registers: unrolled early enough that an array of them
+// never goes through memory.
+#if defined(__clang__)
+#define ESPALIER_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define ESPALIER_UNROLL _Pragma("GCC unroll 16")
+#endif
+
 namespace espalier::ESPALIER_ISA {
 
 #if defined(__AVX512F__)
@@ -86,6 +94,23 @@ ESPALIER_INLINE void store_part(float* p, f32 v, int n) {
   v.store_unaligned(lanes);
   for (int i = 0; i < n; ++i) p[i] = lanes[i];
 #endif
+}
+
+// to[c * to_stride + r] = from[r * from_stride + c] for r, c in [0, 4).
+ESPALIER_INLINE void transpose4(const float* from, int64_t from_stride, float* to,
+                                int64_t to_stride) {
+  typedef float Quad __attribute__((vector_size(16)));
+  Quad in[4], out[4];
+  for (int r = 0; r < 4; ++r) __builtin_memcpy(&in[r], from + r * from_stride, sizeof(Quad));
+  const Quad low01 = __builtin_shufflevector(in[0], in[1], 0, 4, 1, 5);
+  const Quad low23 = __builtin_shufflevector(in[2], in[3], 0, 4, 1, 5);
+  const Quad high01 = __builtin_shufflevector(in[0], in[1], 2, 6, 3, 7);
+  const Quad high23 = __builtin_shufflevector(in[2], in[3], 2, 6, 3, 7);
+  out[0] = __builtin_shufflevector(low01, low23, 0, 1, 4, 5);
+  out[1] = __builtin_shufflevector(low01, low23, 2, 3, 6, 7);
+  out[2] = __builtin_shufflevector(high01, high23, 0, 1, 4, 5);
+  out[3] = __builtin_shufflevector(high01, high23, 2, 3, 6, 7);
+  for (int c = 0; c < 4; ++c) __builtin_memcpy(to + c * to_stride, &out[c], sizeof(Quad));
 }
 
 // ---- sixteen logical lanes -------------------------------------------------------------------

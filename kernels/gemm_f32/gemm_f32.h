@@ -1,0 +1,92 @@
+// General matrix multiplication with a packed right-hand side.
+//
+//   C[m, n] = start + sum_k A[m, k] * B[k, n],   0 <= m < M, 0 <= n < N
+//   start   = (accumulate ? C[m, n] : 0) + (bias ? bias[n] : 0)
+//
+// B is packed once into panels of `panel` columns: panel p holds columns p * panel and up, row k of
+// it `panel` consecutive values, columns past N filled with zeros. B and A are read through a
+// stride for each dimension, so their transposes cost no copy of their own.
+//
+// Each C[m, n] is one chain from `start`, k ascending: a fused multiply-add per k in the SIMD rows,
+// a product and a sum in the scalar row. Its bits therefore depend neither on M and N nor on the
+// SIMD row, and a caller may split rows, panels (gemm_panels) and, by accumulating, K as it likes.
+//
+// Contract: M, N, K >= 0. No alignment is assumed; packed panels run best on a 64-byte boundary. C
+// overlaps no other operand. Only the named elements are read or written. K in one call is best
+// kept to a few hundred when A is transposed, so that the panels stay in cache.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/rows.h"
+
+namespace espalier {
+
+template <class T>
+struct Gemm {
+  int64_t M = 0, N = 0, K = 0;
+  const T* A = nullptr;
+  int64_t a_row_stride = 0, a_k_stride = 0;  // A[m, k] = A[m * a_row_stride + k * a_k_stride]
+  const T* packed_b = nullptr;
+  T* C = nullptr;
+  int64_t c_row_stride = 0;  // C[m, n] = C[m * c_row_stride + n]
+  const T* bias = nullptr;   // N values, or none
+  bool accumulate = false;
+};
+
+// B[k, n] = B[k * k_stride + n * n_stride], packed into gemm_packed_size() values.
+template <class T>
+using GemmPackB = void(const T* B, int64_t k_stride, int64_t n_stride, int64_t K, int64_t N,
+                       T* packed) noexcept;
+template <class T>
+using GemmRun = void(const Gemm<T>& gemm) noexcept;
+
+template <class T>
+struct GemmKernel {
+  Isa isa;
+  int panel;
+  GemmPackB<T>* pack_b;
+  GemmRun<T>* run;
+};
+
+// Rows of the table, best first; that for double holds the scalar reference alone.
+template <class T>
+std::span<const GemmKernel<T>> gemm_kernels() noexcept;
+
+// Columns of a packed panel for one instruction set.
+constexpr int gemm_f32_panel(Isa isa) noexcept {
+  return isa == Isa::avx512 ? 32 : isa == Isa::scalar ? 8 : 16;
+}
+
+constexpr int64_t gemm_panel_count(int panel, int64_t N) noexcept {
+  return (N + panel - 1) / panel;
+}
+
+// Values (not bytes) that K x N of B take when packed.
+constexpr int64_t gemm_packed_size(int panel, int64_t K, int64_t N) noexcept {
+  return gemm_panel_count(panel, N) * panel * K;
+}
+
+// The part of `gemm` that computes panels [first, last) of its columns.
+template <class T>
+constexpr Gemm<T> gemm_panels(Gemm<T> gemm, int panel, int64_t first, int64_t last) noexcept {
+  const int64_t begin = first * panel, end = last * panel < gemm.N ? last * panel : gemm.N;
+  gemm.packed_b += begin * gemm.K;
+  gemm.C += begin;
+  if (gemm.bias) gemm.bias += begin;
+  gemm.N = end - begin;
+  return gemm;
+}
+
+// The part of `gemm` that computes rows [first, last).
+template <class T>
+constexpr Gemm<T> gemm_rows(Gemm<T> gemm, int64_t first, int64_t last) noexcept {
+  gemm.A += first * gemm.a_row_stride;
+  gemm.C += first * gemm.c_row_stride;
+  gemm.M = last - first;
+  return gemm;
+}
+
+ESPALIER_DECLARE_ISAS(GemmPackB<float> gemm_pack_b; GemmRun<float> gemm_run;)
+
+}  // namespace espalier

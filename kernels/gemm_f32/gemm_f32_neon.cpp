@@ -1,0 +1,2 @@
+// The gemm_f32 rows for neon: the shared algorithm, compiled with its flags.
+#include "kernels/gemm_f32/gemm_f32_simd.h"

@@ -1,0 +1,238 @@
+// Register tiles of `tile_rows` rows by one panel. Rows are dealt evenly over the tiles, so that 49
+// rows make 6,6,6,6,5,5,5,5,5 and no tile is too small to hide the latency of fma. A k-block of a
+// panel takes half of a 32 KiB first-level cache; a block of rows stays in the second level while
+// all panels pass over it, and the next block is prefetched meanwhile. A transposed A would touch
+// a cache line an element, so its block is first copied tile by tile.
+#pragma once
+
+#include "kernels/gemm_f32/gemm_f32.h"
+#include "kernels/simd.h"
+
+namespace espalier::ESPALIER_ISA {
+
+constexpr int tile_rows = hardware_lanes == 16 ? 12 : 6;
+constexpr int panel = gemm_f32_panel(Isa::ESPALIER_ISA);
+constexpr int tile_registers = panel / hardware_lanes;
+constexpr int64_t k_block = 4096 / panel;
+constexpr int64_t row_block = 96;    // rows of a block whose A is read in place
+constexpr int64_t copied_rows = 24;  // and of one whose A is copied to the stack
+constexpr int64_t copied_tile = tile_rows * k_block;
+constexpr int64_t line = 16;  // floats of a cache line
+
+static_assert(row_block % tile_rows == 0 && copied_rows % tile_rows == 0);
+
+struct Tile {
+  int64_t K;
+  const float* a;
+  int64_t a_row_stride, a_k_stride;
+  const float* b;
+  float* c;
+  int64_t c_row_stride;
+  const float* bias;
+  bool accumulate;
+  int columns;
+  const float*
+      a_next;  // what to prefetch: `next_lines` cache lines of each row, a_row_stride apart
+  int64_t next_lines;
+};
+
+ESPALIER_INLINE void load_row(const float* p, int columns, f32 (&row)[tile_registers]) {
+  ESPALIER_UNROLL
+  for (int i = 0; i < tile_registers; ++i)
+    row[i] = columns == panel ? f32::load_unaligned(p + i * hardware_lanes)
+                              : load_part(p + i * hardware_lanes, lanes_in(i, columns));
+}
+
+ESPALIER_INLINE void store_row(float* p, int columns, const f32 (&row)[tile_registers]) {
+  ESPALIER_UNROLL
+  for (int i = 0; i < tile_registers; ++i)
+    if (columns == panel)
+      row[i].store_unaligned(p + i * hardware_lanes);
+    else
+      store_part(p + i * hardware_lanes, row[i], lanes_in(i, columns));
+}
+
+// The chain's start: what C holds, the bias, their sum, or zero.
+template <int Rows>
+ESPALIER_INLINE void start_tile(const Tile& t, f32 (&sum)[Rows][tile_registers]) {
+  f32 bias[tile_registers];
+  ESPALIER_UNROLL
+  for (int i = 0; i < tile_registers; ++i) bias[i] = f32(0.0f);
+  if (t.bias) load_row(t.bias, t.columns, bias);
+  ESPALIER_UNROLL
+  for (int r = 0; r < Rows; ++r) ESPALIER_UNROLL
+  for (int i = 0; i < tile_registers; ++i) sum[r][i] = bias[i];
+  if (!t.accumulate) return;
+  ESPALIER_UNROLL
+  for (int r = 0; r < Rows; ++r) {
+    f32 c[tile_registers];
+    load_row(t.c + r * t.c_row_stride, t.columns, c);
+    ESPALIER_UNROLL
+    for (int i = 0; i < tile_registers; ++i) sum[r][i] = t.bias ? c[i] + bias[i] : c[i];
+  }
+}
+
+template <int Rows>
+static void run_tile(const Tile& t) noexcept {
+  ESPALIER_UNROLL
+  for (int r = 0; r < Rows; ++r) {
+    __builtin_prefetch(t.c + r * t.c_row_stride, 1);
+    for (int64_t l = 0; l < t.next_lines; ++l)
+      __builtin_prefetch(t.a_next + r * t.a_row_stride + l * line, 0, 2);
+  }
+  f32 sum[Rows][tile_registers];
+  start_tile<Rows>(t, sum);
+  const float* a = t.a;
+  const float* b = t.b;
+  for (int64_t k = 0; k < t.K; ++k, a += t.a_k_stride, b += panel) {
+    f32 right[tile_registers];
+    ESPALIER_UNROLL
+    for (int i = 0; i < tile_registers; ++i) right[i] = f32::load_unaligned(b + i * hardware_lanes);
+    ESPALIER_UNROLL
+    for (int r = 0; r < Rows; ++r) {
+      const f32 left(a[r * t.a_row_stride]);
+      ESPALIER_UNROLL
+      for (int i = 0; i < tile_registers; ++i) sum[r][i] = fma(left, right[i], sum[r][i]);
+    }
+  }
+  ESPALIER_UNROLL
+  for (int r = 0; r < Rows; ++r) store_row(t.c + r * t.c_row_stride, t.columns, sum[r]);
+}
+
+ESPALIER_INLINE void run_tile(int rows, const Tile& t) {
+  using Run = void(const Tile&) noexcept;
+  static constexpr Run* tiles[] = {
+    run_tile<1>,
+    run_tile<2>,
+    run_tile<3>,
+    run_tile<4>,
+    run_tile<5>,
+    run_tile<6>,
+#if defined(__AVX512F__)
+    run_tile<7>,
+    run_tile<8>,
+    run_tile<9>,
+    run_tile<10>,
+    run_tile<11>,
+    run_tile<12>,
+#endif
+  };
+  static_assert(sizeof(tiles) / sizeof(*tiles) == tile_rows);
+  tiles[rows - 1](t);
+}
+
+// How M rows are dealt over tiles: the first `longer` tiles have base + 1 rows, the others base.
+struct Deal {
+  int64_t tiles, base, longer;
+
+  ESPALIER_INLINE explicit Deal(int64_t M) {
+    tiles = (M + tile_rows - 1) / tile_rows;
+    base = M / tiles;
+    longer = M % tiles;
+  }
+  ESPALIER_INLINE int64_t first_row(int64_t tile) const {
+    return tile * base + (tile < longer ? tile : longer);
+  }
+  ESPALIER_INLINE int rows(int64_t tile) const { return static_cast<int>(base + (tile < longer)); }
+};
+
+// Tiles [first, last) by values [k, k_end) of K.
+struct Block {
+  int64_t first, last, k, k_end;
+};
+
+// Copies the block of A so that a tile's rows lie side by side: copy[tile][k][row].
+static void copy_a(const Gemm<float>& g, const Deal& deal, const Block& block, float* copy) {
+  for (int64_t tile = block.first; tile < block.last; ++tile, copy += copied_tile) {
+    const int rows = deal.rows(tile);
+    const float* a = g.A + deal.first_row(tile) * g.a_row_stride + block.k * g.a_k_stride;
+    float* to = copy;
+    for (int64_t k = block.k; k < block.k_end; ++k, a += g.a_k_stride, to += tile_rows)
+      if (g.a_row_stride == 1)
+        for (int r = 0; r < rows; r += hardware_lanes) {
+          const int count = rows - r < hardware_lanes ? rows - r : hardware_lanes;
+          load_part(a + r, count).store_unaligned(to + r);
+        }
+      else
+        for (int r = 0; r < rows; ++r) to[r] = a[r * g.a_row_stride];
+  }
+}
+
+// Runs one block over all panels. `copy` is its copied A, or null; `a_next` where the next block's
+// A begins, or null.
+static void run_block(const Gemm<float>& g, const Deal& deal, const Block& block, const float* copy,
+                      const float* a_next) {
+  Tile t;
+  t.K = block.k_end - block.k;
+  t.a_row_stride = copy ? 1 : g.a_row_stride;
+  t.a_k_stride = copy ? tile_rows : g.a_k_stride;
+  t.c_row_stride = g.c_row_stride;
+  t.accumulate = g.accumulate || block.k > 0;
+  const int64_t lines = (t.K * panel / line + g.N - 1) / g.N;
+  for (int64_t n = 0; n < g.N; n += panel) {
+    t.b = g.packed_b + n * g.K + block.k * panel;
+    t.bias = g.bias && block.k == 0 ? g.bias + n : nullptr;
+    t.columns = static_cast<int>(g.N - n < panel ? g.N - n : panel);
+    const int64_t ahead = n / panel * lines * line;
+    t.next_lines = a_next && ahead < t.K ? lines : 0;
+    for (int64_t tile = block.first; tile < block.last; ++tile) {
+      const int64_t m = deal.first_row(tile);
+      t.a = copy ? copy + (tile - block.first) * copied_tile
+                 : g.A + m * g.a_row_stride + block.k * g.a_k_stride;
+      t.c = g.C + m * g.c_row_stride + n;
+      if (t.next_lines)
+        t.a_next = a_next + (m - deal.first_row(block.first)) * g.a_row_stride + ahead;
+      run_tile(deal.rows(tile), t);
+    }
+  }
+}
+
+void gemm_run(const Gemm<float>& g) noexcept {
+  if (g.M <= 0 || g.N <= 0) return;
+  alignas(64) float copy[copied_rows * k_block + logical_lanes];
+  const bool in_place = g.a_k_stride == 1;
+  const Deal deal(g.M);
+  const int64_t step = (in_place ? row_block : copied_rows) / tile_rows;
+  const int64_t k_blocks = g.K > k_block ? (g.K + k_block - 1) / k_block : 1;
+  const auto block_at = [&](int64_t tile, int64_t b) {
+    const int64_t last = tile + step < deal.tiles ? tile + step : deal.tiles;
+    return Block{tile, last, b * g.K / k_blocks, (b + 1) * g.K / k_blocks};
+  };
+  for (int64_t tile = 0; tile < deal.tiles; tile += step)
+    for (int64_t b = 0; b < k_blocks; ++b) {
+      const Block block = block_at(tile, b);
+      const Block next = b + 1 < k_blocks ? block_at(tile, b + 1) : block_at(block.last, 0);
+      const bool prefetch = in_place && next.first < deal.tiles;
+      if (!in_place) copy_a(g, deal, block, copy);
+      run_block(g, deal, block, in_place ? nullptr : copy,
+                prefetch ? g.A + deal.first_row(next.first) * g.a_row_stride + next.k : nullptr);
+    }
+}
+
+static void pack_panel(const float* B, int64_t k_stride, int64_t n_stride, int64_t K, int columns,
+                       float* packed) {
+  int64_t k = 0;
+  if (columns == panel && n_stride == 1) {
+    for (; k < K; ++k) {
+      f32 row[tile_registers];
+      load_row(B + k * k_stride, panel, row);
+      store_row(packed + k * panel, panel, row);
+    }
+  } else if (columns == panel && k_stride == 1) {
+    for (; k + 4 <= K; k += 4)
+      for (int n = 0; n < panel; n += 4)
+        transpose4(B + n * n_stride + k, n_stride, packed + k * panel + n, panel);
+  }
+  for (; k < K; ++k)
+    for (int n = 0; n < panel; ++n)
+      packed[k * panel + n] = n < columns ? B[k * k_stride + n * n_stride] : 0.0f;
+}
+
+void gemm_pack_b(const float* B, int64_t k_stride, int64_t n_stride, int64_t K, int64_t N,
+                 float* packed) noexcept {
+  for (int64_t n = 0; n < N; n += panel, packed += K * panel)
+    pack_panel(B + n * n_stride, k_stride, n_stride, K,
+               static_cast<int>(N - n < panel ? N - n : panel), packed);
+}
+
+}  // namespace espalier::ESPALIER_ISA
