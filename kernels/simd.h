@@ -316,21 +316,49 @@ ESPALIER_INLINE f32x16 min(const f32x16& a, const f32x16& b) {
 #endif
 }
 
-// One fixed tree whatever the width: lane i meets i + 8, then i + 4, i + 2, i + 1.
+// Lane i of the result is lane i ^ distance, for a distance below hardware_lanes.
+template <int distance>
+ESPALIER_INLINE f32 exchange(f32 v) {
+#if defined(__AVX512F__)
+  if constexpr (distance == 8) return _mm512_shuffle_f32x4(v, v, 0x4e);
+  if constexpr (distance == 4) return _mm512_shuffle_f32x4(v, v, 0xb1);
+  if constexpr (distance == 2) return _mm512_permute_ps(v, 0x4e);
+  if constexpr (distance == 1) return _mm512_permute_ps(v, 0xb1);
+#elif defined(__AVX2__)
+  if constexpr (distance == 4) return _mm256_permute2f128_ps(v, v, 0x01);
+  if constexpr (distance == 2) return _mm256_permute_ps(v, 0x4e);
+  if constexpr (distance == 1) return _mm256_permute_ps(v, 0xb1);
+#else
+  if constexpr (distance == 2) return vextq_f32(v, v, 2);
+  if constexpr (distance == 1) return vrev64q_f32(v);
+#endif
+}
+
+// Folds the lanes with `combine`, a function of two registers. One fixed tree whatever the width:
+// lane i meets i + 8, then i + 4, i + 2, i + 1.
 template <class Combine>
-ESPALIER_INLINE float reduce(const f32x16& a, Combine combine) {
-  alignas(64) float lane[logical_lanes];
-  store(lane, a);
-  for (int half = logical_lanes / 2; half > 0; half /= 2)
-    for (int i = 0; i < half; ++i) lane[i] = combine(lane[i], lane[i + half]);
-  return lane[0];
+ESPALIER_INLINE float reduce(f32x16 a, Combine combine) {
+  for (int half = registers / 2; half > 0; half /= 2)
+    for (int i = 0; i < half; ++i) a.part[i] = combine(a.part[i], a.part[i + half]);
+  f32 v = a.part[0];
+  if constexpr (hardware_lanes > 8) v = combine(v, exchange<8>(v));
+  if constexpr (hardware_lanes > 4) v = combine(v, exchange<4>(v));
+  v = combine(v, exchange<2>(v));
+  v = combine(v, exchange<1>(v));
+#if defined(__AVX512F__)
+  return _mm512_cvtss_f32(v);
+#elif defined(__AVX2__)
+  return _mm256_cvtss_f32(v);
+#else
+  return vgetq_lane_f32(v, 0);
+#endif
 }
 ESPALIER_INLINE float reduce_add(const f32x16& a) {
-  return reduce(a, [](float x, float y) { return x + y; });
+  return reduce(a, [](f32 x, f32 y) { return x + y; });
 }
 // The largest lane, or NaN when any lane is NaN.
 ESPALIER_INLINE float reduce_max(const f32x16& a) {
-  return reduce(a, [](float x, float y) { return x > y || x != x ? x : y; });
+  return reduce(a, [](f32 x, f32 y) { return xsimd::select((x > y) | (x != x), x, y); });
 }
 
 }  // namespace espalier::ESPALIER_ISA

@@ -51,6 +51,8 @@ class Guarded {
   const T& operator[](size_t i) const { return data_[i]; }
   T* begin() { return data_; }
   T* end() { return data_ + count_; }
+  const T* begin() const { return data_; }
+  const T* end() const { return data_ + count_; }
 
  private:
   size_t count_, mapped_ = 0;

@@ -1,0 +1,105 @@
+#include "engine/ops/layer_norm.h"
+
+#include "engine/autograd.h"
+#include "engine/dispatch.h"
+#include "engine/ops/view.h"
+#include "engine/parallel.h"
+#include "engine/profiler.h"
+#include "kernels/layer_norm/layer_norm.h"
+
+namespace espalier {
+namespace {
+
+// Two sums (one of squares), and four steps for the result, for each element.
+int64_t layer_norm_flops(Inputs inputs, const Tensor&) { return 8 * inputs.begin()->numel(); }
+
+constexpr Op layer_norm_op{"layer_norm", layer_norm_flops};
+
+// What backward keeps. mean and rstd are one value a row, undefined where no gradient is wanted.
+struct Saved {
+  Tensor x, weight, mean, rstd;
+  int64_t width() const { return x.shape().back(); }
+  int64_t rows() const { return width() ? x.numel() / width() : 0; }
+};
+
+template <class T>
+void forward_rows(const Saved& s, const Tensor& bias, const Tensor& y, double eps) {
+  const auto& best = kernel(layer_norm_forward_kernels<T>());
+  const int64_t width = s.width();
+  parallel_for(s.rows(), grain_for(width), [&](int64_t begin, int64_t end) {
+    const int64_t first = begin * width;
+    best.run(s.x.data<T>() + first, s.weight.data<T>(), bias.data<T>(), y.data<T>() + first,
+             s.mean.defined() ? s.mean.data<T>() + begin : nullptr,
+             s.rstd.defined() ? s.rstd.data<T>() + begin : nullptr, end - begin, width,
+             static_cast<T>(eps));
+  });
+}
+
+// sum over p of parts[p, which, :], in the order of p.
+template <class T>
+Tensor sum_parts(const Tensor& parts, int64_t which) {
+  const int64_t count = parts.size(0), width = parts.size(2);
+  const Tensor out = Tensor::zeros({width}, parts.dtype());
+  T* sum = out.data<T>();
+  for (int64_t p = 0; p < count; ++p) {
+    const T* part = parts.data<T>() + (p * 2 + which) * width;
+    for (int64_t i = 0; i < width; ++i) sum[i] += part[i];
+  }
+  return out;
+}
+
+// Each piece of rows adds into sums of its own, which are combined in the pieces' order: the result
+// does not depend on the number of threads.
+template <class T>
+void backward_rows(const Saved& s, const Tensor& dy, InputGradients& inputs) {
+  const auto& best = kernel(layer_norm_backward_kernels<T>());
+  const int64_t width = s.width(), grain = grain_for(width);
+  const bool parameters = inputs.wants(1) || inputs.wants(2);
+  const int64_t pieces = parameters ? (s.rows() + grain - 1) / grain : 0;
+  const Tensor parts = Tensor::zeros({pieces, 2, width}, s.x.dtype());
+  const Tensor dx = Tensor::empty(s.x.shape(), s.x.dtype());
+  parallel_for(s.rows(), grain, [&](int64_t begin, int64_t end) {
+    const int64_t first = begin * width;
+    T* sums = parameters ? parts.data<T>() + begin / grain * 2 * width : nullptr;
+    best.run(s.x.data<T>() + first, s.weight.data<T>(), s.mean.data<T>() + begin,
+             s.rstd.data<T>() + begin, dy.data<T>() + first, dx.data<T>() + first, sums,
+             sums ? sums + width : nullptr, end - begin, width);
+  });
+  inputs.add(0, dx);
+  if (inputs.wants(1)) inputs.add(1, sum_parts<T>(parts, 0));
+  if (inputs.wants(2)) inputs.add(2, sum_parts<T>(parts, 1));
+}
+
+void check(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps) {
+  check_floating_point(layer_norm_op.name, "x", x);
+  check_min_rank(layer_norm_op.name, "x", x, 1);
+  const Shape width{x.shape().back()};
+  check_shape(layer_norm_op.name, "weight", weight, width);
+  check_same_dtype(layer_norm_op.name, "weight", weight, x);
+  check_shape(layer_norm_op.name, "bias", bias, width);
+  check_same_dtype(layer_norm_op.name, "bias", bias, x);
+  if (!(eps >= 0)) argument_error(layer_norm_op.name, "eps", std::to_string(eps), "eps >= 0", "");
+}
+
+}  // namespace
+
+Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps) {
+  check(x, weight, bias, eps);
+  const profiler::Scope scope(layer_norm_op.name);
+  Saved saved{contiguous(x.detach()), contiguous(weight.detach()), {}, {}};
+  if (grad_enabled() && (x.requires_grad() || weight.requires_grad() || bias.requires_grad())) {
+    saved.mean = Tensor::empty({saved.rows()}, x.dtype());
+    saved.rstd = Tensor::empty({saved.rows()}, x.dtype());
+  }
+  const Tensor offset = contiguous(bias.detach());
+  const Tensor y = Tensor::empty(x.shape(), x.dtype());
+  visit_floating_point(x.dtype(), [&]<class T>() { forward_rows<T>(saved, offset, y, eps); });
+  return record(layer_norm_op, {{"eps", eps}}, {x, weight, bias}, y,
+                [saved](const Tensor& gradient, InputGradients& inputs) {
+                  const Tensor dy = contiguous(gradient);
+                  visit_floating_point(dy.dtype(),
+                                       [&]<class T>() { backward_rows<T>(saved, dy, inputs); });
+                });
+}
+
+}  // namespace espalier

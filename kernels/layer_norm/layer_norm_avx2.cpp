@@ -1,0 +1,2 @@
+// The layer norm rows for avx2: the shared algorithm, compiled with its flags.
+#include "kernels/layer_norm/layer_norm_simd.h"
