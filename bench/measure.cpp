@@ -1,0 +1,75 @@
+#include "bench/measure.h"
+
+#include <time.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace espalier::bench {
+namespace {
+
+double seconds(clockid_t clock) {
+  timespec now = {};
+  clock_gettime(clock, &now);
+  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+}
+
+struct Sample {
+  double wall, cpu;  // of all calls together
+};
+
+Sample sample(const std::function<void()>& run, int64_t calls) {
+  const double cpu = seconds(CLOCK_PROCESS_CPUTIME_ID), wall = seconds(CLOCK_MONOTONIC);
+  for (int64_t i = 0; i < calls; ++i) run();
+  return {seconds(CLOCK_MONOTONIC) - wall, seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu};
+}
+
+// How many calls last `wanted` seconds; running them warms caches and branch predictors.
+int64_t calibrate(const std::function<void()>& run, double wanted) {
+  int64_t calls = 1;
+  for (;;) {
+    const double wall = sample(run, calls).wall;
+    if (wall >= wanted / 2)
+      return std::max<int64_t>(1, std::llround(static_cast<double>(calls) * wanted / wall));
+    calls *= wall > wanted / 8 ? 2 : 4;
+  }
+}
+
+double quantile(const std::vector<double>& ordered, double q) {
+  const double place = q * static_cast<double>(ordered.size() - 1);
+  const size_t below = static_cast<size_t>(place);
+  const size_t above = std::min(below + 1, ordered.size() - 1);
+  return std::lerp(ordered[below], ordered[above], place - static_cast<double>(below));
+}
+
+}  // namespace
+
+Summary summarise(std::vector<double> samples) {
+  std::sort(samples.begin(), samples.end());
+  return {samples.front(), quantile(samples, 0.25), quantile(samples, 0.5),
+          quantile(samples, 0.75)};
+}
+
+std::vector<Timing> measure(std::span<const std::function<void()>> candidates,
+                            const MeasureOptions& options) {
+  std::vector<Timing> timings(candidates.size());
+  for (size_t i = 0; i < candidates.size(); ++i)
+    timings[i].calls = calibrate(candidates[i], options.sample_seconds);
+  for (int round = 0; round < options.samples; ++round)
+    for (size_t turn = 0; turn < candidates.size(); ++turn) {
+      const size_t i = (static_cast<size_t>(round) + turn) % candidates.size();
+      Timing& timing = timings[i];
+      const Sample taken = sample(candidates[i], timing.calls);
+      timing.wall.push_back(taken.wall / static_cast<double>(timing.calls));
+      timing.cpu.push_back(taken.cpu / static_cast<double>(timing.calls));
+    }
+  return timings;
+}
+
+double paired_ratio(const Timing& a, const Timing& b) {
+  std::vector<double> ratios(a.wall.size());
+  for (size_t i = 0; i < ratios.size(); ++i) ratios[i] = a.wall[i] / b.wall[i];
+  return summarise(ratios).median;
+}
+
+}  // namespace espalier::bench

@@ -1,0 +1,42 @@
+// Timing that stands noise: candidates take turns, each sample lasts long enough for the clock, and
+// results are medians with their spread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace espalier::bench {
+
+struct Summary {
+  double least = 0, low = 0, median = 0,
+         high = 0;  // minimum, first quartile, median, third quartile
+  // Half the distance between the quartiles, relative to the median.
+  double spread() const { return median > 0 ? (high - low) / 2 / median : 0; }
+};
+
+// Quantiles by linear interpolation between ordered samples. Assumes at least one sample.
+Summary summarise(std::vector<double> samples);
+
+struct MeasureOptions {
+  double sample_seconds = 2e-3;  // a sample repeats its candidate for about so long
+  int samples = 21;              // a candidate
+};
+
+struct Timing {
+  int64_t calls = 0;              // a sample
+  std::vector<double> wall, cpu;  // seconds a call, sample by sample; cpu counts all threads
+};
+
+// Times every candidate once a round; rounds start with another candidate each. Candidates run
+// beforehand, to warm up and to find how many calls make a sample.
+std::vector<Timing> measure(std::span<const std::function<void()>> candidates,
+                            const MeasureOptions& options);
+
+// The median over rounds of a's time divided by b's of the same round, so that a disturbance that
+// lasts longer than a round cancels. Both must stem from one call of measure().
+double paired_ratio(const Timing& a, const Timing& b);
+
+}  // namespace espalier::bench

@@ -1,0 +1,57 @@
+#include "bench/measure.h"
+
+#include <doctest/doctest.h>
+
+#include "bench/hardware.h"
+#include "kernels/isa.h"
+
+namespace espalier::bench {
+
+TEST_CASE("a summary holds the quantiles of its samples") {
+  const Summary five = summarise({5, 1, 4, 2, 3});
+  CHECK(five.least == 1);
+  CHECK(five.low == 2);
+  CHECK(five.median == 3);
+  CHECK(five.high == 4);
+  CHECK(five.spread() == doctest::Approx(1.0 / 3));
+  CHECK(summarise({1, 2}).median == 1.5);
+  CHECK(summarise({7}).high == 7);
+}
+
+TEST_CASE("the paired ratio ignores what slows a whole round") {
+  const Timing a = {1, {2, 20, 200, 2}, {}}, b = {1, {1, 10, 100, 100}, {}};
+  CHECK(paired_ratio(a, b) == 2);
+}
+
+TEST_CASE("every candidate is sampled in every round") {
+  int runs[2] = {0, 0};
+  const std::function<void()> candidates[] = {[&] { ++runs[0]; }, [&] { ++runs[1]; }};
+  const auto timings = measure(candidates, {.sample_seconds = 1e-6, .samples = 4});
+  for (size_t i = 0; i < 2; ++i) {
+    CHECK(timings[i].wall.size() == 4);
+    CHECK(timings[i].cpu.size() == 4);
+    CHECK(runs[i] >= 4 * timings[i].calls);
+    for (double wall : timings[i].wall) CHECK(wall > 0);
+  }
+}
+
+TEST_CASE("twice the work takes about twice as long") {
+  const PeakLoop once{Isa::scalar, 1};
+  const std::function<void()> candidates[] = {[&] {
+                                                once();
+                                                once();
+                                              },
+                                              [&] { once(); }};
+  const auto timings = measure(candidates, {.sample_seconds = 3e-4, .samples = 31});
+  const double ratio = paired_ratio(timings[0], timings[1]);
+  CHECK(ratio > 1.5);
+  CHECK(ratio < 2.7);
+}
+
+TEST_CASE("peak loops count their own arithmetic") {
+  for (Isa isa : built_isas())
+    if (isa_allowed(isa)) CHECK(PeakLoop{isa, 2}.flops() > PeakLoop{isa, 1}.flops());
+  for (const CacheLevel& cache : data_caches()) CHECK(cache.bytes >= 1024);
+}
+
+}  // namespace espalier::bench
