@@ -61,6 +61,39 @@ ESPALIER_INLINE f32 fma(f32 a, f32 b, f32 c) {
 #endif
 }
 
+// a / b, correctly rounded: xsimd's quotient is an estimate on Arm, and so is its square root.
+ESPALIER_INLINE f32 div(f32 a, f32 b) {
+#if defined(__ARM_NEON)
+  return vdivq_f32(a, b);
+#else
+  return a / b;
+#endif
+}
+ESPALIER_INLINE f32 sqrt(f32 a) {
+#if defined(__ARM_NEON)
+  return vsqrtq_f32(a);
+#else
+  return xsimd::sqrt(a);
+#endif
+}
+
+// a > b ? a : b, so the second operand wins where either is NaN: what x86's instruction does.
+ESPALIER_INLINE f32 max(f32 a, f32 b) {
+#if defined(__x86_64__)
+  return xsimd::max(a, b);
+#else
+  return xsimd::select(a > b, a, b);
+#endif
+}
+// a < b ? a : b, so the second operand wins where either is NaN: what x86's instruction does.
+ESPALIER_INLINE f32 min(f32 a, f32 b) {
+#if defined(__x86_64__)
+  return xsimd::min(a, b);
+#else
+  return xsimd::select(a < b, a, b);
+#endif
+}
+
 // The first `n` floats at p (0 <= n <= hardware_lanes); lanes past them hold `fill` and their
 // memory is not touched. A full register takes the plain instruction: the masked one costs many
 // times as much on some processors (a masked store is microcoded on Zen).
@@ -111,6 +144,47 @@ ESPALIER_INLINE void transpose4(const float* from, int64_t from_stride, float* t
   out[2] = __builtin_shufflevector(high01, high23, 0, 1, 4, 5);
   out[3] = __builtin_shufflevector(high01, high23, 2, 3, 6, 7);
   for (int c = 0; c < 4; ++c) __builtin_memcpy(to + c * to_stride, &out[c], sizeof(Quad));
+}
+
+// Four columns of `hardware_lanes` rows: lane l of column[c] is row[l][first + c].
+ESPALIER_INLINE void load_columns(const float* const* row, int64_t first, f32 column[4]) {
+#if defined(__AVX512F__)
+  __m512 r[4];
+  for (int i = 0; i < 4; ++i) {
+    r[i] = _mm512_castps128_ps512(_mm_loadu_ps(row[i] + first));
+    r[i] = _mm512_insertf32x4(r[i], _mm_loadu_ps(row[i + 4] + first), 1);
+    r[i] = _mm512_insertf32x4(r[i], _mm_loadu_ps(row[i + 8] + first), 2);
+    r[i] = _mm512_insertf32x4(r[i], _mm_loadu_ps(row[i + 12] + first), 3);
+  }
+  const __m512 t0 = _mm512_unpacklo_ps(r[0], r[1]), t1 = _mm512_unpackhi_ps(r[0], r[1]);
+  const __m512 t2 = _mm512_unpacklo_ps(r[2], r[3]), t3 = _mm512_unpackhi_ps(r[2], r[3]);
+  column[0] = _mm512_shuffle_ps(t0, t2, 0x44);
+  column[1] = _mm512_shuffle_ps(t0, t2, 0xee);
+  column[2] = _mm512_shuffle_ps(t1, t3, 0x44);
+  column[3] = _mm512_shuffle_ps(t1, t3, 0xee);
+#elif defined(__AVX2__)
+  __m256 r[4];
+  for (int i = 0; i < 4; ++i)
+    r[i] = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(row[i] + first)),
+                                _mm_loadu_ps(row[i + 4] + first), 1);
+  const __m256 t0 = _mm256_unpacklo_ps(r[0], r[1]), t1 = _mm256_unpackhi_ps(r[0], r[1]);
+  const __m256 t2 = _mm256_unpacklo_ps(r[2], r[3]), t3 = _mm256_unpackhi_ps(r[2], r[3]);
+  column[0] = _mm256_shuffle_ps(t0, t2, 0x44);
+  column[1] = _mm256_shuffle_ps(t0, t2, 0xee);
+  column[2] = _mm256_shuffle_ps(t1, t3, 0x44);
+  column[3] = _mm256_shuffle_ps(t1, t3, 0xee);
+#else
+  float32x4_t r[4];
+  for (int i = 0; i < 4; ++i) r[i] = vld1q_f32(row[i] + first);
+  const float64x2_t t0 = vreinterpretq_f64_f32(vzip1q_f32(r[0], r[1]));
+  const float64x2_t t1 = vreinterpretq_f64_f32(vzip2q_f32(r[0], r[1]));
+  const float64x2_t t2 = vreinterpretq_f64_f32(vzip1q_f32(r[2], r[3]));
+  const float64x2_t t3 = vreinterpretq_f64_f32(vzip2q_f32(r[2], r[3]));
+  column[0] = vreinterpretq_f32_f64(vzip1q_f64(t0, t2));
+  column[1] = vreinterpretq_f32_f64(vzip2q_f64(t0, t2));
+  column[2] = vreinterpretq_f32_f64(vzip1q_f64(t1, t3));
+  column[3] = vreinterpretq_f32_f64(vzip2q_f64(t1, t3));
+#endif
 }
 
 // ---- sixteen logical lanes -------------------------------------------------------------------
@@ -179,7 +253,7 @@ ESPALIER_INLINE f32x16 operator*(const f32x16& a, const f32x16& b) {
   return each([](f32 x, f32 y) { return x * y; }, a, b);
 }
 ESPALIER_INLINE f32x16 operator/(const f32x16& a, const f32x16& b) {
-  return each([](f32 x, f32 y) { return x / y; }, a, b);
+  return each([](f32 x, f32 y) { return div(x, y); }, a, b);
 }
 // Flips the sign bit, of zeros and NaNs too. Written on the register itself, so that a compiler can
 // fold the flip into a fused multiply-add.
@@ -190,7 +264,7 @@ ESPALIER_INLINE f32x16 fma(const f32x16& a, const f32x16& b, const f32x16& c) {
   return each([](f32 x, f32 y, f32 z) { return fma(x, y, z); }, a, b, c);
 }
 ESPALIER_INLINE f32x16 sqrt(const f32x16& a) {
-  return each([](f32 x) { return xsimd::sqrt(x); }, a);
+  return each([](f32 x) { return sqrt(x); }, a);
 }
 // All bits but the sign. (xsimd 8.1's bitwise_andnot negates another operand on x86 than on Arm.)
 ESPALIER_INLINE f32 magnitude_bits() { return xsimd::bitwise_cast<f32>(i32(0x7fffffff)); }
@@ -299,21 +373,13 @@ ESPALIER_INLINE void blocks(int64_t width, F f) {
   if (i < width) f(i, static_cast<int>(width - i));
 }
 
-// a > b ? a : b, so the second operand wins where either is NaN: what x86's instruction does.
+// a > b ? a : b, so the second operand wins where either is NaN.
 ESPALIER_INLINE f32x16 max(const f32x16& a, const f32x16& b) {
-#if defined(__x86_64__)
-  return each([](f32 x, f32 y) { return xsimd::max(x, y); }, a, b);
-#else
-  return select(a > b, a, b);
-#endif
+  return each([](f32 x, f32 y) { return max(x, y); }, a, b);
 }
-// a < b ? a : b, so the second operand wins where either is NaN: what x86's instruction does.
+// a < b ? a : b, so the second operand wins where either is NaN.
 ESPALIER_INLINE f32x16 min(const f32x16& a, const f32x16& b) {
-#if defined(__x86_64__)
-  return each([](f32 x, f32 y) { return xsimd::min(x, y); }, a, b);
-#else
-  return select(a < b, a, b);
-#endif
+  return each([](f32 x, f32 y) { return min(x, y); }, a, b);
 }
 
 // Lane i of the result is lane i ^ distance, for a distance below hardware_lanes.

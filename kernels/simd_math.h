@@ -62,6 +62,25 @@ ESPALIER_INLINE f32x16 exp_nonpositive(const f32x16& x, const f32x16& rest) {
   return exp_reduced(r) * each(exponent, shifted);
 }
 
+// 2^x for x <= 0 within 2 ulp; 0 where the result would be below 2^-126.5, NaN stays NaN. What a
+// softmax needs where the logits come in base 2: one clamp, one exact reduction, one scale.
+// The polynomial is a minimax fit of 2^f on [-1/2, 1/2] with p(0) = 1, relative error 1.1e-7.
+ESPALIER_INLINE f32 exp2_nonpositive(f32 x) {
+  // 1.5 * 2^23 + 127 leaves the biased exponent of 2^round(x) in the low bits of the sum, and zero
+  // there for x = -127.
+  const f32 magic(12583039.0f);
+  const f32 clamped = max(f32(-127.0f), x);
+  const f32 shifted = clamped + magic;
+  const f32 f = clamped - (shifted - magic);
+  f32 p(1.32647972e-3f);
+  p = fma(p, f, f32(9.67153814e-3f));
+  p = fma(p, f, f32(5.55073395e-2f));
+  p = fma(p, f, f32(2.40222424e-1f));
+  p = fma(p, f, f32(6.93147004e-1f));
+  p = fma(p, f, f32(1.0f));
+  return p * xsimd::bitwise_cast<f32>(xsimd::bitwise_cast<i32>(shifted) << 23);
+}
+
 // The natural logarithm within 1 ulp for normal x > 0; NaN for NaN. Other x are not defined.
 // x = 2^k m with m in [sqrt(1/2), sqrt(2)), then the series in (m - 1) / (m + 1) of FreeBSD's logf.
 ESPALIER_INLINE f32x16 log(const f32x16& x) {

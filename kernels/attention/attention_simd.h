@@ -1,0 +1,303 @@
+// Attention of one head on registers of queries. Scores are computed transposed, S^T = K Q^T, so
+// that a lane holds one query: the softmax then needs no horizontal step at all, and column i of
+// P^T is the operand whose values are broadcast when P V, the one division left to its rows.
+//
+// Every product is one register tile: R broadcast values times C registers, summed over the depth
+// in ascending order, so an element's bits depend on neither the tile nor the ISA.
+#pragma once
+
+#include <limits>
+
+#include "kernels/attention/attention.h"
+#include "kernels/simd_math.h"
+
+namespace espalier::ESPALIER_ISA {
+
+constexpr int64_t block = 64;       // queries that backward takes at a time
+constexpr int group_registers = 4;  // registers of columns in the widest tile
+constexpr int64_t group = group_registers * hardware_lanes;
+constexpr float log2_e = 1.44269504f;
+
+// The operand read one value at a time: value (m, k) is at[m * row + k * step].
+struct Broadcast {
+  const float* at;
+  int64_t row, step;
+};
+// The operand read a register at a time: row k starts at + k * stride, padded to whole registers.
+struct Panel {
+  const float* at;
+  int64_t stride;
+};
+// The rows of a result, in whole registers.
+struct Rows {
+  float* at;
+  int64_t stride;
+};
+
+ESPALIER_INLINE int64_t registers_for(int64_t n) {
+  return (n + hardware_lanes - 1) / hardware_lanes;
+}
+// A register at p, of which `left` values remain.
+ESPALIER_INLINE f32 load_left(const float* p, int64_t left) {
+  return load_part(p, left < hardware_lanes ? static_cast<int>(left) : hardware_lanes);
+}
+ESPALIER_INLINE void store_left(float* p, f32 value, int64_t left) {
+  store_part(p, value, left < hardware_lanes ? static_cast<int>(left) : hardware_lanes);
+}
+
+// finish(row, column register, sum over k of a(row, k) b(k, column)) for an R x C tile, each sum
+// begun at start(row, column register).
+template <int R, int C, class Start, class Finish>
+ESPALIER_INLINE void tile(Broadcast a, Panel b, int64_t depth, Start start, Finish finish) {
+  f32 sum[R][C];
+  for (int r = 0; r < R; ++r)
+    for (int c = 0; c < C; ++c) sum[r][c] = start(r, c);
+  for (int64_t k = 0; k < depth; ++k, a.at += a.step, b.at += b.stride) {
+    if constexpr (R <= C) {  // hold the fewer operands, so that the sums stay in registers
+      f32 value[R];
+      for (int r = 0; r < R; ++r) value[r] = f32(a.at[r * a.row]);
+      for (int c = 0; c < C; ++c) {
+        const f32 column = f32::load_unaligned(b.at + c * hardware_lanes);
+        for (int r = 0; r < R; ++r) sum[r][c] = fma(value[r], column, sum[r][c]);
+      }
+    } else {
+      f32 column[C];
+      for (int c = 0; c < C; ++c) column[c] = f32::load_unaligned(b.at + c * hardware_lanes);
+      for (int r = 0; r < R; ++r) {
+        const f32 value(a.at[r * a.row]);
+        for (int c = 0; c < C; ++c) sum[r][c] = fma(value, column[c], sum[r][c]);
+      }
+    }
+  }
+  for (int r = 0; r < R; ++r)
+    for (int c = 0; c < C; ++c) finish(r, c, sum[r][c]);
+}
+
+template <int C>
+constexpr int tile_rows = (sizeof(f32) == 32 ? 12 : 24) / C < 6 ? (sizeof(f32) == 32 ? 12 : 24) / C
+                                                                : 6;
+
+// `rows` x C registers of a product, in ascending rows.
+template <int C, class Start, class Finish>
+ESPALIER_INLINE void product(int64_t rows, Broadcast a, Panel b, int64_t depth, Start start,
+                             Finish finish) {
+  int64_t m = 0;
+  const auto tiles_of = [&]<int R>() {
+    for (; m + R <= rows; m += R, a.at += R * a.row)
+      tile<R, C>(
+          a, b, depth, [&](int r, int c) { return start(m + r, c); },
+          [&](int r, int c, f32 sum) { finish(m + r, c, sum); });
+  };
+  tiles_of.template operator()<tile_rows<C>>();
+  tiles_of.template operator()<2>();
+  tiles_of.template operator()<1>();
+}
+
+// Calls f.operator()<C>(first) for groups of C <= 4 of `count` column registers.
+template <class F>
+ESPALIER_INLINE void for_groups(int64_t count, F f) {
+  int64_t at = 0;
+  for (; at + 4 <= count; at += 4) f.template operator()<4>(at);
+  if (count - at == 3) f.template operator()<3>(at);
+  if (count - at == 2) f.template operator()<2>(at);
+  if (count - at == 1) f.template operator()<1>(at);
+}
+
+ESPALIER_INLINE f32 from_zero(int64_t, int) { return f32(0.0f); }
+
+// Writes factor(i) * rows^T: lane i of row d holds rows[i][d]. Lanes past `count`, up to a whole
+// register, hold copies of the last row: finite where it is, and never used.
+template <class Factor>
+ESPALIER_INLINE void transpose(const float* rows, int64_t stride, int64_t count, int64_t head_dim,
+                               float* to, int64_t to_stride, Factor factor) {
+  for (int64_t i = 0; i < count; i += hardware_lanes) {
+    const float* row[hardware_lanes];
+    for (int l = 0; l < hardware_lanes; ++l)
+      row[l] = rows + (i + l < count ? i + l : count - 1) * stride;
+    const f32 by = factor(i);
+    float* at = to + i;
+    int64_t d = 0;
+    for (; d + 4 <= head_dim; d += 4) {
+      f32 column[4];
+      load_columns(row, d, column);
+      for (int c = 0; c < 4; ++c, at += to_stride) (column[c] * by).store_unaligned(at);
+    }
+    for (; d < head_dim; ++d, at += to_stride) {
+      for (int l = 0; l < hardware_lanes; ++l) at[l] = row[l][d];
+      (f32::load_unaligned(at) * by).store_unaligned(at);
+    }
+  }
+}
+
+// Copies rows into a panel, row i times factor(i).
+template <class Factor>
+ESPALIER_INLINE Panel copy(const float* rows, int64_t stride, int64_t count, int64_t head_dim,
+                           float* to, Factor factor) {
+  const int64_t to_stride = registers_for(head_dim) * hardware_lanes;
+  for (int64_t i = 0; i < count; ++i) {
+    const f32 by = factor(i);
+    for (int64_t d = 0; d < head_dim; d += hardware_lanes) {
+      const f32 part = load_left(rows + i * stride + d, head_dim - d);
+      (part * by).store_unaligned(to + i * to_stride + d);
+    }
+  }
+  return {to, to_stride};
+}
+
+// True when rows of D values are whole registers, and so can be read and written where they are.
+ESPALIER_INLINE bool whole(int64_t head_dim) { return head_dim % hardware_lanes == 0; }
+
+ESPALIER_INLINE Panel panel(const float* rows, int64_t stride, int64_t count, int64_t head_dim,
+                            float* to) {
+  if (whole(head_dim)) return {rows, stride};
+  return copy(rows, stride, count, head_dim, to, [](int64_t) { return f32(1.0f); });
+}
+
+// Where a product of D columns goes: `rows` themselves, or a padded stand-in for flush() to copy.
+ESPALIER_INLINE Rows stand_in(float* rows, int64_t stride, int64_t head_dim, float* padded) {
+  if (whole(head_dim)) return {rows, stride};
+  return {padded, registers_for(head_dim) * hardware_lanes};
+}
+ESPALIER_INLINE void flush(Rows from, float* rows, int64_t stride, int64_t count,
+                           int64_t head_dim) {
+  if (whole(head_dim)) return;
+  for (int64_t i = 0; i < count; ++i)
+    for (int64_t d = 0; d < head_dim; d += hardware_lanes) {
+      const f32 part = f32::load_unaligned(from.at + i * from.stride + d);
+      store_left(rows + i * stride + d, part, head_dim - d);
+    }
+}
+
+// to (+)= a b over whole registers of columns, row m times scale[m] where there is a scale.
+void attention_product(int64_t rows, int64_t columns, Broadcast a, Panel b, int64_t depth, Rows to,
+                       bool add, const float* scale) noexcept {
+  for_groups(registers_for(columns), [&]<int C>(int64_t first) {
+    float* const at = to.at + first * hardware_lanes;
+    const auto start = [&](int64_t m, int c) {
+      return add ? f32::load_unaligned(at + m * to.stride + c * hardware_lanes) : f32(0.0f);
+    };
+    const Panel columns_of_b = {b.at + first * hardware_lanes, b.stride};
+    product<C>(rows, a, columns_of_b, depth, start, [&](int64_t m, int c, f32 sum) {
+      if (scale) sum = sum * f32(scale[m]);
+      sum.store_unaligned(at + m * to.stride + c * hardware_lanes);
+    });
+  });
+}
+
+void attention_forward(const AttentionShape<float>& shape, const float* q, const float* k,
+                       const float* v, float* out, float* stats, float* scratch) noexcept {
+  const auto tokens = shape.tokens, head_dim = shape.head_dim, stride = shape.row_stride;
+  float* const q_t = scratch;                 // D x group
+  float* const p_t = q_t + head_dim * group;  // T x group: logits, then exponentials
+  const int64_t padded = tokens * registers_for(head_dim) * hardware_lanes;
+  float* const padded_v = p_t + tokens * group;
+  const Panel values = panel(v, stride, tokens, head_dim, padded_v);
+  const Rows result = stand_in(out, shape.out_stride, head_dim, padded_v + padded);
+  const f32 to_base_2(shape.scale * log2_e);
+  for_groups(registers_for(tokens), [&]<int C>(int64_t first) {
+    const int64_t i0 = first * hardware_lanes;
+    const int64_t count = tokens - i0 < C * hardware_lanes ? tokens - i0 : C * hardware_lanes;
+    transpose(q + i0 * stride, stride, count, head_dim, q_t, group,
+              [&](int64_t) { return to_base_2; });
+    f32 largest[C], sum[C];
+    for (int c = 0; c < C; ++c) {
+      largest[c] = f32(-std::numeric_limits<float>::infinity());
+      sum[c] = f32(0.0f);
+    }
+    product<C>(tokens, {k, stride, 1}, {q_t, group}, head_dim, from_zero,
+               [&](int64_t j, int c, f32 logit) {
+                 largest[c] = max(logit, largest[c]);
+                 logit.store_unaligned(p_t + j * group + c * hardware_lanes);
+               });
+    for (int64_t j = 0; j < tokens; ++j)
+      for (int c = 0; c < C; ++c) {
+        float* const at = p_t + j * group + c * hardware_lanes;
+        const f32 e = exp2_nonpositive(f32::load_unaligned(at) - largest[c]);
+        e.store_unaligned(at);
+        sum[c] = sum[c] + e;
+      }
+    alignas(64) float inverse[group];
+    for (int c = 0; c < C; ++c) {
+      const f32 one_over = div(f32(1.0f), sum[c]);
+      one_over.store_unaligned(inverse + c * hardware_lanes);
+      if (!stats) continue;
+      const int64_t i = i0 + c * hardware_lanes;
+      store_left(stats + i, largest[c], tokens - i);
+      store_left(stats + tokens + i, one_over, tokens - i);
+    }
+    attention_product(count, head_dim, {p_t, 1, group}, values, tokens,
+                      {result.at + i0 * result.stride, result.stride}, false, inverse);
+  });
+  flush(result, out, shape.out_stride, tokens, head_dim);
+}
+
+void attention_backward(const AttentionShape<float>& shape, const float* q, const float* k,
+                        const float* v, const float* dout, const float* stats, float* dq, float* dk,
+                        float* dv, float* scratch) noexcept {
+  const auto tokens = shape.tokens, head_dim = shape.head_dim, stride = shape.row_stride;
+  const int64_t padded = registers_for(head_dim) * hardware_lanes;
+  float* const q_t = scratch;                    // D x block
+  float* const dout_t = q_t + head_dim * block;  // D x block
+  float* const e_t = dout_t + head_dim * block;  // T x block: P without its 1 / sum
+  float* const ds_t = e_t + tokens * block;      // T x block: scaled dP, then scaled dS
+  float* const q_rows = ds_t + tokens * block;   // block x padded
+  float* const dout_rows = q_rows + block * padded;
+  float* const k_rows = dout_rows + block * padded;  // T x padded, and so are the stand-ins
+  const Panel keys = panel(k, stride, tokens, head_dim, k_rows);
+  const Rows dq_rows = stand_in(dq, stride, head_dim, k_rows + tokens * padded);
+  const Rows dk_rows = stand_in(dk, stride, head_dim, k_rows + 2 * tokens * padded);
+  const Rows dv_rows = stand_in(dv, stride, head_dim, k_rows + 3 * tokens * padded);
+  for (int64_t i0 = 0; i0 < tokens; i0 += block) {
+    const int64_t count = tokens - i0 < block ? tokens - i0 : block;
+    const float* const inverse = stats + tokens + i0;
+    const float* const q0 = q + i0 * stride;
+    const float* const dout0 = dout + i0 * shape.out_stride;
+    transpose(q0, stride, count, head_dim, q_t, block,
+              [&](int64_t) { return f32(shape.scale * log2_e); });
+    transpose(dout0, shape.out_stride, count, head_dim, dout_t, block,
+              [&](int64_t i) { return load_left(inverse + i, count - i) * f32(shape.scale); });
+    for_groups(registers_for(count), [&]<int C>(int64_t first) {
+      const int64_t lane = first * hardware_lanes;
+      f32 largest[C], delta[C];
+      for (int c = 0; c < C; ++c) {
+        const int64_t i = lane + c * hardware_lanes;
+        largest[c] = load_left(stats + i0 + i, count - i);
+        delta[c] = f32(0.0f);
+      }
+      product<C>(tokens, {k, stride, 1}, {q_t + lane, block}, head_dim, from_zero,
+                 [&](int64_t j, int c, f32 logit) {
+                   const f32 e = exp2_nonpositive(logit - largest[c]);
+                   e.store_unaligned(e_t + j * block + lane + c * hardware_lanes);
+                 });
+      product<C>(tokens, {v, stride, 1}, {dout_t + lane, block}, head_dim, from_zero,
+                 [&](int64_t j, int c, f32 dp) {
+                   const int64_t at = j * block + lane + c * hardware_lanes;
+                   delta[c] = fma(f32::load_unaligned(e_t + at), dp, delta[c]);
+                   dp.store_unaligned(ds_t + at);
+                 });
+      for (int c = 0; c < C; ++c) {
+        const int64_t i = lane + c * hardware_lanes;
+        delta[c] = delta[c] * load_left(inverse + i, count - i);
+      }
+      for (int64_t j = 0; j < tokens; ++j)
+        for (int c = 0; c < C; ++c) {
+          const int64_t at = j * block + lane + c * hardware_lanes;
+          const f32 centred = f32::load_unaligned(ds_t + at) - delta[c];
+          (f32::load_unaligned(e_t + at) * centred).store_unaligned(ds_t + at);
+        }
+    });
+    const Panel douts = copy(dout0, shape.out_stride, count, head_dim, dout_rows,
+                             [&](int64_t i) { return f32(inverse[i]); });
+    const Panel queries = panel(q0, stride, count, head_dim, q_rows);
+    const bool add = i0 > 0;
+    attention_product(tokens, head_dim, {e_t, block, 1}, douts, count, dv_rows, add, nullptr);
+    attention_product(tokens, head_dim, {ds_t, block, 1}, queries, count, dk_rows, add, nullptr);
+    attention_product(count, head_dim, {ds_t, 1, block}, keys, tokens,
+                      {dq_rows.at + i0 * dq_rows.stride, dq_rows.stride}, false, nullptr);
+  }
+  flush(dq_rows, dq, stride, tokens, head_dim);
+  flush(dk_rows, dk, stride, tokens, head_dim);
+  flush(dv_rows, dv, stride, tokens, head_dim);
+}
+
+}  // namespace espalier::ESPALIER_ISA

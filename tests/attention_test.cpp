@@ -1,0 +1,246 @@
+#include "kernels/attention/attention.h"
+
+#include <algorithm>
+#include <numbers>
+
+#include "tests/kernel_test.h"
+
+namespace espalier::test {
+namespace {
+
+using Doubles = std::vector<double>;
+constexpr float untouched = 12345.0f;
+
+// One head's operands and results, rows a few elements further apart than they are wide.
+struct Head {
+  Head(int64_t tokens, int64_t head_dim, double deviation, Guard guard = Guard::back,
+       size_t offset = 0)
+      : shape{tokens, head_dim, head_dim + 3, head_dim + 2,
+              1.0f / std::sqrt(static_cast<float>(head_dim))},
+        in(span_of(shape.row_stride)),
+        out_size(span_of(shape.out_stride)),
+        q(in, guard, offset),
+        k(in, guard, offset),
+        v(in, guard, offset),
+        dout(out_size, guard, offset),
+        out(out_size, guard, offset),
+        stats(static_cast<size_t>(2 * tokens), guard, offset),
+        dq(in, guard, offset),
+        dk(in, guard, offset),
+        dv(in, guard, offset) {
+    fill_normal(q, 1, deviation);
+    fill_normal(k, 2, deviation);
+    fill_normal(v, 3);
+    fill_normal(dout, 4);
+    for (auto* result : {&out, &dq, &dk, &dv}) std::fill(result->begin(), result->end(), untouched);
+  }
+
+  void forward(AttentionForward<float>* run, bool keep = true) {
+    Guarded<float> scratch(
+        static_cast<size_t>(attention_forward_scratch(shape.tokens, shape.head_dim)));
+    std::fill(scratch.begin(), scratch.end(), std::numeric_limits<float>::quiet_NaN());
+    run(shape, q.data(), k.data(), v.data(), out.data(), keep ? stats.data() : nullptr,
+        scratch.data());
+  }
+
+  void backward(AttentionBackward<float>* run) {
+    Guarded<float> scratch(
+        static_cast<size_t>(attention_backward_scratch(shape.tokens, shape.head_dim)));
+    std::fill(scratch.begin(), scratch.end(), std::numeric_limits<float>::quiet_NaN());
+    run(shape, q.data(), k.data(), v.data(), dout.data(), stats.data(), dq.data(), dk.data(),
+        dv.data(), scratch.data());
+  }
+
+  size_t span_of(int64_t stride) const {
+    return static_cast<size_t>((shape.tokens - 1) * stride + shape.head_dim);
+  }
+
+  AttentionShape<float> shape;
+  size_t in, out_size;
+  Guarded<float> q, k, v, dout, out, stats, dq, dk, dv;
+};
+
+// Row i, column d of a matrix with rows `stride` apart.
+template <class Values>
+double at(const Values& values, int64_t stride, int64_t i, int64_t d) {
+  return static_cast<double>(values[static_cast<size_t>(i * stride + d)]);
+}
+
+// The same head by the scalar rows in double.
+struct Reference {
+  explicit Reference(const Head& head)
+      : shape{head.shape.tokens, head.shape.head_dim, head.shape.row_stride, head.shape.out_stride,
+              static_cast<double>(head.shape.scale)},
+        q(copy(head.q)),
+        k(copy(head.k)),
+        v(copy(head.v)),
+        dout(copy(head.dout)),
+        out(head.out_size, static_cast<double>(untouched)),
+        stats(head.stats.size()),
+        dq(head.in, static_cast<double>(untouched)),
+        dk(dq),
+        dv(dq) {
+    Doubles scratch(static_cast<size_t>(attention_backward_scratch(shape.tokens, shape.head_dim)));
+    attention_forward_kernels<double>().back().run(shape, q.data(), k.data(), v.data(), out.data(),
+                                                   stats.data(), scratch.data());
+    attention_backward_kernels<double>().back().run(shape, q.data(), k.data(), v.data(),
+                                                    dout.data(), stats.data(), dq.data(), dk.data(),
+                                                    dv.data(), scratch.data());
+  }
+  static Doubles copy(const Guarded<float>& x) { return {x.data(), x.data() + x.size()}; }
+
+  AttentionShape<double> shape;
+  Doubles q, k, v, dout, out, stats, dq, dk, dv;
+};
+
+// How far a float row may be from the reference, element by element; 0 between the rows of a
+// result, which must stay as they were.
+struct Bounds {
+  explicit Bounds(const Reference& r) : out(r.out.size()), dq(r.dq.size()), dk(dq), dv(dq) {
+    for (int64_t i = 0; i < r.shape.tokens; ++i) add_query(r, i);
+  }
+
+  // A logit is wrong by (D + 5) roundings of sum |q k|, and e^x turns that into a relative error,
+  // beside its own 2; 1 / sum doubles it and adds T roundings. Products then add their length.
+  void add_query(const Reference& r, int64_t i) {
+    const auto [tokens, width, stride, out_stride, scale] = r.shape;
+    const auto size = static_cast<size_t>(tokens);
+    Doubles p(size), dp(size);
+    double largest = 0, delta = 0;
+    for (int64_t j = 0; j < tokens; ++j) {
+      double logit = 0, magnitude = 0, product = 0;
+      for (int64_t d = 0; d < width; ++d) {
+        logit += at(r.q, stride, i, d) * at(r.k, stride, j, d) * scale;
+        magnitude += std::abs(at(r.q, stride, i, d) * at(r.k, stride, j, d)) * scale;
+        product += std::abs(at(r.dout, out_stride, i, d) * at(r.v, stride, j, d));
+      }
+      const auto row = static_cast<size_t>(i);
+      p[static_cast<size_t>(j)] =
+          std::exp2(logit * std::numbers::log2e - r.stats[row]) * r.stats[size + row];
+      dp[static_cast<size_t>(j)] = product;
+      largest = std::max(largest, magnitude);
+      delta += p[static_cast<size_t>(j)] * product;
+    }
+    const double length = static_cast<double>(tokens), depth = static_cast<double>(width);
+    const double relative = (2 * ((depth + 5) * largest + 2) + length + 3) * epsilon;
+    const double gradient = 2 * relative + (depth + 2 * length + 6) * epsilon;
+    const double flushed = static_cast<double>(std::numeric_limits<float>::min());
+    for (int64_t j = 0; j < tokens; ++j)
+      for (int64_t d = 0; d < width; ++d) {
+        const double pj = p[static_cast<size_t>(j)] + flushed;
+        const double ds = pj * (dp[static_cast<size_t>(j)] + delta) * scale * gradient;
+        const auto in_i = static_cast<size_t>(i * stride + d);
+        const auto in_j = static_cast<size_t>(j * stride + d);
+        out[static_cast<size_t>(i * out_stride + d)] +=
+            (pj * (relative + length * epsilon) + flushed) * std::abs(r.v[in_j]);
+        dv[in_j] += (pj * (relative + (length + 3) * epsilon) + flushed) *
+                    std::abs(at(r.dout, out_stride, i, d));
+        dk[in_j] += ds * std::abs(r.q[in_i]);
+        dq[in_i] += ds * std::abs(r.k[in_j]);
+      }
+  }
+
+  Doubles out, dq, dk, dv;
+};
+
+void check(const Guarded<float>& values, const Doubles& reference, const Doubles& bounds) {
+  check_close(values, reference, [&](size_t i) { return bounds[i]; });
+}
+
+// Every pair of a forward and a backward row of one ISA.
+template <class F>
+void for_each_isa(F f) {
+  const auto backward_rows = attention_backward_kernels<float>();
+  for_each_row(attention_forward_kernels<float>(), [&](const auto& forward) {
+    for (const auto& backward : backward_rows)
+      if (backward.isa == forward.isa) f(forward, backward);
+  });
+}
+
+void check_head(int64_t tokens, int64_t head_dim, double deviation) {
+  INFO("T ", tokens, ", D ", head_dim, ", deviation ", deviation);
+  const Reference reference(Head(tokens, head_dim, deviation));
+  const Bounds bounds(reference);
+  for_each_isa([&](const auto& forward, const auto& backward) {
+    for (const auto& [guard, offset] : {std::pair{Guard::back, 0}, {Guard::front, 1}}) {
+      Head head(tokens, head_dim, deviation, guard, static_cast<size_t>(offset));
+      head.forward(forward.run);
+      check(head.out, reference.out, bounds.out);
+      head.backward(backward.run);
+      check(head.dq, reference.dq, bounds.dq);
+      check(head.dk, reference.dk, bounds.dk);
+      check(head.dv, reference.dv, bounds.dv);
+    }
+  });
+}
+
+}  // namespace
+
+TEST_CASE("attention rows agree with the double reference") {
+  for (int64_t head_dim : {1, 3, 8, 16, 31, 32, 33, 64})
+    for (int64_t tokens = 1; tokens <= 67; tokens += head_dim < 33 ? 1 : 6)
+      check_head(tokens, head_dim, 1.0);
+  check_head(197, 64, 1.0);
+}
+
+TEST_CASE("attention rows stay stable under large logits") {
+  for (double deviation : {8.0, 40.0})
+    for (int64_t tokens : {1, 7, 50, 67}) check_head(tokens, 32, deviation);
+}
+
+TEST_CASE("attention forward gives the same bits whether or not backward follows") {
+  for_each_row(attention_forward_kernels<float>(), [](const auto& row) {
+    Head with(50, 32, 1.0), without(50, 32, 1.0);
+    with.forward(row.run);
+    without.forward(row.run, false);
+    for (size_t i = 0; i < with.out.size(); ++i) CHECK(same_bits(with.out[i], without.out[i]));
+  });
+}
+
+TEST_CASE("attention rows treat special values as the contract says") {
+  constexpr int64_t tokens = 21, head_dim = 5;
+  for (float special : special_values()) {
+    if (std::abs(special) == std::numeric_limits<float>::max()) continue;  // logits would overflow
+    for (int operand = 0; operand < 4; ++operand) {
+      INFO("value ", special, " in operand ", operand);
+      const auto plant = [&](Head& head) {
+        Guarded<float>* const operands[] = {&head.q, &head.k, &head.v, &head.dout};
+        (*operands[operand])[operands[operand]->size() / 2] = special;
+      };
+      Head planted(tokens, head_dim, 1.0);
+      plant(planted);
+      const Reference reference(planted);
+      const Bounds bounds(reference);
+      for_each_isa([&](const auto& forward, const auto& backward) {
+        Head head(tokens, head_dim, 1.0);
+        plant(head);
+        head.forward(forward.run);
+        check(head.out, reference.out, bounds.out);
+        head.backward(backward.run);
+        check(head.dq, reference.dq, bounds.dq);
+        check(head.dk, reference.dk, bounds.dk);
+        check(head.dv, reference.dv, bounds.dv);
+      });
+    }
+  }
+}
+
+TEST_CASE("attention SIMD rows give the same bits") {
+  for (int64_t head_dim : {5, 32})
+    for (int64_t tokens : {1, 3, 15, 50, 67, 130}) {
+      std::vector<float> first;
+      for_each_isa([&](const auto& forward, const auto& backward) {
+        if (forward.isa == Isa::scalar) return;
+        Head head(tokens, head_dim, 2.0);
+        head.forward(forward.run);
+        head.backward(backward.run);
+        std::vector<float> all;
+        for (auto* result : {&head.out, &head.stats, &head.dq, &head.dk, &head.dv})
+          all.insert(all.end(), result->begin(), result->end());
+        if (first.empty()) first = all;
+        CHECK(std::memcmp(all.data(), first.data(), all.size() * sizeof(float)) == 0);
+      });
+    }
+}
+
+}  // namespace espalier::test
