@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <numbers>
 
-#include "tests/kernel_test.h"
+#include "engine/ops/attention.h"
+#include "engine/ops/view.h"
+#include "tests/gradient_test.h"
 
 namespace espalier::test {
 namespace {
@@ -241,6 +243,57 @@ TEST_CASE("attention SIMD rows give the same bits") {
         CHECK(std::memcmp(all.data(), first.data(), all.size() * sizeof(float)) == 0);
       });
     }
+}
+
+TEST_CASE("attention gradients match finite differences") {
+  check_gradients([](const auto& x) { return attention(x[0], 2); }, {random_tensor({2, 5, 18}, 1)});
+  check_gradients([](const auto& x) { return attention(x[0], 1); }, {random_tensor({1, 1, 6}, 2)});
+  const auto separate = [](const auto& x) {
+    return scaled_dot_product_attention(x[0], x[1], x[2]);
+  };
+  check_gradients(separate, {random_tensor({2, 2, 4, 3}, 3), random_tensor({2, 2, 4, 3}, 4),
+                             random_tensor({2, 2, 4, 3}, 5)});
+}
+
+TEST_CASE("packed and separate attention give the same bits, gradients too") {
+  constexpr int64_t batch = 2, tokens = 19, heads = 3, head_dim = 8;
+  const Tensor qkv =
+      random_tensor({batch, tokens, 3 * heads * head_dim}, 6, DType::f32).set_requires_grad();
+  const Tensor seed = random_tensor({batch, tokens, heads * head_dim}, 7, DType::f32);
+  const Tensor out = attention(qkv, heads);
+  backward(out, {.seed = seed});
+  const Tensor packed = qkv.grad();
+  qkv.set_grad(Tensor());
+  const Tensor split = permute(reshape(qkv, {batch, tokens, 3, heads, head_dim}), {2, 0, 3, 1, 4});
+  const Tensor separate =
+      scaled_dot_product_attention(select(split, 0, 0), select(split, 0, 1), select(split, 0, 2));
+  const Tensor merged = reshape(transpose(separate, 1, 2), {batch, tokens, heads * head_dim});
+  backward(merged, {.seed = seed});
+  CHECK(out.to_vector() == merged.to_vector());
+  CHECK(packed.to_vector() == qkv.grad().to_vector());
+}
+
+TEST_CASE("attention is the same for every number of threads") {
+  const auto packed = [](const auto& x) { return attention(x[0], 4); };
+  check_thread_counts_agree(packed, {random_tensor({5, 50, 3 * 4 * 32}, 8, DType::f32)});
+  check_thread_counts_agree(packed, {random_tensor({9, 3, 3 * 4 * 5}, 9, DType::f32)});
+}
+
+TEST_CASE("attention refuses what it cannot take") {
+  CHECK_THROWS_WITH_AS(attention(Tensor::zeros({2, 5, 20}), 2),
+                       "attention: qkv is f32 [2, 5, 20]; expected [B, T, 3*H*D] with H = 2; "
+                       "the last dimension must be a multiple of 6",
+                       Error);
+  CHECK_THROWS_AS(attention(Tensor::zeros({2, 5, 12}), 0), Error);
+  CHECK_THROWS_AS(attention(Tensor::zeros({5, 12}), 2), Error);
+  CHECK_THROWS_AS(attention(Tensor::zeros({2, 5, 12}, DType::s8), 2), Error);
+  CHECK_THROWS_AS(attention(Tensor(), 2), Error);
+  const Tensor q = Tensor::zeros({1, 2, 4, 3});
+  CHECK_THROWS_AS(scaled_dot_product_attention(q, Tensor::zeros({1, 2, 5, 3}), q), Error);
+  CHECK_THROWS_AS(scaled_dot_product_attention(q, q, Tensor::zeros({1, 2, 4, 3}, DType::f64)),
+                  Error);
+  CHECK(attention(Tensor::zeros({0, 5, 12}), 2).numel() == 0);
+  CHECK(attention(Tensor::zeros({2, 0, 12}), 2).numel() == 0);
 }
 
 }  // namespace espalier::test

@@ -1,0 +1,176 @@
+#include "engine/ops/attention.h"
+
+#include <cmath>
+
+#include "engine/autograd.h"
+#include "engine/dispatch.h"
+#include "engine/op.h"
+#include "engine/ops/view.h"
+#include "engine/parallel.h"
+#include "engine/profiler.h"
+#include "kernels/attention/attention.h"
+
+namespace espalier {
+namespace {
+
+// The two products; softmax between them is lower by a factor of D and left out.
+int64_t attention_flops(Inputs inputs, const Tensor& out) {
+  return 4 * out.numel() * inputs.begin()->size(-2);
+}
+
+constexpr Op attention_op{"attention", attention_flops};
+constexpr Op scaled_dot_product_attention_op{"scaled_dot_product_attention", attention_flops};
+
+// Where head (b, h) starts and how far apart its rows are, in elements.
+struct Layout {
+  int64_t batch, head, row;
+};
+
+struct Heads {
+  int64_t batch, heads, tokens, head_dim;
+  Layout in, out;  // of q, k, v and their gradients; of out and its gradient
+
+  int64_t count() const { return tokens * head_dim > 0 ? batch * heads : 0; }
+  int64_t in_at(int64_t i) const { return i / heads * in.batch + i % heads * in.head; }
+  int64_t out_at(int64_t i) const { return i / heads * out.batch + i % heads * out.head; }
+  int64_t stats_at(int64_t i) const { return i * 2 * tokens; }
+  // A piece is some 16,384 elements' worth of time; a score takes that of D / 4 of them.
+  int64_t grain() const { return grain_for(tokens * tokens * (head_dim / 4 + 1)); }
+
+  template <class T>
+  AttentionShape<T> shape() const {
+    return {tokens, head_dim, in.row, out.row, 1 / std::sqrt(static_cast<T>(head_dim))};
+  }
+};
+
+template <class T>
+struct Operands {
+  T *q, *k, *v;
+};
+
+template <class T>
+void forward_heads(const Heads& heads, const Operands<T>& x, T* out, const Tensor& stats) {
+  const auto& best = kernel(attention_forward_kernels<T>());
+  const auto shape = heads.shape<T>();
+  parallel_for(heads.count(), heads.grain(), [&](int64_t begin, int64_t end) {
+    const Tensor scratch =
+        Tensor::empty({attention_forward_scratch(heads.tokens, heads.head_dim)}, dtype_of<T>());
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t at = heads.in_at(i);
+      best.run(shape, x.q + at, x.k + at, x.v + at, out + heads.out_at(i),
+               stats.defined() ? stats.data<T>() + heads.stats_at(i) : nullptr, scratch.data<T>());
+    }
+  });
+}
+
+template <class T>
+void backward_heads(const Heads& heads, const Operands<T>& x, const T* dout, const Tensor& stats,
+                    const Operands<T>& dx) {
+  const auto& best = kernel(attention_backward_kernels<T>());
+  const auto shape = heads.shape<T>();
+  parallel_for(heads.count(), heads.grain(), [&](int64_t begin, int64_t end) {
+    const Tensor scratch =
+        Tensor::empty({attention_backward_scratch(heads.tokens, heads.head_dim)}, dtype_of<T>());
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t at = heads.in_at(i);
+      best.run(shape, x.q + at, x.k + at, x.v + at, dout + heads.out_at(i),
+               stats.data<T>() + heads.stats_at(i), dx.q + at, dx.k + at, dx.v + at,
+               scratch.data<T>());
+    }
+  });
+}
+
+Heads packed_heads(const Tensor& qkv, int64_t heads) {
+  const char* op = attention_op.name;
+  check_floating_point(op, "qkv", qkv);
+  if (heads < 1) argument_error(op, "heads", std::to_string(heads), "at least 1", "");
+  if (qkv.rank() != 3 || qkv.size(2) % (3 * heads) != 0)
+    argument_error(op, "qkv", qkv.describe(), "[B, T, 3*H*D] with H = " + std::to_string(heads),
+                   "the last dimension must be a multiple of " + std::to_string(3 * heads));
+  const int64_t tokens = qkv.size(1), width = qkv.size(2) / 3, head_dim = width / heads;
+  return {qkv.size(0),
+          heads,
+          tokens,
+          head_dim,
+          {tokens * 3 * width, head_dim, 3 * width},
+          {tokens * width, head_dim, width}};
+}
+
+template <class T>
+Operands<T> packed_operands(const Heads& heads, const Tensor& qkv) {
+  const int64_t width = heads.heads * heads.head_dim;
+  return {qkv.data<T>(), qkv.data<T>() + width, qkv.data<T>() + 2 * width};
+}
+
+Heads separate_heads(const Tensor& q, const Tensor& k, const Tensor& v) {
+  const char* op = scaled_dot_product_attention_op.name;
+  check_floating_point(op, "q", q);
+  if (q.rank() != 4) argument_error(op, "q", q.describe(), "[B, H, T, D]", "");
+  check_same_dtype(op, "k", k, q);
+  check_shape(op, "k", k, q.shape());
+  check_same_dtype(op, "v", v, q);
+  check_shape(op, "v", v, q.shape());
+  const int64_t tokens = q.size(2), head_dim = q.size(3);
+  const Layout layout = {q.size(1) * tokens * head_dim, tokens * head_dim, head_dim};
+  return {q.size(0), q.size(1), tokens, head_dim, layout, layout};
+}
+
+// The two numbers a row that backward recomputes the probabilities from.
+Tensor stats_for(const Heads& heads, DType dtype) {
+  return Tensor::empty({heads.batch, heads.heads, 2, heads.tokens}, dtype);
+}
+
+}  // namespace
+
+Tensor attention(const Tensor& qkv, int64_t heads) {
+  const Heads geometry = packed_heads(qkv, heads);
+  const profiler::Scope scope(attention_op.name);
+  const Tensor in = contiguous(qkv.detach());
+  const Tensor out = Tensor::empty({qkv.size(0), qkv.size(1), qkv.size(2) / 3}, qkv.dtype());
+  Tensor stats;
+  if (grad_enabled() && qkv.requires_grad()) stats = stats_for(geometry, qkv.dtype());
+  visit_floating_point(qkv.dtype(), [&]<class T>() {
+    forward_heads<T>(geometry, packed_operands<T>(geometry, in), out.data<T>(), stats);
+  });
+  // Backward keeps qkv and two numbers a row of scores; the scores themselves are never stored.
+  return record(attention_op, {{"heads", heads}}, {qkv}, out,
+                [geometry, in, stats](const Tensor& gradient, InputGradients& inputs) {
+                  const Tensor dout = contiguous(gradient);
+                  const Tensor dqkv = Tensor::empty(in.shape(), in.dtype());
+                  visit_floating_point(in.dtype(), [&]<class T>() {
+                    backward_heads<T>(geometry, packed_operands<T>(geometry, in), dout.data<T>(),
+                                      stats, packed_operands<T>(geometry, dqkv));
+                  });
+                  inputs.add(0, dqkv);
+                });
+}
+
+Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tensor& v) {
+  const Heads geometry = separate_heads(q, k, v);
+  const profiler::Scope scope(scaled_dot_product_attention_op.name);
+  const Tensor qs = contiguous(q.detach()), ks = contiguous(k.detach());
+  const Tensor vs = contiguous(v.detach()), out = Tensor::empty(q.shape(), q.dtype());
+  Tensor stats;
+  if (grad_enabled() && (q.requires_grad() || k.requires_grad() || v.requires_grad()))
+    stats = stats_for(geometry, q.dtype());
+  visit_floating_point(q.dtype(), [&]<class T>() {
+    forward_heads<T>(geometry, {qs.data<T>(), ks.data<T>(), vs.data<T>()}, out.data<T>(), stats);
+  });
+  // Backward keeps q, k, v and two numbers a row of scores.
+  return record(scaled_dot_product_attention_op, {}, {q, k, v}, out,
+                [geometry, qs, ks, vs, stats](const Tensor& gradient, InputGradients& inputs) {
+                  const Tensor dout = contiguous(gradient);
+                  const Tensor dq = Tensor::empty(qs.shape(), qs.dtype());
+                  const Tensor dk = Tensor::empty(qs.shape(), qs.dtype());
+                  const Tensor dv = Tensor::empty(qs.shape(), qs.dtype());
+                  visit_floating_point(qs.dtype(), [&]<class T>() {
+                    backward_heads<T>(geometry, {qs.data<T>(), ks.data<T>(), vs.data<T>()},
+                                      dout.data<T>(), stats,
+                                      {dq.data<T>(), dk.data<T>(), dv.data<T>()});
+                  });
+                  for (int i = 0; i < 3; ++i)
+                    if (inputs.wants(i)) inputs.add(i, i == 0 ? dq : i == 1 ? dk : dv);
+                });
+}
+
+}  // namespace espalier
