@@ -1,0 +1,2 @@
+// The philox rows for avx2: the shared algorithm, compiled with its flags.
+#include "kernels/philox/philox_simd.h"

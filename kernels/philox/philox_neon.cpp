@@ -1,0 +1,2 @@
+// The philox rows for neon: the shared algorithm, compiled with its flags.
+#include "kernels/philox/philox_simd.h"
