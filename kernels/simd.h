@@ -400,6 +400,17 @@ ESPALIER_INLINE f32 exchange(f32 v) {
 #endif
 }
 
+ESPALIER_INLINE float first_lane(f32 v) {
+#if defined(__AVX512F__)
+  return _mm512_cvtss_f32(v);
+#elif defined(__AVX2__)
+  return _mm256_cvtss_f32(v);
+#else
+  return vgetq_lane_f32(v, 0);
+#endif
+}
+ESPALIER_INLINE float first_lane(const f32x16& a) { return first_lane(a.part[0]); }
+
 // Folds the lanes with `combine`, a function of two registers. One fixed tree whatever the width:
 // lane i meets i + 8, then i + 4, i + 2, i + 1.
 template <class Combine>
@@ -410,14 +421,7 @@ ESPALIER_INLINE float reduce(f32x16 a, Combine combine) {
   if constexpr (hardware_lanes > 8) v = combine(v, exchange<8>(v));
   if constexpr (hardware_lanes > 4) v = combine(v, exchange<4>(v));
   v = combine(v, exchange<2>(v));
-  v = combine(v, exchange<1>(v));
-#if defined(__AVX512F__)
-  return _mm512_cvtss_f32(v);
-#elif defined(__AVX2__)
-  return _mm256_cvtss_f32(v);
-#else
-  return vgetq_lane_f32(v, 0);
-#endif
+  return first_lane(combine(v, exchange<1>(v)));
 }
 ESPALIER_INLINE float reduce_add(const f32x16& a) {
   return reduce(a, [](f32 x, f32 y) { return x + y; });

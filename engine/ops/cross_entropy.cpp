@@ -1,0 +1,118 @@
+#include "engine/ops/cross_entropy.h"
+
+#include "engine/autograd.h"
+#include "engine/dispatch.h"
+#include "engine/ops/view.h"
+#include "engine/parallel.h"
+#include "engine/profiler.h"
+#include "kernels/cross_entropy/cross_entropy.h"
+
+namespace espalier {
+namespace {
+
+// A maximum, an exponential counted as one, and three sums, for each element.
+int64_t cross_entropy_flops(Inputs inputs, const Tensor&) { return 8 * inputs.begin()->numel(); }
+
+constexpr Op cross_entropy_op{"cross_entropy", cross_entropy_flops};
+
+// What backward keeps.
+struct Saved {
+  Tensor logits, targets;
+  double smoothing;
+  int64_t rows() const { return logits.size(0); }
+  int64_t classes() const { return logits.size(1); }
+
+  // The targets of the rows from `row` on, as kernels take them.
+  template <class T>
+  CrossEntropyTarget<T> from(int64_t row) const {
+    const T alpha = static_cast<T>(smoothing);
+    if (targets.dtype() == DType::s64) return {targets.data<int64_t>() + row, nullptr, alpha};
+    return {nullptr, targets.data<T>() + row * classes(), alpha};
+  }
+};
+
+// The mean is taken in double and in the rows' order, so that it does not depend on threads.
+template <class T>
+double mean_loss(const Saved& s) {
+  const auto& best = kernel(cross_entropy_forward_kernels<T>());
+  const Tensor loss = Tensor::empty({s.rows()}, s.logits.dtype());
+  const T* x = s.logits.data<T>();
+  T* out = loss.data<T>();
+  const int64_t classes = s.classes();
+  parallel_for(s.rows(), grain_for(classes), [&](int64_t begin, int64_t end) {
+    best.run(x + begin * classes, s.from<T>(begin), out + begin, end - begin, classes);
+  });
+  double sum = 0;
+  for (int64_t r = 0; r < s.rows(); ++r) sum += static_cast<double>(out[r]);
+  return sum / static_cast<double>(s.rows());
+}
+
+template <class T>
+void backward_rows(const Saved& s, double scale, const Tensor& dlogits) {
+  const auto& best = kernel(cross_entropy_backward_kernels<T>());
+  const T* x = s.logits.data<T>();
+  T* dx = dlogits.data<T>();
+  const int64_t classes = s.classes();
+  parallel_for(s.rows(), grain_for(classes), [&](int64_t begin, int64_t end) {
+    const int64_t first = begin * classes;
+    best.run(x + first, s.from<T>(begin), static_cast<T>(scale), dx + first, end - begin, classes);
+  });
+}
+
+void check_indices(const Tensor& targets, int64_t rows, int64_t classes) {
+  check_shape(cross_entropy_op.name, "targets", targets, {rows});
+  const int64_t* index = targets.data<int64_t>();
+  const int64_t stride = targets.strides()[0];
+  for (int64_t r = 0; r < rows; ++r) {
+    const int64_t c = index[r * stride];
+    if (c < 0 || c >= classes)
+      argument_error(cross_entropy_op.name, "targets",
+                     std::to_string(c) + " in row " + std::to_string(r),
+                     "class indices in [0, " + std::to_string(classes) + ")",
+                     "logits need a column for every class");
+  }
+}
+
+void check(const Tensor& logits, const Tensor& targets, double smoothing) {
+  const char* op = cross_entropy_op.name;
+  check_floating_point(op, "logits", logits);
+  if (logits.rank() != 2 || logits.numel() == 0)
+    argument_error(op, "logits", logits.describe(), "[B, C] with B and C at least 1", "");
+  check_defined(op, "targets", targets);
+  if (targets.dtype() == DType::s64) {
+    check_indices(targets, logits.size(0), logits.size(1));
+  } else if (targets.dtype() == logits.dtype()) {
+    check_shape(op, "targets", targets, logits.shape());
+  } else {
+    argument_error(op, "targets", targets.describe(),
+                   std::string("s64 class indices [B] or ") + dtype_name(logits.dtype()) +
+                       " probabilities [B, C]",
+                   "convert it with to()");
+  }
+  if (grad_enabled() && targets.requires_grad())
+    argument_error(op, "targets", "a tensor that requires a gradient", "constants",
+                   "pass targets.detach()");
+  if (!(smoothing >= 0 && smoothing <= 1))
+    argument_error(op, "label_smoothing", std::to_string(smoothing), "a value in [0, 1]", "");
+}
+
+}  // namespace
+
+Tensor cross_entropy(const Tensor& logits, const Tensor& targets, double label_smoothing) {
+  check(logits, targets, label_smoothing);
+  const profiler::Scope scope(cross_entropy_op.name);
+  const Saved saved{contiguous(logits.detach()), contiguous(targets.detach()), label_smoothing};
+  const double mean =
+      visit_floating_point(logits.dtype(), [&]<class T>() { return mean_loss<T>(saved); });
+  return record(cross_entropy_op, {{"label_smoothing", label_smoothing}}, {logits, targets},
+                Tensor::full({}, mean, logits.dtype()),
+                [saved](const Tensor& gradient, InputGradients& inputs) {
+                  const double scale = gradient.item() / static_cast<double>(saved.rows());
+                  const Tensor dlogits = Tensor::empty(saved.logits.shape(), saved.logits.dtype());
+                  visit_floating_point(dlogits.dtype(),
+                                       [&]<class T>() { backward_rows<T>(saved, scale, dlogits); });
+                  inputs.add(0, dlogits);
+                });
+}
+
+}  // namespace espalier
