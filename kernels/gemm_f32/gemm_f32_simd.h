@@ -1,8 +1,8 @@
 // Register tiles of `tile_rows` rows by one panel. Rows are dealt evenly over the tiles, so that 49
 // rows make 6,6,6,6,5,5,5,5,5 and no tile is too small to hide the latency of fma. A k-block of a
 // panel takes half of a 32 KiB first-level cache; a block of rows stays in the second level while
-// all panels pass over it, and the next block is prefetched meanwhile. A transposed A would touch
-// a cache line an element, so its block is first copied tile by tile.
+// all panels pass over it, and the next block is prefetched meanwhile. A transposed A is read in
+// place too: copying its tiles first was measured and gained nothing.
 #pragma once
 
 #include "kernels/gemm_f32/gemm_f32.h"
@@ -14,12 +14,8 @@ constexpr int tile_rows = hardware_lanes == 16 ? 12 : 6;
 constexpr int panel = gemm_f32_panel(Isa::ESPALIER_ISA);
 constexpr int tile_registers = panel / hardware_lanes;
 constexpr int64_t k_block = 4096 / panel;
-constexpr int64_t row_block = 96;    // rows of a block whose A is read in place
-constexpr int64_t copied_rows = 24;  // and of one whose A is copied to the stack
-constexpr int64_t copied_tile = tile_rows * k_block;
+constexpr int64_t tile_block = 96 / tile_rows;
 constexpr int64_t line = 16;  // floats of a cache line
-
-static_assert(row_block % tile_rows == 0 && copied_rows % tile_rows == 0);
 
 struct Tile {
   int64_t K;
@@ -31,8 +27,7 @@ struct Tile {
   const float* bias;
   bool accumulate;
   int columns;
-  const float*
-      a_next;  // what to prefetch: `next_lines` cache lines of each row, a_row_stride apart
+  const float* a_next;  // to prefetch: `next_lines` cache lines of each row, a_row_stride apart
   int64_t next_lines;
 };
 
@@ -141,31 +136,14 @@ struct Block {
   int64_t first, last, k, k_end;
 };
 
-// Copies the block of A so that a tile's rows lie side by side: copy[tile][k][row].
-static void copy_a(const Gemm<float>& g, const Deal& deal, const Block& block, float* copy) {
-  for (int64_t tile = block.first; tile < block.last; ++tile, copy += copied_tile) {
-    const int rows = deal.rows(tile);
-    const float* a = g.A + deal.first_row(tile) * g.a_row_stride + block.k * g.a_k_stride;
-    float* to = copy;
-    for (int64_t k = block.k; k < block.k_end; ++k, a += g.a_k_stride, to += tile_rows)
-      if (g.a_row_stride == 1)
-        for (int r = 0; r < rows; r += hardware_lanes) {
-          const int count = rows - r < hardware_lanes ? rows - r : hardware_lanes;
-          load_part(a + r, count).store_unaligned(to + r);
-        }
-      else
-        for (int r = 0; r < rows; ++r) to[r] = a[r * g.a_row_stride];
-  }
-}
-
-// Runs one block over all panels. `copy` is its copied A, or null; `a_next` where the next block's
-// A begins, or null.
-static void run_block(const Gemm<float>& g, const Deal& deal, const Block& block, const float* copy,
+// Runs one block over all panels. Each panel prefetches its share of the next block's A, which
+// starts at `a_next` unless that is null.
+static void run_block(const Gemm<float>& g, const Deal& deal, const Block& block,
                       const float* a_next) {
   Tile t;
   t.K = block.k_end - block.k;
-  t.a_row_stride = copy ? 1 : g.a_row_stride;
-  t.a_k_stride = copy ? tile_rows : g.a_k_stride;
+  t.a_row_stride = g.a_row_stride;
+  t.a_k_stride = g.a_k_stride;
   t.c_row_stride = g.c_row_stride;
   t.accumulate = g.accumulate || block.k > 0;
   const int64_t lines = (t.K * panel / line + g.N - 1) / g.N;
@@ -177,8 +155,7 @@ static void run_block(const Gemm<float>& g, const Deal& deal, const Block& block
     t.next_lines = a_next && ahead < t.K ? lines : 0;
     for (int64_t tile = block.first; tile < block.last; ++tile) {
       const int64_t m = deal.first_row(tile);
-      t.a = copy ? copy + (tile - block.first) * copied_tile
-                 : g.A + m * g.a_row_stride + block.k * g.a_k_stride;
+      t.a = g.A + m * g.a_row_stride + block.k * g.a_k_stride;
       t.c = g.C + m * g.c_row_stride + n;
       if (t.next_lines)
         t.a_next = a_next + (m - deal.first_row(block.first)) * g.a_row_stride + ahead;
@@ -189,24 +166,20 @@ static void run_block(const Gemm<float>& g, const Deal& deal, const Block& block
 
 void gemm_run(const Gemm<float>& g) noexcept {
   if (g.M <= 0 || g.N <= 0) return;
-  alignas(64) float copy[copied_rows * k_block + logical_lanes];
-  const bool in_place = g.a_k_stride == 1;
   const Deal deal(g.M);
-  const int64_t step = (in_place ? row_block : copied_rows) / tile_rows;
   const int64_t k_blocks = g.K > k_block ? (g.K + k_block - 1) / k_block : 1;
-  const auto block_at = [&](int64_t tile, int64_t b) {
-    const int64_t last = tile + step < deal.tiles ? tile + step : deal.tiles;
-    return Block{tile, last, b * g.K / k_blocks, (b + 1) * g.K / k_blocks};
+  const int64_t blocks = (deal.tiles + tile_block - 1) / tile_block * k_blocks;
+  const auto block_at = [&](int64_t i) {
+    const int64_t first = i / k_blocks * tile_block, k = i % k_blocks;
+    const int64_t last = first + tile_block < deal.tiles ? first + tile_block : deal.tiles;
+    return Block{first, last, k * g.K / k_blocks, (k + 1) * g.K / k_blocks};
   };
-  for (int64_t tile = 0; tile < deal.tiles; tile += step)
-    for (int64_t b = 0; b < k_blocks; ++b) {
-      const Block block = block_at(tile, b);
-      const Block next = b + 1 < k_blocks ? block_at(tile, b + 1) : block_at(block.last, 0);
-      const bool prefetch = in_place && next.first < deal.tiles;
-      if (!in_place) copy_a(g, deal, block, copy);
-      run_block(g, deal, block, in_place ? nullptr : copy,
-                prefetch ? g.A + deal.first_row(next.first) * g.a_row_stride + next.k : nullptr);
-    }
+  for (int64_t i = 0; i < blocks; ++i) {
+    const Block next = block_at(i + 1);
+    const bool prefetch = g.a_k_stride == 1 && i + 1 < blocks;
+    run_block(g, deal, block_at(i),
+              prefetch ? g.A + deal.first_row(next.first) * g.a_row_stride + next.k : nullptr);
+  }
 }
 
 static void pack_panel(const float* B, int64_t k_stride, int64_t n_stride, int64_t K, int columns,
