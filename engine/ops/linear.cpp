@@ -1,0 +1,114 @@
+#include "engine/ops/linear.h"
+
+#include <algorithm>
+
+#include "engine/gemm.h"
+#include "engine/op.h"
+#include "engine/ops/view.h"
+#include "engine/parallel.h"
+#include "engine/profiler.h"
+
+namespace espalier {
+namespace {
+
+int64_t linear_flops(Inputs inputs, const Tensor& output) {
+  return 2 * output.numel() * inputs.begin()->shape().back();
+}
+
+constexpr Op linear_op{"linear", linear_flops};
+
+// M tokens of `in` features become M of `out`.
+struct Sizes {
+  int64_t M, in, out;
+};
+
+template <class T>
+void forward(const Sizes& s, const Tensor& x, const Tensor& weight, const Tensor& bias,
+             const Tensor& y) {
+  MatrixProduct<T> p;
+  p.M = s.M, p.N = s.out, p.K = s.in;
+  p.A = x.data<T>(), p.a_row_stride = s.in, p.a_k_stride = 1;
+  p.B = weight.data<T>(), p.b_k_stride = 1, p.b_n_stride = s.in;
+  p.C = y.data<T>(), p.c_row_stride = s.out;
+  p.bias = bias.defined() ? bias.data<T>() : nullptr;
+  multiply(p);
+}
+
+// dx = dy weight
+template <class T>
+void backward_x(const Sizes& s, const Tensor& dy, const Tensor& weight,
+                const InputGradients::Destination& to) {
+  MatrixProduct<T> p;
+  p.M = s.M, p.N = s.in, p.K = s.out;
+  p.A = dy.data<T>(), p.a_row_stride = s.out, p.a_k_stride = 1;
+  p.B = weight.data<T>(), p.b_k_stride = s.in, p.b_n_stride = 1;
+  p.C = to.tensor.data<T>(), p.c_row_stride = s.in;
+  p.accumulate = to.accumulate;
+  multiply(p);
+}
+
+// dweight = dy^T x
+template <class T>
+void backward_weight(const Sizes& s, const Tensor& dy, const Tensor& x,
+                     const InputGradients::Destination& to) {
+  MatrixProduct<T> p;
+  p.M = s.out, p.N = s.in, p.K = s.M;
+  p.A = dy.data<T>(), p.a_row_stride = 1, p.a_k_stride = s.out;
+  p.B = x.data<T>(), p.b_k_stride = s.in, p.b_n_stride = 1;
+  p.C = to.tensor.data<T>(), p.c_row_stride = s.in;
+  p.accumulate = to.accumulate;
+  multiply(p);
+}
+
+// dbias = the sum of dy over tokens
+template <class T>
+void backward_bias(const Sizes& s, const Tensor& dy, const InputGradients::Destination& to) {
+  T* sum = to.tensor.data<T>();
+  parallel_for(s.out, grain_for(s.M), [&](int64_t begin, int64_t end) {
+    if (!to.accumulate) std::fill(sum + begin, sum + end, T(0));
+    for (int64_t m = 0; m < s.M; ++m) {
+      const T* row = dy.data<T>() + m * s.out;
+      for (int64_t n = begin; n < end; ++n) sum[n] += row[n];
+    }
+  });
+}
+
+void check_arguments(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  check_floating_point(linear_op.name, "x", x);
+  check_min_rank(linear_op.name, "x", x, 1);
+  check_same_dtype(linear_op.name, "weight", weight, x);
+  if (weight.rank() != 2 || weight.shape()[1] != x.shape().back())
+    argument_error(linear_op.name, "weight", weight.describe(),
+                   "[out, " + std::to_string(x.shape().back()) + "] for x " + x.describe(),
+                   "weight is [out, in] and the last dimension of x is in");
+  if (!bias.defined()) return;
+  check_same_dtype(linear_op.name, "bias", bias, x);
+  check_shape(linear_op.name, "bias", bias, {weight.shape()[0]});
+}
+
+}  // namespace
+
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  check_arguments(x, weight, bias);
+  const profiler::Scope scope(linear_op.name);
+  Shape shape = x.shape();
+  shape[shape.rank() - 1] = 1;
+  const Sizes sizes{shape.numel(), weight.shape()[1], weight.shape()[0]};
+  const Tensor in = contiguous(x.detach()), w = contiguous(weight.detach());
+  const Tensor b = bias.defined() ? contiguous(bias.detach()) : bias;
+  shape[shape.rank() - 1] = sizes.out;
+  const Tensor y = Tensor::empty(shape, x.dtype());
+  visit_floating_point(x.dtype(), [&]<class T>() { forward<T>(sizes, in, w, b, y); });
+  // Backward keeps x and weight.
+  return record(linear_op, {}, {x, weight, bias}, y,
+                [sizes, in, w](const Tensor& gradient, InputGradients& inputs) {
+                  const Tensor dy = contiguous(gradient);
+                  visit_floating_point(dy.dtype(), [&]<class T>() {
+                    if (inputs.wants(0)) backward_x<T>(sizes, dy, w, inputs.destination(0));
+                    if (inputs.wants(1)) backward_weight<T>(sizes, dy, in, inputs.destination(1));
+                    if (inputs.wants(2)) backward_bias<T>(sizes, dy, inputs.destination(2));
+                  });
+                });
+}
+
+}  // namespace espalier

@@ -1,0 +1,104 @@
+#include "engine/ops/matmul.h"
+
+#include "engine/gemm.h"
+#include "engine/op.h"
+#include "engine/profiler.h"
+
+namespace espalier {
+namespace {
+
+int64_t matmul_flops(Inputs inputs, const Tensor& output) {
+  return 2 * output.numel() * inputs.begin()->shape().back();
+}
+
+constexpr Op matmul_op{"matmul", matmul_flops};
+
+// A stack of matrices: its batch steps (zero where it is broadcast over the common batch), and the
+// steps to the next row and column.
+template <class T>
+struct Stack {
+  T* data;
+  Shape batch;
+  int64_t row, column;
+
+  Stack transposed() const { return {data, batch, column, row}; }
+};
+
+template <class T>
+Stack<T> stack(const Tensor& x, int batch_rank) {
+  const int rank = x.rank(), missing = batch_rank + 2 - rank;
+  Shape batch = Shape::of_rank(batch_rank);
+  for (int d = 0; d < rank - 2; ++d) batch[missing + d] = x.shape()[d] == 1 ? 0 : x.strides()[d];
+  return {x.data<T>(), batch, x.strides()[rank - 2], x.strides()[rank - 1]};
+}
+
+// C (+)= A B for every index of `sizes`; where C is broadcast its products are summed.
+template <class T>
+void multiply_stacks(const Shape& sizes, int64_t M, int64_t N, int64_t K, const Stack<T>& A,
+                     const Stack<T>& B, const Stack<T>& C, bool accumulate) {
+  ProductBatch batch, terms;
+  for (int d = 0; d < sizes.rank(); ++d) {
+    ProductBatch& to = C.batch[d] == 0 ? terms : batch;
+    to.sizes.push_back(sizes[d]);
+    to.a.push_back(A.batch[d]);
+    to.b.push_back(B.batch[d]);
+    to.c.push_back(C.batch[d]);
+  }
+  MatrixProduct<T> p;
+  p.M = M, p.N = N, p.K = K;
+  p.A = A.data, p.a_row_stride = A.row, p.a_k_stride = A.column;
+  p.B = B.data, p.b_k_stride = B.row, p.b_n_stride = B.column;
+  p.C = C.data, p.c_row_stride = C.row;
+  p.accumulate = accumulate;
+  multiply(p, batch, terms);
+}
+
+void check_arguments(const Tensor& a, const Tensor& b) {
+  check_floating_point(matmul_op.name, "a", a);
+  check_min_rank(matmul_op.name, "a", a, 2);
+  check_same_dtype(matmul_op.name, "b", b, a);
+  check_min_rank(matmul_op.name, "b", b, 2);
+  if (b.size(-2) != a.size(-1))
+    argument_error(matmul_op.name, "b", b.describe(),
+                   "[..., " + std::to_string(a.size(-1)) + ", N] for a " + a.describe(),
+                   "the last dimension of a must be the one before last of b");
+}
+
+}  // namespace
+
+Tensor matmul(const Tensor& a, const Tensor& b) {
+  check_arguments(a, b);
+  const profiler::Scope scope(matmul_op.name);
+  const int64_t M = a.size(-2), K = a.size(-1), N = b.size(-1);
+  const Shape sizes =
+      broadcast_shapes(matmul_op.name, Shape(a.shape().begin(), a.shape().end() - 2),
+                       Shape(b.shape().begin(), b.shape().end() - 2));
+  const int rank = sizes.rank();
+  Shape shape = sizes;
+  shape.push_back(M);
+  shape.push_back(N);
+  const Tensor y = Tensor::empty(shape, a.dtype());
+  visit_floating_point(a.dtype(), [&]<class T>() {
+    multiply_stacks(sizes, M, N, K, stack<T>(a, rank), stack<T>(b, rank), stack<T>(y, rank), false);
+  });
+  // Backward keeps a and b: da = dy b^T, db = a^T dy.
+  return record(matmul_op, {}, {a, b}, y,
+                [sizes, rank, M, N, K, a = a.detach(), b = b.detach()](const Tensor& dy,
+                                                                       InputGradients& inputs) {
+                  visit_floating_point(dy.dtype(), [&]<class T>() {
+                    if (inputs.wants(0)) {
+                      const auto to = inputs.destination(0);
+                      multiply_stacks(sizes, M, K, N, stack<T>(dy, rank),
+                                      stack<T>(b, rank).transposed(), stack<T>(to.tensor, rank),
+                                      to.accumulate);
+                    }
+                    if (inputs.wants(1)) {
+                      const auto to = inputs.destination(1);
+                      multiply_stacks(sizes, K, N, M, stack<T>(a, rank).transposed(),
+                                      stack<T>(dy, rank), stack<T>(to.tensor, rank), to.accumulate);
+                    }
+                  });
+                });
+}
+
+}  // namespace espalier
