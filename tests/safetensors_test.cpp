@@ -1,24 +1,14 @@
 #include "engine/io/safetensors.h"
 
 #include <doctest/doctest.h>
-#include <unistd.h>
 
-#include <filesystem>
 #include <fstream>
 
 #include "engine/io/file.h"
+#include "tests/temporary_folder.h"
 
 namespace espalier::test {
 namespace {
-
-// A folder of this test's own that is gone afterwards.
-struct TemporaryFolder {
-  std::filesystem::path path =
-      std::filesystem::temp_directory_path() / ("espalier-" + std::to_string(getpid()));
-  TemporaryFolder() { std::filesystem::create_directories(path); }
-  ~TemporaryFolder() { std::filesystem::remove_all(path); }
-  std::string file(const std::string& name) const { return (path / name).string(); }
-};
 
 NamedTensors sample() {
   return {{"weight", Tensor::of<float>({1, 2, 3, 4, 5, 6}, {2, 3})},

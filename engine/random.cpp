@@ -1,0 +1,89 @@
+#include "engine/random.h"
+
+#include <cmath>
+#include <numeric>
+
+#include "engine/dispatch.h"
+#include "engine/parallel.h"
+#include "kernels/philox/philox.h"
+
+namespace espalier {
+namespace {
+
+thread_local Generator current;
+
+Tensor fill(const Shape& shape, Generator& generator,
+            std::span<const KernelRow<PhiloxFill<float>>> rows) {
+  const Tensor out = Tensor::empty(shape);
+  const PhiloxKey key{generator.seed(), generator.stream()};
+  const uint64_t first = generator.reserve(out.numel());
+  const auto& best = kernel(rows);
+  float* p = out.data<float>();
+  parallel_for(out.numel(), grain_for(1), [&](int64_t begin, int64_t end) {
+    best.run(key, first + static_cast<uint64_t>(begin), p + begin, end - begin);
+  });
+  return out;
+}
+
+}  // namespace
+
+uint32_t Generator::word() noexcept { return philox_word_at({seed_, stream_}, reserve(1)); }
+
+double Generator::uniform() noexcept { return word() * 0x1p-32; }
+
+int64_t Generator::below(int64_t bound) noexcept {
+  return static_cast<int64_t>((static_cast<uint64_t>(word()) * static_cast<uint64_t>(bound)) >> 32);
+}
+
+double Generator::beta(double alpha) noexcept {
+  for (;;) {
+    const double x = std::pow(uniform() + 0x1p-33, 1 / alpha);
+    const double y = std::pow(uniform() + 0x1p-33, 1 / alpha);
+    if (x + y > 0 && x + y <= 1) return x / (x + y);
+  }
+}
+
+uint64_t derive_seed(uint64_t seed, uint64_t purpose) noexcept {
+  const PhiloxBlock words = philox_words({seed, ~uint64_t{0}}, purpose);
+  return (uint64_t{words.word[0]} << 32) | words.word[1];
+}
+
+Tensor uniform(const Shape& shape, Generator& generator) {
+  return fill(shape, generator, philox_uniform_kernels<float>());
+}
+
+Tensor normal(const Shape& shape, Generator& generator, double deviation, double mean) {
+  const Tensor out = fill(shape, generator, philox_normal_kernels<float>());
+  const float scale = static_cast<float>(deviation), shift = static_cast<float>(mean);
+  float* p = out.data<float>();
+  for (int64_t i = 0; i < out.numel(); ++i) p[i] = p[i] * scale + shift;
+  return out;
+}
+
+Tensor truncated_normal(const Shape& shape, double deviation, Generator& generator) {
+  const Tensor out = normal(shape, generator);
+  const float scale = static_cast<float>(deviation);
+  float* p = out.data<float>();
+  for (int64_t i = 0; i < out.numel(); ++i) {
+    while (std::abs(p[i]) > 2.0f) p[i] = normal({1}, generator).data<float>()[0];
+    p[i] *= scale;
+  }
+  return out;
+}
+
+std::vector<int64_t> permutation(int64_t count, Generator& generator) {
+  std::vector<int64_t> order(static_cast<size_t>(count));
+  std::iota(order.begin(), order.end(), int64_t{0});
+  for (int64_t i = count - 1; i > 0; --i)
+    std::swap(order[static_cast<size_t>(i)], order[static_cast<size_t>(generator.below(i + 1))]);
+  return order;
+}
+
+Generator& current_generator() noexcept { return current; }
+
+GeneratorScope::GeneratorScope(Generator generator) noexcept : before_(current) {
+  current = generator;
+}
+GeneratorScope::~GeneratorScope() { current = before_; }
+
+}  // namespace espalier
