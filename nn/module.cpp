@@ -1,8 +1,6 @@
 #include "nn/module.h"
 
-#include <map>
-
-#include "engine/error.h"
+#include "nn/named_tensors.h"
 
 namespace espalier {
 
@@ -30,30 +28,7 @@ NamedTensors Module::state_dict() const {
 }
 
 void Module::load_state_dict(const NamedTensors& state) {
-  std::map<std::string, Tensor> given(state.begin(), state.end());
-  const NamedTensors parameters = named_parameters();
-  std::string missing, wrong, unexpected;
-  for (const auto& [name, parameter] : parameters) {
-    const auto found = given.find(name);
-    if (found == given.end()) {
-      missing += " " + name;
-      continue;
-    }
-    if (found->second.describe() != parameter.describe())
-      wrong +=
-          " " + name + " (" + found->second.describe() + ", expected " + parameter.describe() + ")";
-  }
-  for (const auto& [name, parameter] : parameters) given.erase(name);
-  for (const auto& [name, tensor] : given) unexpected += " " + name;
-  if (!missing.empty() || !wrong.empty() || !unexpected.empty())
-    throw Error(ErrorKind::argument,
-                "load_state_dict: the tensors do not fit this module;" +
-                    (missing.empty() ? "" : " missing:" + missing + ";") +
-                    (unexpected.empty() ? "" : " unexpected:" + unexpected + ";") +
-                    (wrong.empty() ? "" : " wrong shape or dtype:" + wrong + ";") +
-                    " was the file written for another configuration?");
-  const std::map<std::string, Tensor> by_name(state.begin(), state.end());
-  for (const auto& [name, parameter] : parameters) parameter.copy_(by_name.at(name));
+  copy_named("load_state_dict", named_parameters(), state);
 }
 
 void Module::train(bool on) {

@@ -40,7 +40,8 @@ Arrays<T> sample(size_t count) {
   return {as(f.g), as(f.p), as(f.m), as(f.v), as(f.a)};
 }
 
-void run(const KernelRow<AdamW<double>>& row, const AdamWStep<double>& step, Arrays<double>& x) {
+void run(const KernelRow<AdamWUpdate<double>>& row, const AdamWStep<double>& step,
+         Arrays<double>& x) {
   row.run(step, x.g.data(), x.p.data(), x.m.data(), x.v.data(), x.a.data(),
           static_cast<int64_t>(x.g.size()));
 }

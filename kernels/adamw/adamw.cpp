@@ -24,15 +24,15 @@ void adamw_scalar(const AdamWStep<T>& step, const T* gradient, T* parameter, T* 
 }  // namespace
 
 template <>
-std::span<const KernelRow<AdamW<float>>> adamw_kernels() noexcept {
-  static constexpr KernelRow<AdamW<float>> rows[] = {
+std::span<const KernelRow<AdamWUpdate<float>>> adamw_kernels() noexcept {
+  static constexpr KernelRow<AdamWUpdate<float>> rows[] = {
       ESPALIER_ISA_ROWS(adamw){Isa::scalar, adamw_scalar<float>}};
   return rows;
 }
 
 template <>
-std::span<const KernelRow<AdamW<double>>> adamw_kernels() noexcept {
-  static constexpr KernelRow<AdamW<double>> rows[] = {{Isa::scalar, adamw_scalar<double>}};
+std::span<const KernelRow<AdamWUpdate<double>>> adamw_kernels() noexcept {
+  static constexpr KernelRow<AdamWUpdate<double>> rows[] = {{Isa::scalar, adamw_scalar<double>}};
   return rows;
 }
 

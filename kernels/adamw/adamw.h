@@ -34,12 +34,12 @@ struct AdamWStep {
 };
 
 template <class T>
-using AdamW = void(const AdamWStep<T>& step, const T* gradient, T* parameter, T* first_moment,
-                   T* second_moment, T* average, int64_t count) noexcept;
+using AdamWUpdate = void(const AdamWStep<T>& step, const T* gradient, T* parameter, T* first_moment,
+                         T* second_moment, T* average, int64_t count) noexcept;
 
 template <class T>
-std::span<const KernelRow<AdamW<T>>> adamw_kernels() noexcept;
+std::span<const KernelRow<AdamWUpdate<T>>> adamw_kernels() noexcept;
 
-ESPALIER_DECLARE_ISAS(AdamW<float> adamw;)
+ESPALIER_DECLARE_ISAS(AdamWUpdate<float> adamw;)
 
 }  // namespace espalier

@@ -22,15 +22,15 @@ void sgd_scalar(const SgdStep<T>& step, const T* gradient, T* parameter, T* velo
 }  // namespace
 
 template <>
-std::span<const KernelRow<Sgd<float>>> sgd_kernels() noexcept {
-  static constexpr KernelRow<Sgd<float>> rows[] = {
+std::span<const KernelRow<SgdUpdate<float>>> sgd_kernels() noexcept {
+  static constexpr KernelRow<SgdUpdate<float>> rows[] = {
       ESPALIER_ISA_ROWS(sgd){Isa::scalar, sgd_scalar<float>}};
   return rows;
 }
 
 template <>
-std::span<const KernelRow<Sgd<double>>> sgd_kernels() noexcept {
-  static constexpr KernelRow<Sgd<double>> rows[] = {{Isa::scalar, sgd_scalar<double>}};
+std::span<const KernelRow<SgdUpdate<double>>> sgd_kernels() noexcept {
+  static constexpr KernelRow<SgdUpdate<double>> rows[] = {{Isa::scalar, sgd_scalar<double>}};
   return rows;
 }
 

@@ -35,12 +35,12 @@ struct SgdStep {
 };
 
 template <class T>
-using Sgd = void(const SgdStep<T>& step, const T* gradient, T* parameter, T* velocity, T* average,
-                 int64_t count) noexcept;
+using SgdUpdate = void(const SgdStep<T>& step, const T* gradient, T* parameter, T* velocity,
+                       T* average, int64_t count) noexcept;
 
 template <class T>
-std::span<const KernelRow<Sgd<T>>> sgd_kernels() noexcept;
+std::span<const KernelRow<SgdUpdate<T>>> sgd_kernels() noexcept;
 
-ESPALIER_DECLARE_ISAS(Sgd<float> sgd;)
+ESPALIER_DECLARE_ISAS(SgdUpdate<float> sgd;)
 
 }  // namespace espalier

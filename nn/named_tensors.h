@@ -1,0 +1,13 @@
+// Copying state by name.
+#pragma once
+
+#include "engine/tensor.h"
+
+namespace espalier {
+
+// Copies each tensor of `from` into the one of its name in `to`. Throws an argument error in `op`'s
+// name that lists every missing name, unexpected name and wrong shape or dtype; nothing is copied
+// then.
+void copy_named(const char* op, const NamedTensors& to, const NamedTensors& from);
+
+}  // namespace espalier
