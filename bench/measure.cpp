@@ -19,18 +19,26 @@ struct Sample {
 };
 
 Sample sample(const std::function<void()>& run, int64_t calls) {
-  const double cpu = seconds(CLOCK_PROCESS_CPUTIME_ID), wall = seconds(CLOCK_MONOTONIC);
+  const double cpu = seconds(CLOCK_THREAD_CPUTIME_ID), wall = seconds(CLOCK_MONOTONIC);
   for (int64_t i = 0; i < calls; ++i) run();
-  return {seconds(CLOCK_MONOTONIC) - wall, seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu};
+  return {seconds(CLOCK_MONOTONIC) - wall, seconds(CLOCK_THREAD_CPUTIME_ID) - cpu};
 }
 
-// How many calls last `wanted` seconds; running them warms caches and branch predictors.
-int64_t calibrate(const std::function<void()>& run, double wanted) {
+struct Plan {
+  int64_t calls;   // that make a sample
+  double seconds;  // that it lasts
+};
+
+// Finds how many calls last `wanted` seconds; running them warms caches and branch predictors.
+Plan calibrate(const std::function<void()>& run, double wanted) {
   int64_t calls = 1;
   for (;;) {
     const double wall = sample(run, calls).wall;
-    if (wall >= wanted / 2)
-      return std::max<int64_t>(1, std::llround(static_cast<double>(calls) * wanted / wall));
+    if (wall >= wanted / 2) {
+      const double a_call = wall / static_cast<double>(calls);
+      calls = std::max<int64_t>(1, std::llround(wanted / a_call));
+      return {calls, static_cast<double>(calls) * a_call};
+    }
     calls *= wall > wanted / 8 ? 2 : 4;
   }
 }
@@ -53,9 +61,15 @@ Summary summarise(std::vector<double> samples) {
 std::vector<Timing> measure(std::span<const std::function<void()>> candidates,
                             const MeasureOptions& options) {
   std::vector<Timing> timings(candidates.size());
-  for (size_t i = 0; i < candidates.size(); ++i)
-    timings[i].calls = calibrate(candidates[i], options.sample_seconds);
-  for (int round = 0; round < options.samples; ++round)
+  double round_seconds = 0;
+  for (size_t i = 0; i < candidates.size(); ++i) {
+    const Plan plan = calibrate(candidates[i], options.sample_seconds);
+    timings[i].calls = plan.calls;
+    round_seconds += plan.seconds;
+  }
+  const double affordable = std::max(3.0, options.budget_seconds / round_seconds);
+  const int rounds = static_cast<int>(std::min<double>(options.samples, affordable));
+  for (int round = 0; round < rounds; ++round)
     for (size_t turn = 0; turn < candidates.size(); ++turn) {
       const size_t i = (static_cast<size_t>(round) + turn) % candidates.size();
       Timing& timing = timings[i];
@@ -66,9 +80,9 @@ std::vector<Timing> measure(std::span<const std::function<void()>> candidates,
   return timings;
 }
 
-double paired_ratio(const Timing& a, const Timing& b) {
-  std::vector<double> ratios(a.wall.size());
-  for (size_t i = 0; i < ratios.size(); ++i) ratios[i] = a.wall[i] / b.wall[i];
+double paired_ratio(const std::vector<double>& a, const std::vector<double>& b) {
+  std::vector<double> ratios(a.size());
+  for (size_t i = 0; i < ratios.size(); ++i) ratios[i] = a[i] / b[i];
   return summarise(ratios).median;
 }
 

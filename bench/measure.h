@@ -21,13 +21,17 @@ struct Summary {
 Summary summarise(std::vector<double> samples);
 
 struct MeasureOptions {
-  double sample_seconds = 2e-3;  // a sample repeats its candidate for about so long
-  int samples = 21;              // a candidate
+  double sample_seconds = 5e-4;  // a sample repeats its candidate for about so long
+  int samples = 31;              // a candidate, at most
+  double budget_seconds = 5;     // fewer samples, but at least 3, where rounds would last longer
 };
 
 struct Timing {
   int64_t calls = 0;              // a sample
-  std::vector<double> wall, cpu;  // seconds a call, sample by sample; cpu counts all threads
+  std::vector<double> wall, cpu;  // seconds a call, sample by sample; cpu is the calling thread's
+  // What to judge by: for work on one thread its processor time, which leaves out what other
+  // programs took meanwhile; for more threads the time that passed.
+  const std::vector<double>& seconds(int threads) const { return threads == 1 ? cpu : wall; }
 };
 
 // Times every candidate once a round; rounds start with another candidate each. Candidates run
@@ -35,8 +39,8 @@ struct Timing {
 std::vector<Timing> measure(std::span<const std::function<void()>> candidates,
                             const MeasureOptions& options);
 
-// The median over rounds of a's time divided by b's of the same round, so that a disturbance that
-// lasts longer than a round cancels. Both must stem from one call of measure().
-double paired_ratio(const Timing& a, const Timing& b);
+// The median over rounds of a's seconds divided by b's of the same round, so that a disturbance
+// that lasts longer than a round cancels. Both must stem from one call of measure().
+double paired_ratio(const std::vector<double>& a, const std::vector<double>& b);
 
 }  // namespace espalier::bench

@@ -1,0 +1,123 @@
+#include "kernels/gemm_f32/gemm_f32.h"
+
+#include "bench/cases/case.h"
+#include "bench/cases/eigen_gemm.h"
+#include "engine/parallel.h"
+
+namespace espalier::bench {
+namespace {
+
+struct Data {
+  int64_t M, K, N;
+  Floats A, B, C;
+};
+
+std::shared_ptr<Data> make_data(int64_t M, int64_t K, int64_t N) {
+  auto d = std::make_shared<Data>(Data{M, K, N, normal(M * K, 1), normal(K * N, 2), {}});
+  d->C.resize(static_cast<size_t>(M * N));
+  return d;
+}
+
+template <class T, class Values>
+Values pack(const GemmKernel<T>& row, const Values& B, int64_t K, int64_t N) {
+  Values packed(static_cast<size_t>(gemm_packed_size(row.panel, K, N)));
+  row.pack_b(B.data(), N, 1, K, N, packed.data());
+  return packed;
+}
+
+// C[begin:end] = A[begin:end] B, from its first rows.
+template <class T>
+Gemm<T> product(const Data& d, const T* A, const T* packed_b, T* C, int64_t begin, int64_t end) {
+  Gemm<T> g;
+  g.M = d.M, g.N = d.N, g.K = d.K;
+  g.A = A, g.a_row_stride = d.K, g.a_k_stride = 1;
+  g.packed_b = packed_b;
+  g.C = C, g.c_row_stride = d.N;
+  return gemm_rows(g, begin, end);
+}
+
+// A B in double.
+std::vector<double> reference(const Data& d, const std::vector<double>& A,
+                              const std::vector<double>& B) {
+  const auto& row = gemm_kernels<double>().back();
+  const std::vector<double> packed = pack(row, B, d.K, d.N);
+  std::vector<double> C(A.size() / static_cast<size_t>(d.K) * static_cast<size_t>(d.N));
+  row.run(product(d, A.data(), packed.data(), C.data(), 0, static_cast<int64_t>(A.size()) / d.K));
+  return C;
+}
+
+// Expects up to 64 rows, spread evenly; each element within the rounding of K products and sums.
+void expect_rows(Oracle& oracle, Data& d) {
+  const int64_t stride = (d.M + 63) / 64;
+  std::vector<double> A, B = widened(d.B);
+  for (int64_t m = 0; m < d.M; m += stride)
+    A.insert(A.end(), d.A.begin() + m * d.K, d.A.begin() + (m + 1) * d.K);
+  const std::vector<double> expected = reference(d, A, B);
+  for (auto* values : {&A, &B})
+    for (double& value : *values) value = std::abs(value);
+  const std::vector<double> magnitude = reference(d, A, B);
+  for (size_t i = 0; i < expected.size(); ++i) {
+    const int64_t m = static_cast<int64_t>(i) / d.N * stride, n = static_cast<int64_t>(i) % d.N;
+    oracle.expect(&d.C[static_cast<size_t>(m * d.N + n)], expected[i],
+                  static_cast<double>(d.K) * epsilon * magnitude[i]);
+  }
+}
+
+// B is packed beforehand, as a layer's weights are.
+auto packed_run(const std::shared_ptr<Data>& d, const GemmKernel<float>& row) {
+  return [d, run = row.run, packed = pack(row, d->B, d->K, d->N)](int64_t begin, int64_t end) {
+    run(product(*d, d->A.data(), packed.data(), d->C.data(), begin, end));
+  };
+}
+
+// B is packed in every run, as a product of two activations needs it.
+auto packing_run(const std::shared_ptr<Data>& d, const GemmKernel<float>& row) {
+  return [d, row, packed = pack(row, d->B, d->K, d->N)](int64_t begin, int64_t end) mutable {
+    row.pack_b(d->B.data(), d->N, 1, d->K, d->N, packed.data());
+    row.run(product(*d, d->A.data(), packed.data(), d->C.data(), begin, end));
+  };
+}
+
+auto eigen_run(const std::shared_ptr<Data>& d, EigenGemm* eigen_gemm) {
+  return [d, eigen_gemm](int64_t begin, int64_t end) {
+    eigen_gemm(end - begin, d->N, d->K, d->A.data() + begin * d->K, d->B.data(),
+               d->C.data() + begin * d->N);
+  };
+}
+
+KernelCase gemm(int64_t M, int64_t K, int64_t N) {
+  const auto d = make_data(M, K, N);
+  const double m = static_cast<double>(M), k = static_cast<double>(K), n = static_cast<double>(N);
+  KernelCase out = {{2 * m * k * n, 4 * (m * k + k * n + m * n), m * n}, M, 0, {}, {}};
+  constexpr int64_t tile = 24, flops_an_element = 16;  // of the work that grain_for() counts
+  out.grain = std::max(tile, grain_for(2 * K * N / flops_an_element) / tile * tile);
+  expect_rows(out.oracle, *d);
+  out.contenders =
+      contenders(gemm_kernels<float>(), [&](const auto& row) { return packed_run(d, row); });
+  const auto& best = best_row(gemm_kernels<float>());
+  out.contenders.push_back({std::string(isa_name(best.isa)) + " + pack", best.isa,
+                            packing_run(d, best), Contender::Kind::whole});
+  const std::vector<KernelRow<EigenGemm>> eigen = {ESPALIER_ISA_ROWS(eigen_gemm)};
+  for (const auto& row : eigen)
+    if (isa_allowed(row.isa))
+      out.contenders.push_back({std::string("Eigen ") + isa_name(row.isa), row.isa,
+                                eigen_run(d, row.run), Contender::Kind::baseline});
+  return out;
+}
+
+}  // namespace
+
+void add_gemm_f32_cases(Cases& cases) {
+  constexpr struct {
+    int64_t M, K, N;
+  } shapes[] = {{49, 128, 128},    {49, 384, 128},    {49, 512, 128},   {49, 128, 512},
+                {12544, 512, 128}, {50, 128, 384},    {50, 128, 448},   {50, 448, 128},
+                {12800, 128, 384}, {12800, 128, 448}, {12800, 448, 128}};
+  for (const auto& s : shapes) {
+    const std::string name =
+        "gemm_f32/" + std::to_string(s.M) + "x" + std::to_string(s.K) + "x" + std::to_string(s.N);
+    cases.push_back({name, [s] { return gemm(s.M, s.K, s.N); }});
+  }
+}
+
+}  // namespace espalier::bench

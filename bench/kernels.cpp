@@ -1,0 +1,237 @@
+#include "bench/kernels.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <ctime>
+
+#include "bench/hardware.h"
+#include "engine/dispatch.h"
+#include "engine/io/json.h"
+#include "engine/parallel.h"
+
+namespace espalier::bench {
+namespace {
+
+Cases all_cases() {
+  Cases cases;
+  for (auto* add : {add_gemm_f32_cases, add_attention_cases, add_softmax_cases,
+                    add_layer_norm_cases, add_gelu_cases})
+    add(cases);
+  return cases;
+}
+
+// A contender on a number of threads.
+struct Entry {
+  const Contender* contender;
+  int threads;
+  double error = 0;
+};
+
+std::function<void()> runner(const KernelCase& c, const Entry& entry) {
+  const auto& run = entry.contender->run;
+  const int64_t pieces = c.pieces, grain = c.grain;
+  if (entry.threads == 1) return [&run, pieces] { run(0, pieces); };
+  return [&run, pieces, grain] { parallel_for(pieces, grain, run); };
+}
+
+// Every contender on one thread; the best row and the best baseline on all threads
+// too.
+std::vector<Entry> entries(const KernelCase& c) {
+  std::vector<Entry> out;
+  for (const Contender& contender : c.contenders) out.push_back({&contender, 1});
+  if (num_threads() == 1) return out;
+  for (const auto kind : {Contender::Kind::row, Contender::Kind::baseline}) {
+    const auto end = out.end();
+    const auto best =
+        std::find_if(out.begin(), end, [&](const Entry& e) { return e.contender->kind == kind; });
+    if (best != end) out.push_back({best->contender, num_threads()});
+  }
+  return out;
+}
+
+// Runs each entry once on spoilt results; those that are wrong are taken out and returned.
+std::vector<Entry> take_out_wrong(const KernelCase& c, std::vector<Entry>& list) {
+  for (Entry& entry : list) {
+    c.oracle.spoil();
+    runner(c, entry)();
+    entry.error = c.oracle.error();
+  }
+  const auto right = [](const Entry& e) { return e.error <= 1; };
+  const auto middle = std::stable_partition(list.begin(), list.end(), right);
+  const std::vector<Entry> wrong(middle, list.end());
+  list.erase(middle, list.end());
+  return wrong;
+}
+
+bool same_peak(const PeakLoop& a, const PeakLoop& b) {
+  return a.isa == b.isa && a.threads == b.threads;
+}
+
+// The peak loops that the entries are held against, and which of them each entry's is.
+struct Peaks {
+  std::vector<PeakLoop> loops;
+  size_t index(const Entry& entry) {
+    const PeakLoop wanted = {entry.contender->isa, entry.threads};
+    const auto found = std::find_if(loops.begin(), loops.end(),
+                                    [&](const PeakLoop& loop) { return same_peak(loop, wanted); });
+    if (found != loops.end()) return static_cast<size_t>(found - loops.begin());
+    loops.push_back(wanted);
+    return loops.size() - 1;
+  }
+};
+
+KernelResult result_of(const std::string& name, const KernelCase& c, const Entry& entry) {
+  return {name,
+          entry.contender->name,
+          entry.contender->isa,
+          entry.threads,
+          entry.error,
+          c.work,
+          {},
+          0,
+          0,
+          0};
+}
+
+const Timing* baseline_for(const Entry& entry, const std::vector<Entry>& list,
+                           const std::vector<Timing>& timings) {
+  if (entry.contender->kind == Contender::Kind::baseline) return nullptr;
+  for (size_t i = 0; i < list.size(); ++i)
+    if (list[i].contender->kind == Contender::Kind::baseline && list[i].threads == entry.threads)
+      return &timings[i];
+  return nullptr;
+}
+
+Json context() {
+  char date[64];
+  const std::time_t now = std::time(nullptr);
+  std::tm parts = {};
+  std::strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%S%z", localtime_r(&now, &parts));
+  double load[3] = {0, 0, 0};
+  if (getloadavg(load, 3) != 3) load[0] = load[1] = load[2] = 0;
+  Json out = {{"date", date},
+              {"cpu", cpu_name()},
+              {"isa", isa_name(isa_limit())},
+              {"num_cpus", default_num_threads()},
+              {"library_build_type", "release"},
+              {"load_avg", load},
+              {"caches", Json::array()}};
+  for (const CacheLevel& cache : data_caches())
+    out["caches"].push_back({{"type", cache.level == 1 ? "Data" : "Unified"},
+                             {"level", cache.level},
+                             {"size", cache.bytes},
+                             {"num_sharing", cache.shared_by}});
+  return out;
+}
+
+Json entry_of(const KernelResult& r) {
+  const std::string name = r.name + "/" + r.way + "/threads:" + std::to_string(r.threads);
+  Json out = {{"name", name},
+              {"run_name", name},
+              {"run_type", "iteration"},
+              {"repetitions", 1},
+              {"threads", r.threads}};
+  if (!r.verified()) {
+    out["error_occurred"] = true;
+    out["error_message"] = "result is off by " + std::to_string(r.error) + " bounds";
+    return out;
+  }
+  const Summary wall = summarise(r.timing.wall), judged = summarise(r.timing.seconds(r.threads));
+  out["iterations"] = r.timing.calls * static_cast<int64_t>(r.timing.wall.size());
+  out["real_time"] = 1e9 * wall.median;
+  out["cpu_time"] = 1e9 * summarise(r.timing.cpu).median;
+  out["time_unit"] = "ns";
+  out["spread"] = judged.spread();
+  out["GFLOP/s"] = 1e-9 * r.work.flops / judged.median;
+  out["GB/s"] = 1e-9 * r.work.bytes / judged.median;
+  out["elements/ns"] = 1e-9 * r.work.elements / judged.median;
+  out["peak_GFLOP/s"] = r.peak_gflops;
+  out["of_peak"] = r.of_peak;
+  if (r.versus_baseline > 0) out["versus_baseline"] = r.versus_baseline;
+  out["error"] = r.error;
+  return out;
+}
+
+}  // namespace
+
+void run_kernel_case(const NamedCase& named, const MeasureOptions& options,
+                     const std::function<void(const KernelResult&)>& report) {
+  const KernelCase c = named.make();
+  std::vector<Entry> list = entries(c);
+  for (const Entry& wrong : take_out_wrong(c, list)) report(result_of(named.name, c, wrong));
+
+  Peaks peaks;
+  std::vector<size_t> peak_of;
+  std::vector<std::function<void()>> candidates;
+  for (const Entry& entry : list) {
+    peak_of.push_back(peaks.index(entry));
+    candidates.push_back(runner(c, entry));
+  }
+  candidates.insert(candidates.end(), peaks.loops.begin(), peaks.loops.end());
+  const std::vector<Timing> timings = measure(candidates, options);
+
+  for (size_t i = 0; i < list.size(); ++i) {
+    const PeakLoop& loop = peaks.loops[peak_of[i]];
+    const Timing& peak = timings[list.size() + peak_of[i]];
+    KernelResult result = result_of(named.name, c, list[i]);
+    result.timing = timings[i];
+    const int threads = list[i].threads;
+    const auto& seconds = timings[i].seconds(threads);
+    result.peak_gflops = 1e-9 * loop.flops() / summarise(peak.seconds(threads)).median;
+    result.of_peak = c.work.flops / loop.flops() * paired_ratio(peak.seconds(threads), seconds);
+    if (const Timing* baseline = baseline_for(list[i], list, timings))
+      result.versus_baseline = paired_ratio(baseline->seconds(threads), seconds);
+    report(result);
+  }
+}
+
+std::vector<std::string> kernel_case_names() {
+  std::vector<std::string> names;
+  for (const NamedCase& named : all_cases()) names.push_back(named.name);
+  return names;
+}
+
+void run_kernel_benchmarks(const KernelBenchOptions& options,
+                           const std::function<void(const KernelResult&)>& report) {
+  apply_isa_environment();
+  for (const NamedCase& named : all_cases())
+    if (named.name.find(options.filter) != std::string::npos)
+      run_kernel_case(named, options.measure, report);
+}
+
+std::string kernel_table_heading() {
+  char line[160];
+  std::snprintf(line, sizeof line, "%-31s %-13s %3s %11s %7s %9s %7s %7s %7s %8s %6s\n", "kernel",
+                "row", "thr", "time (us)", "spread", "GFLOP/s", "peak", "of peak", "GB/s",
+                "elem/ns", "Eigen");
+  return line;
+}
+
+std::string kernel_table_line(const KernelResult& r) {
+  char line[160];
+  if (!r.verified()) {
+    std::snprintf(line, sizeof line, "%-31s %-13s %3d WRONG: off by %.3g times the bound\n",
+                  r.name.c_str(), r.way.c_str(), r.threads, r.error);
+    return line;
+  }
+  const Summary time = summarise(r.timing.seconds(r.threads));
+  char versus[16] = "-";
+  if (r.versus_baseline > 0) std::snprintf(versus, sizeof versus, "%.2fx", r.versus_baseline);
+  std::snprintf(line, sizeof line,
+                "%-31s %-13s %3d %11.2f %6.1f%% %9.1f %7.1f %6.1f%% %7.1f %8.2f %6s\n",
+                r.name.c_str(), r.way.c_str(), r.threads, 1e6 * time.median, 100 * time.spread(),
+                1e-9 * r.work.flops / time.median, r.peak_gflops, 100 * r.of_peak,
+                1e-9 * r.work.bytes / time.median, 1e-9 * r.work.elements / time.median, versus);
+  return line;
+}
+
+std::string kernel_results_json(const std::vector<KernelResult>& results) {
+  Json out = {{"context", context()}, {"benchmarks", Json::array()}};
+  for (const KernelResult& result : results) out["benchmarks"].push_back(entry_of(result));
+  return out.dump(2);
+}
+
+}  // namespace espalier::bench
