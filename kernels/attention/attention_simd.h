@@ -50,27 +50,28 @@ ESPALIER_INLINE void store_left(float* p, f32 value, int64_t left) {
 template <int R, int C, class Start, class Finish>
 ESPALIER_INLINE void tile(Broadcast a, Panel b, int64_t depth, Start start, Finish finish) {
   f32 sum[R][C];
-  for (int r = 0; r < R; ++r)
-    for (int c = 0; c < C; ++c) sum[r][c] = start(r, c);
+  ESPALIER_UNROLL for (int r = 0; r < R; ++r) ESPALIER_UNROLL for (int c = 0; c < C; ++c)
+      sum[r][c] = start(r, c);
   for (int64_t k = 0; k < depth; ++k, a.at += a.step, b.at += b.stride) {
     if constexpr (R <= C) {  // hold the fewer operands, so that the sums stay in registers
       f32 value[R];
-      for (int r = 0; r < R; ++r) value[r] = f32(a.at[r * a.row]);
-      for (int c = 0; c < C; ++c) {
+      ESPALIER_UNROLL for (int r = 0; r < R; ++r) value[r] = f32(a.at[r * a.row]);
+      ESPALIER_UNROLL for (int c = 0; c < C; ++c) {
         const f32 column = f32::load_unaligned(b.at + c * hardware_lanes);
-        for (int r = 0; r < R; ++r) sum[r][c] = fma(value[r], column, sum[r][c]);
+        ESPALIER_UNROLL for (int r = 0; r < R; ++r) sum[r][c] = fma(value[r], column, sum[r][c]);
       }
     } else {
       f32 column[C];
-      for (int c = 0; c < C; ++c) column[c] = f32::load_unaligned(b.at + c * hardware_lanes);
-      for (int r = 0; r < R; ++r) {
+      ESPALIER_UNROLL for (int c = 0; c < C; ++c) column[c] =
+          f32::load_unaligned(b.at + c * hardware_lanes);
+      ESPALIER_UNROLL for (int r = 0; r < R; ++r) {
         const f32 value(a.at[r * a.row]);
-        for (int c = 0; c < C; ++c) sum[r][c] = fma(value, column[c], sum[r][c]);
+        ESPALIER_UNROLL for (int c = 0; c < C; ++c) sum[r][c] = fma(value, column[c], sum[r][c]);
       }
     }
   }
-  for (int r = 0; r < R; ++r)
-    for (int c = 0; c < C; ++c) finish(r, c, sum[r][c]);
+  ESPALIER_UNROLL for (int r = 0; r < R; ++r) ESPALIER_UNROLL for (int c = 0; c < C; ++c)
+      finish(r, c, sum[r][c]);
 }
 
 template <int C>
@@ -85,8 +86,8 @@ ESPALIER_INLINE void product(int64_t rows, Broadcast a, Panel b, int64_t depth, 
   const auto tiles_of = [&]<int R>() {
     for (; m + R <= rows; m += R, a.at += R * a.row)
       tile<R, C>(
-          a, b, depth, [&](int r, int c) { return start(m + r, c); },
-          [&](int r, int c, f32 sum) { finish(m + r, c, sum); });
+          a, b, depth, [&](int r, int c) ESPALIER_INLINE_LAMBDA { return start(m + r, c); },
+          [&](int r, int c, f32 sum) ESPALIER_INLINE_LAMBDA { finish(m + r, c, sum); });
   };
   tiles_of.template operator()<tile_rows<C>>();
   tiles_of.template operator()<2>();
@@ -103,7 +104,7 @@ ESPALIER_INLINE void for_groups(int64_t count, F f) {
   if (count - at == 1) f.template operator()<1>(at);
 }
 
-ESPALIER_INLINE f32 from_zero(int64_t, int) { return f32(0.0f); }
+constexpr auto from_zero = [](int64_t, int) ESPALIER_INLINE_LAMBDA { return f32(0.0f); };
 
 // Writes factor(i) * rows^T: lane i of row d holds rows[i][d]. Lanes past `count`, up to a whole
 // register, hold copies of the last row: finite where it is, and never used.
@@ -173,14 +174,15 @@ void attention_product(int64_t rows, int64_t columns, Broadcast a, Panel b, int6
                        bool add, const float* scale) noexcept {
   for_groups(registers_for(columns), [&]<int C>(int64_t first) {
     float* const at = to.at + first * hardware_lanes;
-    const auto start = [&](int64_t m, int c) {
+    const auto start = [&](int64_t m, int c) ESPALIER_INLINE_LAMBDA {
       return add ? f32::load_unaligned(at + m * to.stride + c * hardware_lanes) : f32(0.0f);
     };
     const Panel columns_of_b = {b.at + first * hardware_lanes, b.stride};
-    product<C>(rows, a, columns_of_b, depth, start, [&](int64_t m, int c, f32 sum) {
-      if (scale) sum = sum * f32(scale[m]);
-      sum.store_unaligned(at + m * to.stride + c * hardware_lanes);
-    });
+    product<C>(rows, a, columns_of_b, depth, start,
+               [&](int64_t m, int c, f32 sum) ESPALIER_INLINE_LAMBDA {
+                 if (scale) sum = sum * f32(scale[m]);
+                 sum.store_unaligned(at + m * to.stride + c * hardware_lanes);
+               });
   });
 }
 
@@ -200,24 +202,23 @@ void attention_forward(const AttentionShape<float>& shape, const float* q, const
     transpose(q + i0 * stride, stride, count, head_dim, q_t, group,
               [&](int64_t) { return to_base_2; });
     f32 largest[C], sum[C];
-    for (int c = 0; c < C; ++c) {
+    ESPALIER_UNROLL for (int c = 0; c < C; ++c) {
       largest[c] = f32(-std::numeric_limits<float>::infinity());
       sum[c] = f32(0.0f);
     }
     product<C>(tokens, {k, stride, 1}, {q_t, group}, head_dim, from_zero,
-               [&](int64_t j, int c, f32 logit) {
+               [&](int64_t j, int c, f32 logit) ESPALIER_INLINE_LAMBDA {
                  largest[c] = max(logit, largest[c]);
                  logit.store_unaligned(p_t + j * group + c * hardware_lanes);
                });
-    for (int64_t j = 0; j < tokens; ++j)
-      for (int c = 0; c < C; ++c) {
+    for (int64_t j = 0; j < tokens; ++j) ESPALIER_UNROLL for (int c = 0; c < C; ++c) {
         float* const at = p_t + j * group + c * hardware_lanes;
         const f32 e = exp2_nonpositive(f32::load_unaligned(at) - largest[c]);
         e.store_unaligned(at);
         sum[c] = sum[c] + e;
       }
     alignas(64) float inverse[group];
-    for (int c = 0; c < C; ++c) {
+    ESPALIER_UNROLL for (int c = 0; c < C; ++c) {
       const f32 one_over = div(f32(1.0f), sum[c]);
       one_over.store_unaligned(inverse + c * hardware_lanes);
       if (!stats) continue;
@@ -259,28 +260,27 @@ void attention_backward(const AttentionShape<float>& shape, const float* q, cons
     for_groups(registers_for(count), [&]<int C>(int64_t first) {
       const int64_t lane = first * hardware_lanes;
       f32 largest[C], delta[C];
-      for (int c = 0; c < C; ++c) {
+      ESPALIER_UNROLL for (int c = 0; c < C; ++c) {
         const int64_t i = lane + c * hardware_lanes;
         largest[c] = load_left(stats + i0 + i, count - i);
         delta[c] = f32(0.0f);
       }
       product<C>(tokens, {k, stride, 1}, {q_t + lane, block}, head_dim, from_zero,
-                 [&](int64_t j, int c, f32 logit) {
+                 [&](int64_t j, int c, f32 logit) ESPALIER_INLINE_LAMBDA {
                    const f32 e = exp2_nonpositive(logit - largest[c]);
                    e.store_unaligned(e_t + j * block + lane + c * hardware_lanes);
                  });
       product<C>(tokens, {v, stride, 1}, {dout_t + lane, block}, head_dim, from_zero,
-                 [&](int64_t j, int c, f32 dp) {
+                 [&](int64_t j, int c, f32 dp) ESPALIER_INLINE_LAMBDA {
                    const int64_t at = j * block + lane + c * hardware_lanes;
                    delta[c] = fma(f32::load_unaligned(e_t + at), dp, delta[c]);
                    dp.store_unaligned(ds_t + at);
                  });
-      for (int c = 0; c < C; ++c) {
+      ESPALIER_UNROLL for (int c = 0; c < C; ++c) {
         const int64_t i = lane + c * hardware_lanes;
         delta[c] = delta[c] * load_left(inverse + i, count - i);
       }
-      for (int64_t j = 0; j < tokens; ++j)
-        for (int c = 0; c < C; ++c) {
+      for (int64_t j = 0; j < tokens; ++j) ESPALIER_UNROLL for (int c = 0; c < C; ++c) {
           const int64_t at = j * block + lane + c * hardware_lanes;
           const f32 centred = f32::load_unaligned(ds_t + at) - delta[c];
           (f32::load_unaligned(e_t + at) * centred).store_unaligned(ds_t + at);
