@@ -256,21 +256,24 @@ TEST_CASE("attention gradients match finite differences") {
 }
 
 TEST_CASE("packed and separate attention give the same bits, gradients too") {
-  constexpr int64_t batch = 2, tokens = 19, heads = 3, head_dim = 8;
-  const Tensor qkv =
-      random_tensor({batch, tokens, 3 * heads * head_dim}, 6, DType::f32).set_requires_grad();
-  const Tensor seed = random_tensor({batch, tokens, heads * head_dim}, 7, DType::f32);
-  const Tensor out = attention(qkv, heads);
-  backward(out, {.seed = seed});
-  const Tensor packed = qkv.grad();
-  qkv.set_grad(Tensor());
-  const Tensor split = permute(reshape(qkv, {batch, tokens, 3, heads, head_dim}), {2, 0, 3, 1, 4});
-  const Tensor separate =
-      scaled_dot_product_attention(select(split, 0, 0), select(split, 0, 1), select(split, 0, 2));
-  const Tensor merged = reshape(transpose(separate, 1, 2), {batch, tokens, heads * head_dim});
-  backward(merged, {.seed = seed});
-  CHECK(out.to_vector() == merged.to_vector());
-  CHECK(packed.to_vector() == qkv.grad().to_vector());
+  constexpr int64_t batch = 2, tokens = 19, head_dim = 8;
+  for (int64_t heads : {3, 32}) {  // rows 288 and 3,072 bytes apart
+    const Tensor qkv =
+        random_tensor({batch, tokens, 3 * heads * head_dim}, 6, DType::f32).set_requires_grad();
+    const Tensor seed = random_tensor({batch, tokens, heads * head_dim}, 7, DType::f32);
+    const Tensor out = attention(qkv, heads);
+    backward(out, {.seed = seed});
+    const Tensor packed = qkv.grad();
+    qkv.set_grad(Tensor());
+    const Tensor split =
+        permute(reshape(qkv, {batch, tokens, 3, heads, head_dim}), {2, 0, 3, 1, 4});
+    const Tensor separate =
+        scaled_dot_product_attention(select(split, 0, 0), select(split, 0, 1), select(split, 0, 2));
+    const Tensor merged = reshape(transpose(separate, 1, 2), {batch, tokens, heads * head_dim});
+    backward(merged, {.seed = seed});
+    CHECK(out.to_vector() == merged.to_vector());
+    CHECK(packed.to_vector() == qkv.grad().to_vector());
+  }
 }
 
 TEST_CASE("attention is the same for every number of threads") {

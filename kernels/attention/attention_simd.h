@@ -148,9 +148,11 @@ ESPALIER_INLINE Panel copy(const float* rows, int64_t stride, int64_t count, int
 // True when rows of D values are whole registers, and so can be read and written where they are.
 ESPALIER_INLINE bool whole(int64_t head_dim) { return head_dim % hardware_lanes == 0; }
 
+// The rows as a panel: where they are, or copied if they end within a register, or if they stand a
+// multiple of 1 KiB apart and so evict each other from the few cache sets that they share.
 ESPALIER_INLINE Panel panel(const float* rows, int64_t stride, int64_t count, int64_t head_dim,
                             float* to) {
-  if (whole(head_dim)) return {rows, stride};
+  if (whole(head_dim) && stride % 256 != 0) return {rows, stride};
   return copy(rows, stride, count, head_dim, to, [](int64_t) { return f32(1.0f); });
 }
 
