@@ -74,9 +74,11 @@ ESPALIER_INLINE void tile(Broadcast a, Panel b, int64_t depth, Start start, Fini
       finish(r, c, sum[r][c]);
 }
 
+// Rows of a full tile of C columns: as many sums as leave registers for the operands, of which AVX2
+// has 16 and the others 32.
+constexpr int sums = sizeof(f32) == 32 ? 12 : 24;
 template <int C>
-constexpr int tile_rows = (sizeof(f32) == 32 ? 12 : 24) / C < 6 ? (sizeof(f32) == 32 ? 12 : 24) / C
-                                                                : 6;
+constexpr int tile_rows = sums / C < 6 ? sums / C : 6;
 
 // `rows` x C registers of a product, in ascending rows.
 template <int C, class Start, class Finish>
