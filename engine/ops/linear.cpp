@@ -60,17 +60,26 @@ void backward_weight(const Sizes& s, const Tensor& dy, const Tensor& x,
   multiply(p);
 }
 
-// dbias = the sum of dy over tokens
+// sum[n] += the sum over `rows` rows of dy[., n]
+template <class T>
+void add_rows(const T* dy, int64_t rows, int64_t width, T* sum) {
+  for (int64_t m = 0; m < rows; ++m, dy += width)
+    for (int64_t n = 0; n < width; ++n) sum[n] += dy[n];
+}
+
+// dbias = the sum of dy over tokens: blocks of tokens first, then the blocks in order.
 template <class T>
 void backward_bias(const Sizes& s, const Tensor& dy, const InputGradients::Destination& to) {
-  T* sum = to.tensor.data<T>();
-  parallel_for(s.out, grain_for(s.M), [&](int64_t begin, int64_t end) {
-    if (!to.accumulate) std::fill(sum + begin, sum + end, T(0));
-    for (int64_t m = 0; m < s.M; ++m) {
-      const T* row = dy.data<T>() + m * s.out;
-      for (int64_t n = begin; n < end; ++n) sum[n] += row[n];
-    }
+  constexpr int64_t block = 128;
+  const int64_t blocks = (s.M + block - 1) / block;
+  const Tensor partial = Tensor::zeros({blocks, s.out}, dy.dtype());
+  parallel_for(blocks, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i)
+      add_rows(dy.data<T>() + i * block * s.out, std::min(block, s.M - i * block), s.out,
+               partial.data<T>() + i * s.out);
   });
+  if (!to.accumulate) to.tensor.fill_(0);
+  add_rows(partial.data<T>(), blocks, s.out, to.tensor.data<T>());
 }
 
 void check_arguments(const Tensor& x, const Tensor& weight, const Tensor& bias) {
