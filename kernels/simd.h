@@ -331,7 +331,7 @@ ESPALIER_INLINE f32x16 load_u8(const uint8_t* p) {
 ESPALIER_INLINE f32x16 load_u8(const uint8_t* p, int n) {
   if (n == logical_lanes) return load_u8(p);
   uint8_t bytes[logical_lanes] = {};
-  for (int i = 0; i < n; ++i) bytes[i] = p[i];
+  for (int i = 0; i < n % logical_lanes; ++i) bytes[i] = p[i];  // n < 16, so that compilers see it
   return load_u8(bytes);
 }
 

@@ -1,0 +1,2 @@
+// The dropout rows for avx2: the shared algorithm, compiled with its flags.
+#include "kernels/dropout/dropout_simd.h"
