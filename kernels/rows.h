@@ -4,6 +4,10 @@
 
 #include "kernels/isa.h"
 
+// For every function that per-ISA files call: it is never emitted, so no copy that was compiled for
+// one ISA can be linked into another's code.
+#define ESPALIER_INLINE inline __attribute__((always_inline))
+
 #if defined(__x86_64__)
 #define ESPALIER_DECLARE_ISAS(...) \
   namespace avx512 {               \

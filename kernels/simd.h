@@ -20,7 +20,8 @@
 #include <immintrin.h>
 #endif
 
-#define ESPALIER_INLINE inline __attribute__((always_inline))
+#include "kernels/rows.h"
+
 // For lambdas, after the parameters: [&](int64_t i, int n) ESPALIER_INLINE_LAMBDA { ... }
 #define ESPALIER_INLINE_LAMBDA __attribute__((always_inline))
 

@@ -58,12 +58,12 @@ constexpr int gemm_f32_panel(Isa isa) noexcept {
   return isa == Isa::avx512 ? 32 : isa == Isa::scalar ? 8 : 16;
 }
 
-constexpr int64_t gemm_panel_count(int panel, int64_t N) noexcept {
+constexpr ESPALIER_INLINE int64_t gemm_panel_count(int panel, int64_t N) noexcept {
   return (N + panel - 1) / panel;
 }
 
 // Values (not bytes) that K x N of B take when packed.
-constexpr int64_t gemm_packed_size(int panel, int64_t K, int64_t N) noexcept {
+constexpr ESPALIER_INLINE int64_t gemm_packed_size(int panel, int64_t K, int64_t N) noexcept {
   return gemm_panel_count(panel, N) * panel * K;
 }
 

@@ -5,14 +5,10 @@
 // place too: copying its tiles first was measured and gained nothing.
 #pragma once
 
-#include "kernels/gemm_f32/gemm_f32.h"
-#include "kernels/simd.h"
+#include "kernels/gemm_f32/gemm_f32_tile.h"
 
 namespace espalier::ESPALIER_ISA {
 
-constexpr int tile_rows = hardware_lanes == 16 ? 12 : 6;
-constexpr int panel = gemm_f32_panel(Isa::ESPALIER_ISA);
-constexpr int tile_registers = panel / hardware_lanes;
 constexpr int64_t k_block = 4096 / panel;
 constexpr int64_t tile_block = 96 / tile_rows;
 constexpr int64_t line = 16;  // floats of a cache line
@@ -30,22 +26,6 @@ struct Tile {
   const float* a_next;  // to prefetch: `next_lines` cache lines of each row, a_row_stride apart
   int64_t next_lines;
 };
-
-ESPALIER_INLINE void load_row(const float* p, int columns, f32 (&row)[tile_registers]) {
-  ESPALIER_UNROLL
-  for (int i = 0; i < tile_registers; ++i)
-    row[i] = columns == panel ? f32::load_unaligned(p + i * hardware_lanes)
-                              : load_part(p + i * hardware_lanes, lanes_in(i, columns));
-}
-
-ESPALIER_INLINE void store_row(float* p, int columns, const f32 (&row)[tile_registers]) {
-  ESPALIER_UNROLL
-  for (int i = 0; i < tile_registers; ++i)
-    if (columns == panel)
-      row[i].store_unaligned(p + i * hardware_lanes);
-    else
-      store_part(p + i * hardware_lanes, row[i], lanes_in(i, columns));
-}
 
 // The chain's start: what C holds, the bias, their sum, or zero.
 template <int Rows>

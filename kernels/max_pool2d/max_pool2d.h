@@ -21,10 +21,16 @@ struct MaxPool2dShape {
   int64_t height, width, channels;  // of an input image
   int64_t kernel, stride, padding;
 
-  constexpr int64_t out_height() const { return (height + 2 * padding - kernel) / stride + 1; }
-  constexpr int64_t out_width() const { return (width + 2 * padding - kernel) / stride + 1; }
-  constexpr int64_t in_size() const { return height * width * channels; }
-  constexpr int64_t out_size() const { return out_height() * out_width() * channels; }
+  constexpr ESPALIER_INLINE int64_t out_height() const {
+    return (height + 2 * padding - kernel) / stride + 1;
+  }
+  constexpr ESPALIER_INLINE int64_t out_width() const {
+    return (width + 2 * padding - kernel) / stride + 1;
+  }
+  constexpr ESPALIER_INLINE int64_t in_size() const { return height * width * channels; }
+  constexpr ESPALIER_INLINE int64_t out_size() const {
+    return out_height() * out_width() * channels;
+  }
 };
 
 constexpr int64_t max_pool2d_largest_kernel = 16;  // a tap's number fits a byte

@@ -31,11 +31,12 @@ ESPALIER_INLINE Range windows_over(int64_t h, int64_t count, const MaxPool2dShap
 // One output pixel; x points at the image.
 ESPALIER_INLINE void pool_window(const float* x, float* y, uint8_t* argmax, int64_t i, int64_t j,
                                  const MaxPool2dShape& s) {
+  constexpr float lowest = -std::numeric_limits<float>::infinity();
   const Range rows = taps_inside(i, s.height, s), columns = taps_inside(j, s.width, s);
   const float* corner =
       x + ((i * s.stride - s.padding) * s.width + j * s.stride - s.padding) * s.channels;
-  blocks(s.channels, [&](int64_t c, int n) {
-    f32x16 best = broadcast(-std::numeric_limits<float>::infinity());
+  blocks(s.channels, [&](int64_t c, int n) ESPALIER_INLINE_LAMBDA {
+    f32x16 best = broadcast(lowest);
     f32x16 winner = broadcast(static_cast<float>(rows.first * s.kernel + columns.first));
     for (int64_t u = rows.first; u < rows.last; ++u)
       for (int64_t v = columns.first; v < columns.last; ++v) {
@@ -54,7 +55,7 @@ ESPALIER_INLINE void gather_pixel(const float* dy, const uint8_t* argmax, float*
                                   int64_t w, const MaxPool2dShape& s) {
   const int64_t out_width = s.out_width();
   const Range rows = windows_over(h, s.out_height(), s), columns = windows_over(w, out_width, s);
-  blocks(s.channels, [&](int64_t c, int n) {
+  blocks(s.channels, [&](int64_t c, int n) ESPALIER_INLINE_LAMBDA {
     f32x16 sum = broadcast(0.0f);
     for (int64_t i = rows.first; i < rows.last; ++i)
       for (int64_t j = columns.first; j < columns.last; ++j) {

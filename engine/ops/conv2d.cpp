@@ -1,0 +1,226 @@
+#include "engine/ops/conv2d.h"
+
+#include <algorithm>
+
+#include "engine/autograd.h"
+#include "engine/dispatch.h"
+#include "engine/op.h"
+#include "engine/ops/view.h"
+#include "engine/parallel.h"
+#include "engine/profiler.h"
+#include "kernels/conv2d/conv2d.h"
+
+namespace espalier {
+namespace {
+
+// A multiplication and an addition for each element of each output's window.
+int64_t conv2d_flops(Inputs inputs, const Tensor& y) {
+  const Tensor& weight = inputs.begin()[1];
+  return 2 * y.numel() * (weight.numel() / weight.size(0));
+}
+
+constexpr Op conv2d_op{"conv2d", conv2d_flops};
+
+// One call: `shape` is that of an image with its border.
+struct Convolution {
+  Conv2dShape shape;
+  int64_t images, padding;
+  Shape in_shape;
+
+  int64_t in_size() const { return in_shape[1] * in_shape[2] * in_shape[3]; }
+};
+
+Convolution checked(const Tensor& x, const Tensor& weight, const Tensor& bias, int64_t stride,
+                    int64_t padding) {
+  const char* op = conv2d_op.name;
+  check_floating_point(op, "x", x);
+  check_same_dtype(op, "weight", weight, x);
+  if (x.rank() != 4) argument_error(op, "x", x.describe(), "[B, H, W, C]", "add a batch dimension");
+  if (weight.rank() != 4 || weight.numel() == 0)
+    argument_error(op, "weight", weight.describe(), "[O, kh, kw, C], none of them 0", "");
+  if (weight.size(3) != x.size(3))
+    argument_error(op, "weight", weight.describe(),
+                   "the " + std::to_string(x.size(3)) + " channels of x in its last dimension",
+                   "images are [B, H, W, C], weights [O, kh, kw, C]");
+  if (bias.defined()) {
+    check_same_dtype(op, "bias", bias, x);
+    check_shape(op, "bias", bias, {weight.size(0)});
+  }
+  if (stride < 1) argument_error(op, "stride", std::to_string(stride), "at least 1", "");
+  if (padding < 0) argument_error(op, "padding", std::to_string(padding), "at least 0", "");
+  const int64_t height = x.size(1) + 2 * padding, width = x.size(2) + 2 * padding;
+  if (height < weight.size(1) || width < weight.size(2) || x.size(1) < 1 || x.size(2) < 1)
+    argument_error(op, "x", x.describe(),
+                   "a padded image at least as large as the weight " + weight.describe(),
+                   "use more padding or a smaller kernel");
+  return {{height, width, x.size(3), weight.size(0), weight.size(1), weight.size(2), stride},
+          x.size(0),
+          padding,
+          x.shape()};
+}
+
+// Output rows of one piece of work: an image where there are many, or as few rows as still fill
+// register tiles and outweigh the start of a piece.
+int64_t rows_a_piece(const Convolution& c) {
+  const Conv2dShape& s = c.shape;
+  if (c.images >= 16) return s.out_height();
+  constexpr int64_t least_pixels = 48, least_products = 1'000'000;
+  const int64_t row_products = s.out_width() * s.out_channels * s.depth();
+  const int64_t rows = std::max(least_pixels / s.out_width(), least_products / row_products) + 1;
+  return std::min(rows, s.out_height());
+}
+
+// Matrix B[k, n] = B[k * k_stride + n * n_stride], packed for the products of kernels/conv2d.
+template <class T>
+void pack(const T* B, int64_t k_stride, int64_t n_stride, int64_t K, int64_t N, T* packed) {
+  kernel(gemm_kernels<T>()).pack_b(B, k_stride, n_stride, K, N, packed);
+}
+
+template <class T>
+int64_t packed_size(int64_t K, int64_t N) {
+  return gemm_packed_size(kernel(gemm_kernels<T>()).panel, K, N);
+}
+
+// Rows [first, last) of image `b` with its border: in place where there is none, else in `scratch`.
+template <class T>
+const T* bordered(const Convolution& c, const Tensor& x, int64_t b, int64_t first, int64_t last,
+                  Tensor& scratch) {
+  const T* image = x.data<T>() + b * c.in_size();
+  if (c.padding == 0) return image + first * c.shape.row_size();
+  if (!scratch.defined())
+    scratch = Tensor::empty({(last - first) * c.shape.row_size()}, dtype_of<T>());
+  conv2d_pad(image, scratch.data<T>(), c.padding, first, last, c.shape);
+  return scratch.data<T>();
+}
+
+template <class T>
+void forward_images(const Convolution& c, const Tensor& x, const Tensor& weight, const Tensor& bias,
+                    const Tensor& y) {
+  const Conv2dShape& s = c.shape;
+  const Tensor packed = Tensor::empty({packed_size<T>(s.depth(), s.out_channels)}, x.dtype());
+  pack(weight.data<T>(), 1, s.depth(), s.depth(), s.out_channels, packed.data<T>());
+  const auto& best = kernel(conv2d_forward_kernels<T>());
+  const T* bias_values = bias.defined() ? bias.data<T>() : nullptr;
+  const int64_t rows = rows_a_piece(c), pieces = (s.out_height() + rows - 1) / rows;
+  parallel_for(c.images * pieces, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t piece = begin; piece < end; ++piece) {
+      const int64_t b = piece / pieces, i = piece % pieces * rows;
+      const Conv2dShape part = s.with_out_height(std::min(rows, s.out_height() - i));
+      Tensor scratch;
+      const T* image = bordered<T>(c, x, b, i * s.stride, i * s.stride + part.height, scratch);
+      T* out = y.data<T>() + b * s.out_size() + i * s.out_width() * s.out_channels;
+      best.run(image, packed.data<T>(), bias_values, out, part);
+    }
+  });
+}
+
+template <class T>
+Tensor input_gradient(const Convolution& c, const Tensor& dy, const Tensor& weight) {
+  const Conv2dShape& s = c.shape;
+  const int64_t taps = s.kernel_height * s.kernel_width;
+  const int64_t tap_size = packed_size<T>(s.out_channels, s.in_channels);
+  const Tensor packed = Tensor::empty({taps * tap_size}, dy.dtype());
+  for (int64_t tap = 0; tap < taps; ++tap)
+    pack(weight.data<T>() + tap * s.in_channels, s.depth(), 1, s.out_channels, s.in_channels,
+         packed.data<T>() + tap * tap_size);
+  const Tensor dx = Tensor::empty(c.in_shape, dy.dtype());
+  const auto& best = kernel(conv2d_input_gradient_kernels<T>());
+  parallel_for(c.images, 1, [&](int64_t begin, int64_t end) {
+    const Tensor scratch = Tensor::empty({s.in_size()}, dy.dtype());
+    for (int64_t b = begin; b < end; ++b) {
+      scratch.fill_(0);
+      best.run(dy.data<T>() + b * s.out_size(), packed.data<T>(), scratch.data<T>(), s);
+      conv2d_crop(scratch.data<T>(), dx.data<T>() + b * c.in_size(), c.padding, s);
+    }
+  });
+  return dx;
+}
+
+// Adds the gradients of images [begin, end) to sums: the weight's, transposed, then the bias's.
+template <class T>
+void add_weight_gradients(const Convolution& c, const Tensor& x, const Tensor& dy, int64_t begin,
+                          int64_t end, T* sums) {
+  const Conv2dShape& s = c.shape;
+  const auto& best = kernel(conv2d_weight_gradient_kernels<T>());
+  // So many pixels that a packed panel of them stays in the first-level cache.
+  const int64_t blocks = (s.out_pixels() + 255) / 256;
+  const int64_t rows = (s.out_height() + blocks - 1) / blocks;
+  const Tensor packed =
+      Tensor::empty({packed_size<T>(rows * s.out_width(), s.out_channels)}, x.dtype());
+  Tensor scratch;
+  for (int64_t b = begin; b < end; ++b) {
+    const T* image = bordered<T>(c, x, b, 0, s.height, scratch);
+    for (int64_t i = 0; i < s.out_height(); i += rows) {
+      const Conv2dShape part = s.with_out_height(std::min(rows, s.out_height() - i));
+      const T* from = dy.data<T>() + b * s.out_size() + i * s.out_width() * s.out_channels;
+      pack(from, s.out_channels, 1, part.out_pixels(), s.out_channels, packed.data<T>());
+      best.run(image + i * s.stride * s.row_size(), packed.data<T>(), sums,
+               sums + s.depth() * s.out_channels, part);
+    }
+  }
+}
+
+// to[n, m] = from[m, n], added to what it holds where `accumulate`.
+template <class T>
+void transpose_into(const T* from, int64_t M, int64_t N, T* to, bool accumulate) {
+  constexpr int64_t block = 16;  // a cache line each way
+  for (int64_t m0 = 0; m0 < M; m0 += block)
+    for (int64_t n = 0; n < N; ++n)
+      for (int64_t m = m0; m < std::min(m0 + block, M); ++m)
+        to[n * M + m] = accumulate ? to[n * M + m] + from[m * N + n] : from[m * N + n];
+}
+
+// Images are dealt to at most 16 sums, which are then added in order: the same sums for any number
+// of threads.
+template <class T>
+void weight_gradients(const Convolution& c, const Tensor& x, const Tensor& dy,
+                      InputGradients& inputs) {
+  const Conv2dShape& s = c.shape;
+  const int64_t size = (s.depth() + 1) * s.out_channels;
+  const int64_t chunk = std::max<int64_t>(4, (c.images + 15) / 16);
+  const int64_t chunks = std::max<int64_t>(1, (c.images + chunk - 1) / chunk);
+  const Tensor sums = Tensor::empty({chunks, size}, x.dtype());
+  sums.fill_(0);
+  T* first = sums.data<T>();
+  parallel_for(c.images, chunk, [&](int64_t begin, int64_t end) {
+    add_weight_gradients<T>(c, x, dy, begin, end, first + begin / chunk * size);
+  });
+  parallel_for(size, grain_for(chunks), [&](int64_t begin, int64_t end) {
+    for (int64_t i = 1; i < chunks; ++i)
+      for (int64_t k = begin; k < end; ++k) first[k] += first[i * size + k];
+  });
+  if (inputs.wants(1)) {
+    const auto to = inputs.destination(1);
+    transpose_into(first, s.depth(), s.out_channels, to.tensor.template data<T>(), to.accumulate);
+  }
+  if (inputs.wants(2)) {
+    const auto to = inputs.destination(2);
+    transpose_into(first + s.depth() * s.out_channels, s.out_channels, int64_t{1},
+                   to.tensor.template data<T>(), to.accumulate);
+  }
+}
+
+}  // namespace
+
+Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, int64_t stride,
+              int64_t padding) {
+  const Convolution c = checked(x, weight, bias, stride, padding);
+  const profiler::Scope scope(conv2d_op.name);
+  const Tensor in = contiguous(x.detach()), filter = contiguous(weight.detach());
+  const Tensor offset = bias.defined() ? contiguous(bias.detach()) : Tensor();
+  const Conv2dShape& s = c.shape;
+  const Tensor y =
+      Tensor::empty({c.images, s.out_height(), s.out_width(), s.out_channels}, x.dtype());
+  visit_floating_point(x.dtype(), [&]<class T>() { forward_images<T>(c, in, filter, offset, y); });
+  // Backward keeps x and the weight.
+  return record(conv2d_op, {{"stride", stride}, {"padding", padding}}, {x, weight, bias}, y,
+                [c, in, filter](const Tensor& gradient, InputGradients& inputs) {
+                  const Tensor dy = contiguous(gradient);
+                  visit_floating_point(dy.dtype(), [&]<class T>() {
+                    if (inputs.wants(0)) inputs.add(0, input_gradient<T>(c, dy, filter));
+                    if (inputs.wants(1) || inputs.wants(2)) weight_gradients<T>(c, in, dy, inputs);
+                  });
+                });
+}
+
+}  // namespace espalier

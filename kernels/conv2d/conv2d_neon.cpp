@@ -1,0 +1,2 @@
+// The conv2d rows for neon: the shared algorithm, compiled with its flags.
+#include "kernels/conv2d/conv2d_simd.h"
