@@ -20,8 +20,7 @@
 #include <immintrin.h>
 #endif
 
-#include "kernels/rows.h"
-
+#define ESPALIER_INLINE inline __attribute__((always_inline))
 // For lambdas, after the parameters: [&](int64_t i, int n) ESPALIER_INLINE_LAMBDA { ... }
 #define ESPALIER_INLINE_LAMBDA __attribute__((always_inline))
 
@@ -382,6 +381,14 @@ ESPALIER_INLINE f32x16 max(const f32x16& a, const f32x16& b) {
 ESPALIER_INLINE f32x16 min(const f32x16& a, const f32x16& b) {
   return each([](f32 x, f32 y) { return min(x, y); }, a, b);
 }
+// a > b ? a : b, and NaN where either is NaN.
+ESPALIER_INLINE f32x16 maximum(const f32x16& a, const f32x16& b) {
+  return select(is_nan(a), a, max(a, b));
+}
+// a < b ? a : b, and NaN where either is NaN.
+ESPALIER_INLINE f32x16 minimum(const f32x16& a, const f32x16& b) {
+  return select(is_nan(a), a, min(a, b));
+}
 
 // Lane i of the result is lane i ^ distance, for a distance below hardware_lanes.
 template <int distance>
@@ -430,6 +437,10 @@ ESPALIER_INLINE float reduce_add(const f32x16& a) {
 // The largest lane, or NaN when any lane is NaN.
 ESPALIER_INLINE float reduce_max(const f32x16& a) {
   return reduce(a, [](f32 x, f32 y) { return xsimd::select((x > y) | (x != x), x, y); });
+}
+// The smallest lane, or NaN when any lane is NaN.
+ESPALIER_INLINE float reduce_min(const f32x16& a) {
+  return reduce(a, [](f32 x, f32 y) { return xsimd::select((x < y) | (x != x), x, y); });
 }
 
 }  // namespace espalier::ESPALIER_ISA

@@ -2,6 +2,8 @@
 // sequence of IEEE operations.
 #pragma once
 
+#include <limits>
+
 #include "kernels/simd.h"
 
 namespace espalier::ESPALIER_ISA {
@@ -81,25 +83,55 @@ ESPALIER_INLINE f32 exp2_nonpositive(f32 x) {
   return p * xsimd::bitwise_cast<f32>(xsimd::bitwise_cast<i32>(shifted) << 23);
 }
 
-// The natural logarithm within 1 ulp for normal x > 0; NaN for NaN. Other x are not defined.
-// x = 2^k m with m in [sqrt(1/2), sqrt(2)), then the series in (m - 1) / (m + 1) of FreeBSD's logf.
+// ln x within 1 ulp, denormals included; log(0) = -inf, log(x < 0) = NaN, log(+inf) = inf.
+// x = m 2^e with m in [sqrt(1/2), sqrt(2)), then the Cephes logf polynomial (S. Moshier, 1989).
 ESPALIER_INLINE f32x16 log(const f32x16& x) {
-  f32x16 k, m;
+  constexpr float infinity = std::numeric_limits<float>::infinity();
+  const mask16 denormal = x < broadcast(std::numeric_limits<float>::min());
+  const f32x16 normal = select(denormal, x * broadcast(8388608.0f), x);
+  f32x16 e, m;
   for (int i = 0; i < registers; ++i) {
-    const i32 bits = xsimd::bitwise_cast<i32>(x.part[i]);
+    const i32 bits = xsimd::bitwise_cast<i32>(normal.part[i]);
     const i32 exponent = (bits - i32(0x3f3504f3)) >> 23;
-    k.part[i] = xsimd::to_float(exponent);
     m.part[i] = xsimd::bitwise_cast<f32>(bits - (exponent << 23));
+    e.part[i] = xsimd::to_float(exponent);
   }
-  const f32x16 f = m - broadcast(1.0f);
-  const f32x16 s = f / (m + broadcast(1.0f));
-  const f32x16 z = s * s, w = z * z;
-  const f32x16 even = w * fma(w, broadcast(0.24279078841f), broadcast(0.40000972152f));
-  const f32x16 odd = z * fma(w, broadcast(0.28498786688f), broadcast(0.66666662693f));
-  const f32x16 half_square = broadcast(0.5f) * f * f;
-  const f32x16 tail = fma(s, half_square + (even + odd), k * broadcast(9.0580006145e-6f));
-  const f32x16 result = fma(k, broadcast(6.9313812256e-1f), (tail - half_square) + f);
-  return select(x == x, result, x);
+  e = e - select(denormal, broadcast(23.0f), broadcast(0.0f));
+  const f32x16 f = m - broadcast(1.0f), z = f * f;
+  f32x16 p = broadcast(7.0376836292e-2f);
+  p = fma(p, f, broadcast(-1.1514610310e-1f));
+  p = fma(p, f, broadcast(1.1676998740e-1f));
+  p = fma(p, f, broadcast(-1.2420140846e-1f));
+  p = fma(p, f, broadcast(1.4249322787e-1f));
+  p = fma(p, f, broadcast(-1.6668057665e-1f));
+  p = fma(p, f, broadcast(2.0000714765e-1f));
+  p = fma(p, f, broadcast(-2.4999993993e-1f));
+  p = fma(p, f, broadcast(3.3333331174e-1f));
+  p = fma(e, broadcast(-2.12194440e-4f), p * f * z);
+  p = fma(z, broadcast(-0.5f), p);
+  f32x16 y = fma(e, broadcast(0.693359375f), f + p);
+  y = select(x > broadcast(0.0f), y, broadcast(-infinity));
+  y = select(x < broadcast(0.0f), broadcast(std::numeric_limits<float>::quiet_NaN()), y);
+  return select(x < broadcast(infinity), y, x);
+}
+
+// tanh x within 2 ulp: near zero the Cephes tanhf polynomial, elsewhere 1 - 2 / (e^2|x| + 1).
+ESPALIER_INLINE f32x16 tanh(const f32x16& x) {
+  const f32x16 one = broadcast(1.0f), two = broadcast(2.0f), size = abs(x), z = x * x;
+  f32x16 p = broadcast(-5.70498872745e-3f);
+  p = fma(p, z, broadcast(2.06390887954e-2f));
+  p = fma(p, z, broadcast(-5.37397155531e-2f));
+  p = fma(p, z, broadcast(1.33314422036e-1f));
+  p = fma(p, z, broadcast(-3.33332819422e-1f));
+  const f32x16 near_zero = fma(p * z, x, x);
+  const f32x16 elsewhere = copysign(one - two / (exp(size + size) + one), x);
+  return select(size < broadcast(0.625f), near_zero, elsewhere);
+}
+
+// 1 / (1 + e^-x) within 3 ulp, denormal results included.
+ESPALIER_INLINE f32x16 sigmoid(const f32x16& x) {
+  const f32x16 one = broadcast(1.0f), e = exp(-abs(x));
+  return select(x < broadcast(0.0f), e, one) / (one + e);
 }
 
 }  // namespace espalier::ESPALIER_ISA

@@ -118,6 +118,13 @@ inline bool agrees(double value, double reference, double bound) {
   return std::abs(value - reference) <= bound;
 }
 
+// The distance between floats at |reference|.
+inline double ulp(double reference) {
+  const double size = std::abs(reference);
+  if (!(size >= std::numeric_limits<float>::min())) return std::numeric_limits<float>::denorm_min();
+  return std::ldexp(1.0, std::ilogb(size) - 23);
+}
+
 // Checks each value against its reference within bound(i), a formula of the caller's.
 template <class Values, class References, class Bound>
 void check_close(const Values& values, const References& references, Bound bound) {

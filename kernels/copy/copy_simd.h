@@ -1,0 +1,65 @@
+// Copies of 4-byte elements: block moves where rows are contiguous on both sides, register tiles
+// where the strides cross.
+#pragma once
+
+#include "kernels/copy/copy.h"
+#include "kernels/simd.h"
+
+namespace espalier::ESPALIER_ISA {
+
+// y[c][r] = x[r][c] for up to one register's lanes of rows and columns; x's columns and y's rows
+// are contiguous.
+ESPALIER_INLINE void transpose_part(const float* x, int64_t x_row, float* y, int64_t y_column,
+                                    int rows, int columns) {
+  f32 row[hardware_lanes];
+  for (int r = 0; r < hardware_lanes; ++r)
+    row[r] = r < rows ? load_part(x + r * x_row, columns) : f32(0.0f);
+  transpose(row);
+  for (int c = 0; c < hardware_lanes; ++c)
+    if (c < columns) store_part(y + c * y_column, row[c], rows);
+}
+
+// Square tiles of sixteen, so that whole cache lines are read and written.
+ESPALIER_INLINE void transpose_tile(const float* x, int64_t x_row, float* y, int64_t y_column,
+                                    int rows, int columns) {
+  for (int c = 0; c < columns; c += hardware_lanes)
+    for (int r = 0; r < rows; r += hardware_lanes)
+      transpose_part(x + r * x_row + c, x_row, y + c * y_column + r, y_column,
+                     rows - r < hardware_lanes ? rows - r : hardware_lanes,
+                     columns - c < hardware_lanes ? columns - c : hardware_lanes);
+}
+
+ESPALIER_INLINE void transpose_matrix(const float* x, int64_t x_row, float* y, int64_t y_column,
+                                      int64_t rows, int64_t columns) {
+  blocks(columns, [&](int64_t c, int column_count) {
+    blocks(rows, [&](int64_t r, int row_count) {
+      transpose_tile(x + r * x_row + c, x_row, y + c * y_column + r, y_column, row_count,
+                     column_count);
+    });
+  });
+}
+
+ESPALIER_INLINE void copy_row(const float* x, float* y, int64_t count) {
+  blocks(count, [&](int64_t i, int n) { store(y + i, load(x + i, n), n); });
+}
+
+void copy_4(const void* x, MatrixStrides x_strides, void* y, MatrixStrides y_strides, int64_t rows,
+            int64_t columns) noexcept {
+  const float* in = static_cast<const float*>(x);
+  float* out = static_cast<float*>(y);
+  if (x_strides.column == 1 && y_strides.column == 1) {
+    for (int64_t r = 0; r < rows; ++r)
+      copy_row(in + r * x_strides.row, out + r * y_strides.row, columns);
+  } else if (x_strides.column == 1 && y_strides.row == 1) {
+    transpose_matrix(in, x_strides.row, out, y_strides.column, rows, columns);
+  } else if (x_strides.row == 1 && y_strides.column == 1) {
+    transpose_matrix(in, x_strides.column, out, y_strides.row, columns, rows);
+  } else {
+    for (int64_t r = 0; r < rows; ++r)
+      for (int64_t c = 0; c < columns; ++c)
+        __builtin_memcpy(out + r * y_strides.row + c * y_strides.column,
+                         in + r * x_strides.row + c * x_strides.column, sizeof(float));
+  }
+}
+
+}  // namespace espalier::ESPALIER_ISA

@@ -1,0 +1,64 @@
+#include "kernels/copy/copy.h"
+
+#include "tests/kernel_test.h"
+
+namespace espalier::test {
+namespace {
+
+template <class T>
+void fill_bits(Guarded<T>& values) {
+  std::mt19937_64 engine(11);
+  for (T& v : values) v = static_cast<T>(engine());
+}
+
+// One copy of rows x columns, checked element by element, with no byte of y changed beside it.
+template <class T>
+void check_copy(const KernelRow<Copy>& row, MatrixStrides xs, MatrixStrides ys, int64_t rows,
+                int64_t columns, Guard guard) {
+  const auto extent = [&](MatrixStrides s) {
+    return rows && columns ? static_cast<size_t>((rows - 1) * s.row + (columns - 1) * s.column + 1)
+                           : size_t{0};
+  };
+  Guarded<T> x(extent(xs), guard, guard == Guard::front ? 1 : 0), y(extent(ys), guard);
+  fill_bits(x);
+  std::vector<T> expected(y.size(), T(0xa5));
+  for (T& v : y) v = T(0xa5);
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t c = 0; c < columns; ++c)
+      expected[static_cast<size_t>(r * ys.row + c * ys.column)] =
+          x[static_cast<size_t>(r * xs.row + c * xs.column)];
+  row.run(x.data(), xs, y.data(), ys, rows, columns);
+  INFO(rows, " x ", columns, " from (", xs.row, ", ", xs.column, ") to (", ys.row, ", ", ys.column,
+       ")");
+  CHECK(std::memcmp(y.data(), expected.data(), expected.size() * sizeof(T)) == 0);
+}
+
+template <class T>
+void check_all_forms() {
+  for_each_row(copy_kernels<sizeof(T)>(), [](const auto& row) {
+    for (Guard guard : {Guard::front, Guard::back})
+      for (int64_t rows : {0, 1, 3, 7, 8, 16, 17, 33})
+        for (int64_t columns : {0, 1, 2, 5, 8, 15, 16, 31, 35}) {
+          check_copy<T>(row, {columns + 2, 1}, {columns, 1}, rows, columns, guard);
+          check_copy<T>(row, {1, rows}, {columns, 1}, rows, columns, guard);
+          check_copy<T>(row, {1, rows + 3}, {columns + 1, 1}, rows, columns, guard);
+          check_copy<T>(row, {columns, 1}, {1, rows}, rows, columns, guard);
+          check_copy<T>(row, {3 * columns, 3}, {columns, 1}, rows, columns, guard);
+          check_copy<T>(row, {columns, 1}, {2 * columns, 2}, rows, columns, guard);
+          check_copy<T>(row, {0, 1}, {columns, 1}, rows, columns, guard);
+          check_copy<T>(row, {1, 0}, {columns, 1}, rows, columns, guard);
+          check_copy<T>(row, {0, 0}, {columns, 1}, rows, columns, guard);
+        }
+  });
+}
+
+}  // namespace
+
+TEST_CASE("copy moves every element of every size and layout") {
+  check_all_forms<uint8_t>();
+  check_all_forms<uint16_t>();
+  check_all_forms<uint32_t>();
+  check_all_forms<uint64_t>();
+}
+
+}  // namespace espalier::test
