@@ -434,13 +434,13 @@ ESPALIER_INLINE float reduce(f32x16 a, Combine combine) {
 ESPALIER_INLINE float reduce_add(const f32x16& a) {
   return reduce(a, [](f32 x, f32 y) { return x + y; });
 }
-// The largest lane, or NaN when any lane is NaN.
+// The largest lane, or NaN when any lane is NaN. (xsimd 8.1's x != x is false on x86.)
 ESPALIER_INLINE float reduce_max(const f32x16& a) {
-  return reduce(a, [](f32 x, f32 y) { return xsimd::select((x > y) | (x != x), x, y); });
+  return reduce(a, [](f32 x, f32 y) { return xsimd::select((x > y) | xsimd::isnan(x), x, y); });
 }
 // The smallest lane, or NaN when any lane is NaN.
 ESPALIER_INLINE float reduce_min(const f32x16& a) {
-  return reduce(a, [](f32 x, f32 y) { return xsimd::select((x < y) | (x != x), x, y); });
+  return reduce(a, [](f32 x, f32 y) { return xsimd::select((x < y) | xsimd::isnan(x), x, y); });
 }
 
 }  // namespace espalier::ESPALIER_ISA

@@ -7,6 +7,53 @@
 
 namespace espalier::ESPALIER_ISA {
 
+#if defined(__AVX512F__)
+ESPALIER_INLINE f32 interleave_low(f32 a, f32 b) {
+  const __m512i lane = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+  return _mm512_permutex2var_ps(a, lane, b);
+}
+ESPALIER_INLINE f32 interleave_high(f32 a, f32 b) {
+  const __m512i lane =
+      _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+  return _mm512_permutex2var_ps(a, lane, b);
+}
+#elif defined(__ARM_NEON)
+ESPALIER_INLINE f32 interleave_low(f32 a, f32 b) { return vzip1q_f32(a, b); }
+ESPALIER_INLINE f32 interleave_high(f32 a, f32 b) { return vzip2q_f32(a, b); }
+#endif
+
+// Exchanges rows and columns of a square of registers: lane c of row r becomes lane r of row c.
+ESPALIER_INLINE void transpose(f32 (&row)[hardware_lanes]) {
+#if defined(__AVX2__) && !defined(__AVX512F__)
+  f32 pair[8], quad[8];
+  for (int i = 0; i < 8; i += 2) {
+    pair[i] = _mm256_unpacklo_ps(row[i], row[i + 1]);
+    pair[i + 1] = _mm256_unpackhi_ps(row[i], row[i + 1]);
+  }
+  for (int i = 0; i < 8; i += 4)
+    for (int k = 0; k < 2; ++k) {
+      quad[i + 2 * k] = _mm256_shuffle_ps(pair[i + k], pair[i + k + 2], 0x44);
+      quad[i + 2 * k + 1] = _mm256_shuffle_ps(pair[i + k], pair[i + k + 2], 0xee);
+    }
+  for (int i = 0; i < 4; ++i) {
+    row[i] = _mm256_permute2f128_ps(quad[i], quad[i + 4], 0x20);
+    row[i + 4] = _mm256_permute2f128_ps(quad[i], quad[i + 4], 0x31);
+  }
+#else
+  // Interleaving row i with row i + n/2 turns the index (row, lane) by one bit; log2(n) turns
+  // exchange row and lane.
+  constexpr int half = hardware_lanes / 2;
+  for (int turn = 1; turn < hardware_lanes; turn *= 2) {
+    f32 next[hardware_lanes];
+    for (int i = 0; i < half; ++i) {
+      next[2 * i] = interleave_low(row[i], row[i + half]);
+      next[2 * i + 1] = interleave_high(row[i], row[i + half]);
+    }
+    for (int i = 0; i < hardware_lanes; ++i) row[i] = next[i];
+  }
+#endif
+}
+
 // y[c][r] = x[r][c] for up to one register's lanes of rows and columns; x's columns and y's rows
 // are contiguous.
 ESPALIER_INLINE void transpose_part(const float* x, int64_t x_row, float* y, int64_t y_column,
