@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <initializer_list>
+#include <span>
 #include <variant>
 
 #include "engine/tensor.h"
@@ -18,7 +19,7 @@ struct Attribute {
   std::variant<int64_t, double, const char*, Shape> value;
 };
 using Attributes = std::initializer_list<Attribute>;
-using Inputs = std::initializer_list<Tensor>;
+using Inputs = std::span<const Tensor>;
 
 // What is known of an operation beside its arithmetic; one constant in the op's own file.
 struct Op {
@@ -58,6 +59,10 @@ using Backward = std::function<void(const Tensor& output_gradient, InputGradient
 // capture detach()ed tensors: the output's own handle would keep itself alive.
 Tensor record(const Op& op, Attributes attributes, Inputs inputs, const Tensor& output,
               Backward backward);
+inline Tensor record(const Op& op, Attributes attributes, std::initializer_list<Tensor> inputs,
+                     const Tensor& output, Backward backward) {
+  return record(op, attributes, Inputs(inputs.begin(), inputs.size()), output, std::move(backward));
+}
 
 // ---- argument checks that ops share: each throws an argument error naming op and operand ----
 

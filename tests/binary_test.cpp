@@ -1,6 +1,7 @@
 #include "kernels/binary/binary.h"
 
-#include "tests/kernel_test.h"
+#include "engine/ops/binary.h"
+#include "tests/gradient_test.h"
 
 namespace espalier::test {
 namespace {
@@ -129,6 +130,31 @@ TEST_CASE("axpby does not read y where beta is zero") {
     row.run(3.0f, x.data(), 0.0f, y.data(), 37);
     CHECK(y == std::vector<float>(37, 6.0f));
   });
+}
+
+TEST_CASE("binary op gradients match finite differences, broadcast or not") {
+  using Op = Tensor (*)(const Tensor&, const Tensor&);
+  // A divisor of 2 + b^2: near zero a finite difference says nothing.
+  const Op safe_div = [](const Tensor& a, const Tensor& b) { return div(a, add(mul(b, b), 2)); };
+  for (Op op : {Op(add), Op(sub), Op(mul), safe_div, Op(maximum), Op(minimum)}) {
+    const Function f = [op](const auto& x) { return op(x[0], x[1]); };
+    check_gradients(f, {random_tensor({3, 4}, 1), random_tensor({3, 4}, 2)});
+    check_gradients(f, {random_tensor({2, 3, 4}, 3), random_tensor({4}, 4)});
+    check_gradients(f, {random_tensor({3, 1}, 5), random_tensor({2, 1, 4}, 6)});
+    check_gradients(f, {random_tensor({}, 7), random_tensor({5}, 8)});
+  }
+}
+
+TEST_CASE("binary ops of f32 are those of the rounded operands, and check them") {
+  const Tensor a = random_tensor({5, 7}, 1, DType::f32), b = random_tensor({7}, 2, DType::f32);
+  const auto x = a.to_vector(), y = b.to_vector(), sum = (a + b).to_vector();
+  for (size_t i = 0; i < sum.size(); ++i)
+    CHECK(sum[i] == static_cast<double>(static_cast<float>(x[i] + y[i % 7])));
+  CHECK(mul(a, 2).to_vector()[3] == 2 * x[3]);
+  CHECK_THROWS_AS(add(a, random_tensor({7}, 3)), Error);
+  CHECK_THROWS_AS(add(a, random_tensor({6}, 3, DType::f32)), Error);
+  CHECK_THROWS_AS(add(a, Tensor()), Error);
+  CHECK((a + Tensor::zeros({0, 1, 7})).numel() == 0);
 }
 
 }  // namespace espalier::test

@@ -191,6 +191,13 @@ const Tensor& TensorFile::at(const std::string& name) const {
   argument_error("TensorFile", "name", "'" + name + "'", "a tensor of the file", "");
 }
 
+NamedTensors TensorFile::under(const std::string& prefix) const {
+  NamedTensors out;
+  for (const auto& [name, tensor] : tensors)
+    if (name.rfind(prefix, 0) == 0) out.emplace_back(name.substr(prefix.size()), tensor);
+  return out;
+}
+
 TensorFile load_safetensors(const std::string& path) {
   const auto file = std::make_shared<MappedFile>(path);
   const size_t length = read_length(*file, path), data_at = length_bytes + length;

@@ -15,6 +15,8 @@ struct TensorFile {
 
   // Throws an argument error that names what is absent.
   const Tensor& at(const std::string& name) const;
+  // The tensors whose names start with `prefix`, under the rest of their names.
+  NamedTensors under(const std::string& prefix) const;
 };
 
 // Reads `path`. Tensors share the mapped file (writes to them stay private) and keep it alive.

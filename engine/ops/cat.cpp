@@ -1,0 +1,46 @@
+#include "engine/ops/cat.h"
+
+#include "engine/op.h"
+#include "engine/ops/view.h"
+#include "engine/profiler.h"
+
+namespace espalier {
+namespace {
+
+constexpr Op cat_op{"cat"};
+
+Shape joined_shape(const std::vector<Tensor>& tensors, int axis) {
+  Shape shape = tensors[0].shape();
+  for (size_t i = 1; i < tensors.size(); ++i) {
+    check_same_dtype(cat_op.name, "tensors", tensors[i], tensors[0]);
+    Shape expected = shape;
+    expected[axis] = tensors[i].rank() == shape.rank() ? tensors[i].shape()[axis] : shape[axis];
+    check_shape(cat_op.name, "tensors", tensors[i], expected);
+    shape[axis] += tensors[i].shape()[axis];
+  }
+  return shape;
+}
+
+}  // namespace
+
+Tensor cat(const std::vector<Tensor>& tensors, int64_t dim) {
+  if (tensors.empty()) argument_error(cat_op.name, "tensors", "empty", "at least one tensor", "");
+  check_defined(cat_op.name, "tensors", tensors[0]);
+  const int axis = normalize_dim(cat_op.name, dim, tensors[0].rank());
+  const profiler::Scope scope(cat_op.name);
+  const Tensor y = Tensor::empty(joined_shape(tensors, axis), tensors[0].dtype());
+  std::vector<int64_t> ends;
+  int64_t place = 0;
+  for (const Tensor& x : tensors) {
+    slice(y, axis, place, place + x.shape()[axis]).copy_(x);
+    ends.push_back(place += x.shape()[axis]);
+  }
+  return record(cat_op, {{"dim", int64_t{axis}}}, tensors, y,
+                [axis, ends](const Tensor& dy, InputGradients& inputs) {
+                  int64_t begin = 0;
+                  for (size_t i = 0; i < ends.size(); begin = ends[i++])
+                    inputs.add(static_cast<int>(i), slice(dy, axis, begin, ends[i]));
+                });
+}
+
+}  // namespace espalier
