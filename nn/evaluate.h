@@ -1,0 +1,28 @@
+// How good a model is on a data set.
+#pragma once
+
+#include <vector>
+
+#include "nn/data/dataset.h"
+#include "nn/vit.h"
+
+namespace espalier {
+
+struct Evaluation {
+  double loss = 0;  // mean cross-entropy, without smoothing
+  int64_t correct = 0, samples = 0;
+  std::vector<int64_t> confusion;  // [classes x classes], row = true class, column = prediction
+  double seconds = 0;
+  double accuracy() const {
+    return samples ? static_cast<double>(correct) / static_cast<double>(samples) : 0;
+  }
+};
+
+// u8 images [B, H, W, C] as the f32 images that a model of `config` expects.
+Tensor normalized(const Tensor& images, const ViTConfig& config);
+
+// Runs `model` over `dataset` on all threads, in fixed chunks, off the tape. Throws an argument
+// error when the images or classes do not fit the model.
+Evaluation evaluate(const VisionTransformer& model, const ImageDataset& dataset);
+
+}  // namespace espalier

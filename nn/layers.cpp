@@ -1,0 +1,84 @@
+#include "nn/layers.h"
+
+#include <cmath>
+
+#include "engine/ops/attention.h"
+#include "engine/ops/binary.h"
+#include "engine/ops/conv2d.h"
+#include "engine/ops/dropout.h"
+#include "engine/ops/embedding.h"
+#include "engine/ops/layer_norm.h"
+#include "engine/ops/linear.h"
+
+namespace espalier {
+
+Linear::Linear(int64_t in_features, int64_t out_features, Generator& generator, bool with_bias)
+    : weight(register_parameter("weight",
+                                truncated_normal({out_features, in_features}, 0.02, generator))),
+      bias(with_bias ? register_parameter("bias", Tensor::zeros({out_features})) : Tensor()) {}
+
+Tensor Linear::forward(const Tensor& x) const { return linear(x, weight, bias); }
+
+Conv2d::Conv2d(int64_t in_channels, int64_t out_channels, const Options& chosen,
+               Generator& generator)
+    : options(chosen),
+      weight(register_parameter(
+          "weight", normal({out_channels, chosen.kernel, chosen.kernel, in_channels}, generator,
+                           std::sqrt(2.0 / static_cast<double>(chosen.kernel * chosen.kernel *
+                                                               in_channels))))),
+      bias(chosen.bias ? register_parameter("bias", Tensor::zeros({out_channels})) : Tensor()) {}
+
+Tensor Conv2d::forward(const Tensor& x) const {
+  return conv2d(x, weight, bias, options.stride, options.padding);
+}
+
+LayerNorm::LayerNorm(int64_t width, double epsilon)
+    : weight(register_parameter("weight", Tensor::full({width}, 1.0))),
+      bias(register_parameter("bias", Tensor::zeros({width}))),
+      eps(epsilon) {}
+
+Tensor LayerNorm::forward(const Tensor& x) const { return layer_norm(x, weight, bias, eps); }
+
+Embedding::Embedding(int64_t count, int64_t width, Generator& generator)
+    : weight(register_parameter("weight", normal({count, width}, generator, 0.02))) {}
+
+Tensor Embedding::forward(const Tensor& indices) const { return embedding(indices, weight); }
+
+Dropout::Dropout(double probability) : p(probability) {}
+Tensor Dropout::forward(const Tensor& x) const { return dropout(x, p, is_training()); }
+
+DropPath::DropPath(double probability) : p(probability) {}
+Tensor DropPath::forward(const Tensor& x) const { return drop_path(x, p, is_training()); }
+
+MultiHeadAttention::MultiHeadAttention(int64_t width, int64_t head_count, Generator& generator)
+    : heads(head_count),
+      qkv_(register_module("qkv", std::make_unique<Linear>(width, 3 * width, generator))),
+      proj_(register_module("proj", std::make_unique<Linear>(width, width, generator))) {}
+
+Tensor MultiHeadAttention::forward(const Tensor& x) const {
+  return proj_(attention(qkv_(x), heads));
+}
+
+Mlp::Mlp(int64_t width, int64_t hidden, double dropout, Generator& generator)
+    : fc1_(register_module("fc1", std::make_unique<Linear>(width, hidden, generator))),
+      fc2_(register_module("fc2", std::make_unique<Linear>(hidden, width, generator))),
+      dropout_(register_module("dropout", std::make_unique<Dropout>(dropout))) {}
+
+Tensor Mlp::forward(const Tensor& x) const { return fc2_(dropout_(gelu(fc1_(x)))); }
+
+EncoderBlock::EncoderBlock(const Options& o, Generator& generator)
+    : norm1_(register_module("norm1", std::make_unique<LayerNorm>(o.width))),
+      attention_(register_module(
+          "attention", std::make_unique<MultiHeadAttention>(o.width, o.heads, generator))),
+      norm2_(register_module("norm2", std::make_unique<LayerNorm>(o.width))),
+      mlp_(register_module("mlp",
+                           std::make_unique<Mlp>(o.width, o.mlp_hidden, o.dropout, generator))),
+      dropout_(register_module("dropout", std::make_unique<Dropout>(o.dropout))),
+      drop_path_(register_module("drop_path", std::make_unique<DropPath>(o.drop_path))) {}
+
+Tensor EncoderBlock::forward(const Tensor& x) const {
+  const Tensor attended = add(x, drop_path_(dropout_(attention_(norm1_(x)))));
+  return add(attended, drop_path_(dropout_(mlp_(norm2_(attended)))));
+}
+
+}  // namespace espalier

@@ -1,0 +1,110 @@
+// The layers that our models are built of. Activations are [B, T, D] tokens or [B, H, W, C] images.
+#pragma once
+
+#include <vector>
+
+#include "engine/ops/gelu.h"
+#include "engine/random.h"
+#include "nn/module.h"
+
+namespace espalier {
+
+// y = x W^T + b. x: [..., in]; weight: [out, in], truncated normal 0.02; bias: [out], zeros.
+class Linear : public Module {
+ public:
+  Linear(int64_t in_features, int64_t out_features, Generator& generator, bool bias = true);
+  Tensor forward(const Tensor& x) const override;
+  const Tensor weight, bias;  // bias is undefined without one
+};
+
+// 2-D convolution. x: [B, H, W, C]; weight: [out, kernel, kernel, in], Kaiming normal (He et al.,
+// 2015, equation 10, fan-in); bias: [out], zeros.
+class Conv2d : public Module {
+ public:
+  struct Options {
+    int64_t kernel = 3, stride = 1, padding = 0;
+    bool bias = true;
+  };
+  Conv2d(int64_t in_channels, int64_t out_channels, const Options& options, Generator& generator);
+  Tensor forward(const Tensor& x) const override;
+  const Options options;
+  const Tensor weight, bias;
+};
+
+// Normalisation over the last dimension (Ba et al., 2016, equation 4). weight: ones, bias: zeros.
+class LayerNorm : public Module {
+ public:
+  explicit LayerNorm(int64_t width, double eps = 1e-5);
+  Tensor forward(const Tensor& x) const override;
+  const Tensor weight, bias;
+  const double eps;
+};
+
+// Rows of a table: indices s64 of any shape -> [..., width]. weight: [count, width], normal 0.02.
+class Embedding : public Module {
+ public:
+  Embedding(int64_t count, int64_t width, Generator& generator);
+  Tensor forward(const Tensor& indices) const override;
+  const Tensor weight;
+};
+
+// Zeroes elements with probability p in training and scales the rest by 1 / (1 - p). Draws from the
+// thread's current generator (engine/random.h).
+class Dropout : public Module {
+ public:
+  explicit Dropout(double p);
+  Tensor forward(const Tensor& x) const override;
+  const double p;
+};
+
+// Drops the whole branch of a sample with probability p in training: stochastic depth (Huang et
+// al., 2016). Used as x + drop_path(branch).
+class DropPath : public Module {
+ public:
+  explicit DropPath(double p);
+  Tensor forward(const Tensor& x) const override;
+  const double p;
+};
+
+// Self-attention with `heads` heads of width / heads each (Vaswani et al., 2017, section 3.2).
+class MultiHeadAttention : public Module {
+ public:
+  MultiHeadAttention(int64_t width, int64_t heads, Generator& generator);
+  Tensor forward(const Tensor& x) const override;
+  const int64_t heads;
+
+ private:
+  const Linear &qkv_, &proj_;
+};
+
+// Two linear layers with a GELU between.
+class Mlp : public Module {
+ public:
+  Mlp(int64_t width, int64_t hidden, double dropout, Generator& generator);
+  Tensor forward(const Tensor& x) const override;
+
+ private:
+  const Linear &fc1_, &fc2_;
+  const Dropout& dropout_;
+};
+
+// One pre-norm transformer block: x += attention(norm1(x)); x += mlp(norm2(x)).
+class EncoderBlock : public Module {
+ public:
+  struct Options {
+    int64_t width, heads, mlp_hidden;
+    double dropout = 0, drop_path = 0;
+  };
+  EncoderBlock(const Options& options, Generator& generator);
+  Tensor forward(const Tensor& x) const override;
+
+ private:
+  const LayerNorm& norm1_;
+  const MultiHeadAttention& attention_;
+  const LayerNorm& norm2_;
+  const Mlp& mlp_;
+  const Dropout& dropout_;
+  const DropPath& drop_path_;
+};
+
+}  // namespace espalier

@@ -1,0 +1,94 @@
+#include "nn/train_config.h"
+
+#include "engine/error.h"
+#include "nn/vit_fields.h"
+
+namespace espalier {
+namespace {
+
+void require(bool holds, const char* field, double got, const char* expected) {
+  if (!holds) argument_error("TrainConfig", field, std::to_string(got), expected, "");
+}
+
+}  // namespace
+
+template <class Visit>
+void visit_fields(Augmentation& a, Visit&& visit) {
+  visit("flip", a.flip);
+  visit("shift", a.shift);
+  visit("erase", a.erase);
+  visit("erase_min", a.erase_min);
+  visit("erase_max", a.erase_max);
+  visit("mixup", a.mixup);
+  visit("cutmix", a.cutmix);
+}
+
+template <class Visit>
+void visit_fields(TrainConfig& c, Visit&& visit) {
+  visit("model", c.model);
+  visit("optimizer", c.optimizer);
+  visit("epochs", c.epochs);
+  visit("batch_size", c.batch_size);
+  visit("chunk_size", c.chunk_size);
+  visit("learning_rate", c.learning_rate);
+  visit("final_learning_rate", c.final_learning_rate);
+  visit("warmup_steps", c.warmup_steps);
+  visit("weight_decay", c.weight_decay);
+  visit("clip_norm", c.clip_norm);
+  visit("label_smoothing", c.label_smoothing);
+  visit("ema_decay", c.ema_decay);
+  visit("validation", c.validation);
+  visit("max_steps", c.max_steps);
+  visit("checkpoint_steps", c.checkpoint_steps);
+  visit("seed", c.seed);
+  visit("augmentation", c.augmentation);
+}
+
+void validate(const TrainConfig& c) {
+  validate(c.model);
+  validate(c.augmentation);
+  if (c.optimizer != "adamw" && c.optimizer != "sgd")
+    argument_error("TrainConfig", "optimizer", "'" + c.optimizer + "'", "'adamw' or 'sgd'", "");
+  require(c.epochs >= 1 && c.epochs <= 100'000, "epochs", static_cast<double>(c.epochs),
+          "1 to 100000");
+  require(c.batch_size >= 1 && c.batch_size <= 65'536, "batch_size",
+          static_cast<double>(c.batch_size), "1 to 65536");
+  require(c.chunk_size >= 1, "chunk_size", static_cast<double>(c.chunk_size), "at least 1");
+  require(c.learning_rate > 0, "learning_rate", c.learning_rate, "more than 0");
+  require(c.final_learning_rate >= 0, "final_learning_rate", c.final_learning_rate, "0 or more");
+  require(c.warmup_steps >= 0, "warmup_steps", static_cast<double>(c.warmup_steps), "0 or more");
+  require(c.weight_decay >= 0, "weight_decay", c.weight_decay, "0 or more");
+  require(c.clip_norm >= 0, "clip_norm", c.clip_norm, "0 (off) or more");
+  require(c.label_smoothing >= 0 && c.label_smoothing < 1, "label_smoothing", c.label_smoothing,
+          "0 up to 1");
+  require(c.ema_decay >= 0 && c.ema_decay < 1, "ema_decay", c.ema_decay, "0 (off) up to 1");
+  require(c.validation >= 0, "validation", static_cast<double>(c.validation), "0 or more");
+  require(c.max_steps >= 0, "max_steps", static_cast<double>(c.max_steps), "0 (off) or more");
+  require(c.checkpoint_steps >= 1, "checkpoint_steps", static_cast<double>(c.checkpoint_steps),
+          "at least 1");
+}
+
+std::string to_json(const TrainConfig& config) { return fields_to_json(config).dump(2); }
+
+TrainConfig train_config_from_json(const std::string& text, const std::string& origin) {
+  TrainConfig config;
+  fields_from_json(config, parse_json(text, origin), origin);
+  try {
+    validate(config);
+  } catch (const Error& error) {
+    file_error(origin, error.what());
+  }
+  return config;
+}
+
+TrainConfig named_train_config(const std::string& name) {
+  TrainConfig config;
+  config.model = named_config(name);
+  if (name == "vit-tiny") return config;
+  config.epochs = 16;
+  config.warmup_steps = 800;
+  config.augmentation.erase = 0.25;
+  return config;
+}
+
+}  // namespace espalier

@@ -1,0 +1,268 @@
+#include "nn/trainer.h"
+
+#include <chrono>
+#include <cmath>
+#include <filesystem>
+
+#include "engine/error.h"
+#include "engine/io/json.h"
+#include "engine/io/safetensors.h"
+#include "engine/ops/cross_entropy.h"
+#include "engine/ops/view.h"
+#include "nn/model_file.h"
+#include "nn/optim/adamw.h"
+#include "nn/optim/ema.h"
+#include "nn/optim/schedule.h"
+#include "nn/optim/sgd.h"
+#include "nn/train_step.h"
+
+namespace espalier {
+namespace {
+
+constexpr const char* training_key = "espalier.training";
+constexpr const char* progress_key = "espalier.progress";
+
+enum Purpose : uint64_t { initialising = 11, loading = 12, dropping = 13 };
+
+using Clock = std::chrono::steady_clock;
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+std::string last_path(const std::string& run_dir) {
+  return run_dir + "/checkpoints/last.safetensors";
+}
+
+std::unique_ptr<VisionTransformer> make_model(const TrainConfig& config) {
+  Generator generator(derive_seed(config.seed, initialising));
+  return std::make_unique<VisionTransformer>(config.model, generator);
+}
+
+std::unique_ptr<Optimizer> make_optimizer(const TrainConfig& c, const Module& model) {
+  if (c.optimizer == "sgd")
+    return std::make_unique<Sgd>(
+        model.named_parameters(),
+        SgdOptions{.lr = c.learning_rate, .nesterov = true, .weight_decay = c.weight_decay});
+  return std::make_unique<AdamW>(
+      model.named_parameters(),
+      AdamWOptions{.lr = c.learning_rate, .weight_decay = c.weight_decay});
+}
+
+NamedTensors with_prefix(const std::string& prefix, NamedTensors tensors) {
+  for (auto& [name, tensor] : tensors) name = prefix + name;
+  return tensors;
+}
+
+LoaderOptions loader_options(const TrainConfig& c) {
+  return {.batch_size = c.batch_size,
+          .drop_last = true,
+          .seed = derive_seed(c.seed, loading),
+          .augmentation = c.augmentation,
+          .mean = c.model.mean,
+          .deviation = c.model.deviation};
+}
+
+TrainConfig validated(const TrainConfig& config) {
+  validate(config);
+  return config;
+}
+
+}  // namespace
+
+struct Trainer::State {
+  const TrainConfig config;
+  const ImageDataset train, validation;
+  const std::string run_dir;
+  std::unique_ptr<VisionTransformer> model, averaged;
+  std::unique_ptr<Optimizer> optimizer;
+  WeightAverage average;
+  DataLoader loader;
+  LrSchedule schedule;
+
+  int64_t step = 0;
+  double best_accuracy = -1;
+  double epoch_loss = 0;     // summed over the steps of the present epoch
+  double epoch_seconds = 0;  // of the present epoch, over all parts of the run
+
+  State(const TrainConfig& c, ImageDataset train_set, ImageDataset validation_set, std::string dir)
+      : config(validated(c)),
+        train(std::move(train_set)),
+        validation(std::move(validation_set)),
+        run_dir(std::move(dir)),
+        model(make_model(config)),
+        averaged(make_model(config)),
+        optimizer(make_optimizer(config, *model)),
+        average(optimizer->arena(), config.ema_decay),
+        loader(train, loader_options(config)),
+        schedule(LrSchedule::cosine(
+            config.learning_rate, std::min(config.warmup_steps, epoch_steps() * config.epochs - 1),
+            epoch_steps() * config.epochs,
+            std::min(config.final_learning_rate, config.learning_rate))) {
+    averaged->eval();
+  }
+
+  int64_t epoch_steps() const {
+    if (loader.batches() > 0) return loader.batches();
+    argument_error("Trainer", "batch_size", std::to_string(config.batch_size),
+                   "at most the " + std::to_string(train.size()) + " training images", "");
+  }
+  int64_t total_steps() const {
+    const int64_t all = epoch_steps() * config.epochs;
+    return config.max_steps ? std::min(all, config.max_steps) : all;
+  }
+
+  StepReport train_batch(const Batch& batch);
+  EpochReport finish_epoch(int64_t epoch);
+  void save_checkpoint() const;
+  [[noreturn]] void stop_on(const std::string& problem) const;
+};
+
+Trainer::Trainer(const TrainConfig& config, ImageDataset train, ImageDataset validation,
+                 std::string run_dir)
+    : state_(std::make_unique<State>(config, std::move(train), std::move(validation),
+                                     std::move(run_dir))) {}
+
+Trainer::~Trainer() = default;
+
+void Trainer::State::stop_on(const std::string& problem) const {
+  throw Error(ErrorKind::numeric, problem + " at step " + std::to_string(step + 1) +
+                                      "; the last good checkpoint is " + last_path(run_dir) +
+                                      "; a lower learning_rate may help");
+}
+
+StepReport Trainer::State::train_batch(const Batch& batch) {
+  const Clock::time_point start = Clock::now();
+  const int64_t samples = batch.images.size(0);
+  optimizer->zero_grad();
+  const uint64_t seed =
+      derive_seed(derive_seed(config.seed, dropping), static_cast<uint64_t>(step));
+  const double loss = accumulate_gradients(
+      samples, config.chunk_size, seed, optimizer->arena().gradients(),
+      [&](int64_t begin, int64_t end) {
+        const Tensor logits = (*model)(slice(batch.images, 0, begin, end));
+        return cross_entropy(logits, slice(batch.targets, 0, begin, end), config.label_smoothing);
+      });
+  if (!std::isfinite(loss)) stop_on("the loss is no longer finite");
+  const double no_limit = std::numeric_limits<double>::max();
+  const double norm = optimizer->clip_grad_norm(config.clip_norm > 0 ? config.clip_norm : no_limit);
+  if (!std::isfinite(norm)) stop_on("a gradient is no longer finite");
+  optimizer->set_lr(schedule.at(step));
+  optimizer->step(&average);
+  epoch_loss += loss;
+  ++step;
+  const double seconds = seconds_since(start);
+  epoch_seconds += seconds;
+  return {.step = step,
+          .steps = total_steps(),
+          .epoch = (step - 1) / epoch_steps(),
+          .loss = loss,
+          .learning_rate = optimizer->lr(),
+          .grad_norm = norm,
+          .images_per_second = static_cast<double>(samples) / seconds};
+}
+
+EpochReport Trainer::State::finish_epoch(int64_t epoch) {
+  averaged->load_state_dict(average.named_values());
+  EpochReport report{.epoch = epoch,
+                     .step = step,
+                     .train_loss = epoch_loss / static_cast<double>(step - epoch * epoch_steps()),
+                     .validation_loss = 0,
+                     .validation_accuracy = 0,
+                     .best = true,
+                     .seconds = epoch_seconds};
+  if (validation.size() > 0) {
+    const Evaluation result = evaluate(*averaged, validation);
+    report.validation_loss = result.loss;
+    report.validation_accuracy = result.accuracy();
+    report.best = result.accuracy() > best_accuracy;
+  }
+  if (report.best) {
+    best_accuracy = report.validation_accuracy;
+    save_model(run_dir + "/checkpoints/best.safetensors", *averaged,
+               {{"espalier.epoch", std::to_string(epoch + 1)},
+                {"espalier.validation_accuracy", std::to_string(report.validation_accuracy)}});
+  }
+  epoch_loss = epoch_seconds = 0;
+  return report;
+}
+
+void Trainer::State::save_checkpoint() const {
+  NamedTensors tensors = with_prefix("model.", model->state_dict());
+  for (auto& entry : with_prefix("optimizer.", optimizer->state_dict()))
+    tensors.push_back(std::move(entry));
+  const Json progress = {{"step", step},
+                         {"best_accuracy", best_accuracy},
+                         {"epoch_loss", epoch_loss},
+                         {"epoch_seconds", epoch_seconds}};
+  save_safetensors(last_path(run_dir), tensors,
+                   {{kind_key, "checkpoint"},
+                    {config_key, to_json(config.model)},
+                    {training_key, to_json(config)},
+                    {progress_key, progress.dump()}});
+}
+
+void Trainer::resume() {
+  const std::string path = last_path(state_->run_dir);
+  const TensorFile file = load_safetensors(path);
+  const auto training = file.metadata.find(training_key),
+             progress = file.metadata.find(progress_key);
+  if (training == file.metadata.end() || progress == file.metadata.end())
+    file_error(path, "is no checkpoint of a training run");
+  if (training->second != to_json(state_->config))
+    file_error(path, "belongs to a run with other settings");
+  try {
+    state_->model->load_state_dict(file.under("model."));
+    state_->optimizer->load_state_dict(file.under("optimizer."));
+    const Json json = parse_json(progress->second, path);
+    state_->step = json.at("step").get<int64_t>();
+    state_->best_accuracy = json.at("best_accuracy").get<double>();
+    state_->epoch_loss = json.at("epoch_loss").get<double>();
+    state_->epoch_seconds = json.at("epoch_seconds").get<double>();
+  } catch (const Error& error) {
+    file_error(path, error.what());
+  } catch (const Json::exception& error) {
+    file_error(path, std::string("damaged progress: ") + error.what());
+  }
+}
+
+bool Trainer::run(const TrainerEvents& events) {
+  State& s = *state_;
+  if (s.step == 0) s.save_checkpoint();
+  while (s.step < s.total_steps()) {
+    const int64_t epoch = s.step / s.epoch_steps();
+    s.loader.start(epoch, s.step % s.epoch_steps());
+    while (s.step < s.total_steps()) {
+      const std::optional<Batch> batch = s.loader.next();
+      if (!batch) break;
+      const StepReport report = s.train_batch(*batch);
+      if (events.step) events.step(report);
+      const bool stop = events.interrupted && events.interrupted();
+      const bool epoch_done = s.step % s.epoch_steps() == 0 || s.step == s.total_steps();
+      if (epoch_done) {
+        const EpochReport finished = s.finish_epoch(epoch);
+        if (events.epoch) events.epoch(finished);
+      }
+      if (stop || epoch_done || s.step % s.config.checkpoint_steps == 0) s.save_checkpoint();
+      if (stop) return s.step == s.total_steps();
+    }
+  }
+  return true;
+}
+
+int64_t Trainer::step() const noexcept { return state_->step; }
+const VisionTransformer& Trainer::model() const noexcept { return *state_->model; }
+const VisionTransformer& Trainer::average() const noexcept { return *state_->averaged; }
+std::string Trainer::last_checkpoint() const { return last_path(state_->run_dir); }
+std::string Trainer::best_checkpoint() const {
+  return state_->run_dir + "/checkpoints/best.safetensors";
+}
+
+TrainConfig load_run_config(const std::string& run_dir) {
+  const std::string path = last_path(run_dir);
+  const TensorFile file = load_safetensors(path);
+  const auto training = file.metadata.find(training_key);
+  if (training == file.metadata.end()) file_error(path, "is no checkpoint of a training run");
+  return train_config_from_json(training->second, path);
+}
+
+}  // namespace espalier

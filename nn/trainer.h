@@ -1,0 +1,71 @@
+// One trainer: it steps, validates, averages, saves and resumes.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "nn/data/loader.h"
+#include "nn/evaluate.h"
+#include "nn/train_config.h"
+
+namespace espalier {
+
+// What one optimiser step did.
+struct StepReport {
+  int64_t step, steps;  // steps done, steps in the whole run
+  int64_t epoch;        // of this step, from 0
+  double loss, learning_rate;
+  double grad_norm;  // before clipping
+  double images_per_second;
+};
+
+// What one epoch came to. Validation is on the averaged weights where there are any.
+struct EpochReport {
+  int64_t epoch, step;
+  double train_loss;  // mean over the epoch's steps
+  double validation_loss, validation_accuracy;
+  bool best;  // the best validation accuracy so far
+  double seconds;
+};
+
+// Called on the trainer's thread; `interrupted` is asked after every step.
+struct TrainerEvents {
+  std::function<void(const StepReport&)> step = nullptr;
+  std::function<void(const EpochReport&)> epoch = nullptr;
+  std::function<bool()> interrupted = nullptr;
+};
+
+// A run in a folder: `checkpoints/last.safetensors` holds all state, `checkpoints/best.safetensors`
+// the model that validated best. A run that was killed and resumed ends with the bits of one that
+// was not, since every random number is a function of the seed and the step.
+class Trainer {
+ public:
+  // A new run. The data sets are copied handles; `validation` may be empty.
+  Trainer(const TrainConfig& config, ImageDataset train, ImageDataset validation,
+          std::string run_dir);
+  ~Trainer();
+
+  // Takes up the run in `run_dir` from its last checkpoint. Throws a file error when there is none
+  // or when it belongs to another configuration.
+  void resume();
+
+  // Trains to the end, or until `interrupted` says stop: then saves and returns false. Throws a
+  // numeric error when the loss is no longer finite, naming the step and the last good checkpoint.
+  bool run(const TrainerEvents& events = {});
+
+  int64_t step() const noexcept;
+  const VisionTransformer& model() const noexcept;    // the weights being trained
+  const VisionTransformer& average() const noexcept;  // the averaged weights, or the same
+  std::string last_checkpoint() const;
+  std::string best_checkpoint() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+// The configuration of the run in `run_dir`, from its last checkpoint.
+TrainConfig load_run_config(const std::string& run_dir);
+
+}  // namespace espalier

@@ -1,0 +1,86 @@
+#include "nn/vit.h"
+
+#include "engine/error.h"
+#include "engine/ops/binary.h"
+#include "engine/ops/broadcast.h"
+#include "engine/ops/cat.h"
+#include "engine/ops/matmul.h"
+#include "engine/ops/max_pool2d.h"
+#include "engine/ops/relu.h"
+#include "engine/ops/softmax.h"
+#include "engine/ops/view.h"
+
+namespace espalier {
+VisionTransformer::VisionTransformer(const ViTConfig& chosen, Generator& generator)
+    : config((validate(chosen), chosen)) {
+  const auto add_conv = [&](int64_t in, int64_t out, const Conv2d::Options& options) {
+    tokenizer_.push_back(&register_module("tokenizer." + std::to_string(tokenizer_.size()),
+                                          std::make_unique<Conv2d>(in, out, options, generator)));
+  };
+  if (config.tokenizer == "patch") {
+    add_conv(config.channels, config.width,
+             {.kernel = config.patch_size, .stride = config.patch_size});
+  } else {
+    int64_t in = config.channels;
+    std::vector<int64_t> outs = config.conv_channels;
+    outs.push_back(config.width);
+    for (int64_t out : outs) {
+      add_conv(in, out, {.kernel = 3, .padding = 1, .bias = false});
+      in = out;
+    }
+  }
+  if (config.pooling == "class")
+    class_token_ = register_parameter("class_token", normal({1, 1, config.width}, generator, 0.02));
+  positions_ =
+      register_parameter("positions", normal({1, config.tokens(), config.width}, generator, 0.02));
+  for (int64_t i = 0; i < config.depth; ++i) {
+    const double share =
+        config.depth > 1 ? static_cast<double>(i) / static_cast<double>(config.depth - 1) : 1;
+    const EncoderBlock::Options options{config.width, config.heads, config.mlp_hidden,
+                                        config.dropout, config.drop_path * share};
+    blocks_.push_back(&register_module("blocks." + std::to_string(i),
+                                       std::make_unique<EncoderBlock>(options, generator)));
+  }
+  norm_ = &register_module("norm", std::make_unique<LayerNorm>(config.width));
+  if (config.pooling == "sequence")
+    attention_pool_ =
+        &register_module("attention_pool", std::make_unique<Linear>(config.width, 1, generator));
+  head_ =
+      &register_module("head", std::make_unique<Linear>(config.width, config.classes, generator));
+}
+
+Tensor VisionTransformer::tokenize(const Tensor& images) const {
+  Tensor x = images;
+  for (const Conv2d* conv : tokenizer_) {
+    x = (*conv)(x);
+    if (config.tokenizer == "conv") x = max_pool2d(relu(x), 3, 2, 1);
+  }
+  return reshape(x, {x.size(0), -1, config.width});
+}
+
+Tensor VisionTransformer::pool(const Tensor& tokens) const {
+  if (config.pooling == "class") return select(tokens, 1, 0);
+  // Weights over tokens [B, 1, T] times tokens [B, T, D] (2104.05704, section 3.2).
+  const Tensor weights = softmax(transpose((*attention_pool_)(tokens), 1, 2), -1);
+  return squeeze(matmul(weights, tokens), 1);
+}
+
+Tensor VisionTransformer::features(const Tensor& images) const {
+  const Shape expected{images.defined() && images.rank() ? images.size(0) : 0, config.image_size,
+                       config.image_size, config.channels};
+  if (!images.defined() || !(images.shape() == expected))
+    argument_error("VisionTransformer", "images", images.describe(),
+                   "f32 [B, " + std::to_string(config.image_size) + ", " +
+                       std::to_string(config.image_size) + ", " + std::to_string(config.channels) +
+                       "]",
+                   "images are laid out batch, height, width, channel");
+  Tensor x = tokenize(images);
+  if (class_token_.defined()) x = cat({expand(class_token_, {x.size(0), 1, config.width}), x}, 1);
+  x = add(x, positions_);
+  for (const EncoderBlock* block : blocks_) x = (*block)(x);
+  return pool((*norm_)(x));
+}
+
+Tensor VisionTransformer::forward(const Tensor& images) const { return (*head_)(features(images)); }
+
+}  // namespace espalier

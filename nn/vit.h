@@ -1,0 +1,67 @@
+// The Vision Transformer (Dosovitskiy et al., 2010.11929), with the compact variant's convolutional
+// tokenizer and sequence pooling (Hassani et al., 2104.05704) as options.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "nn/layers.h"
+
+namespace espalier {
+
+// Everything that shapes a model. It is saved in the metadata of the model's file.
+struct ViTConfig {
+  std::string name = "custom";
+  int64_t image_size = 28, channels = 1, classes = 10;
+  // "patch": one patch_size x patch_size convolution of that stride. "conv": for each entry of
+  // conv_channels and then for width, a 3x3 convolution, ReLU and 3x3 max-pooling of stride 2.
+  std::string tokenizer = "conv";
+  int64_t patch_size = 4;
+  std::vector<int64_t> conv_channels = {64};
+  int64_t width = 128, depth = 5, heads = 4, mlp_hidden = 240;
+  // "class": a learned token in front. "sequence": attention pooling over the tokens.
+  std::string pooling = "sequence";
+  double dropout = 0, drop_path = 0;  // drop_path grows linearly with depth up to this
+  // The normalisation of the data the model was trained on: (pixel / 255 - mean) / deviation.
+  double mean = 0.2860, deviation = 0.3530;
+
+  int64_t grid() const;    // tokens along one side
+  int64_t tokens() const;  // the class token included
+};
+
+// Throws an argument error that names the first field that makes no model.
+void validate(const ViTConfig& config);
+
+// JSON text of a configuration, and back. Unknown fields, wrong types and impossible values are
+// file errors that name `origin` (a path) and the field.
+std::string to_json(const ViTConfig& config);
+ViTConfig vit_config_from_json(const std::string& text, const std::string& origin);
+
+// "vit-tiny", "vit-fashion", "vit-peer".
+std::vector<std::string_view> model_names();
+// The configuration of a built-in model; an argument error with the names for another.
+ViTConfig named_config(std::string_view name);
+
+class VisionTransformer : public Module {
+ public:
+  VisionTransformer(const ViTConfig& config, Generator& generator);
+  // images: [B, H, W, C] f32, normalised. Returns logits [B, classes].
+  Tensor forward(const Tensor& images) const override;
+  // The same up to the head: [B, width].
+  Tensor features(const Tensor& images) const;
+  const ViTConfig config;
+
+ private:
+  Tensor tokenize(const Tensor& images) const;
+  Tensor pool(const Tensor& tokens) const;
+
+  std::vector<const Conv2d*> tokenizer_;
+  Tensor class_token_, positions_;
+  std::vector<const EncoderBlock*> blocks_;
+  const LayerNorm* norm_;
+  const Linear* attention_pool_ = nullptr;
+  const Linear* head_;
+};
+
+}  // namespace espalier

@@ -1,0 +1,147 @@
+// Reading, augmenting and batching images.
+#include <doctest/doctest.h>
+#include <zlib.h>
+
+#include <algorithm>
+#include <fstream>
+
+#include "engine/error.h"
+#include "engine/io/file.h"
+#include "nn/data/idx.h"
+#include "nn/data/loader.h"
+#include "tests/temporary_folder.h"
+
+namespace espalier::test {
+namespace {
+
+// An IDX file of u8 [2, 3] holding 1 to 6.
+const std::string small_idx("\0\0\x08\x02\0\0\0\x02\0\0\0\x03\x01\x02\x03\x04\x05\x06", 18);
+
+std::string gzipped(const std::string& text) {
+  z_stream stream{};
+  deflateInit2(&stream, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY);
+  std::string out(compressBound(text.size()) + 64, '\0');
+  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
+  stream.avail_in = static_cast<uInt>(text.size());
+  stream.next_out = reinterpret_cast<Bytef*>(out.data());
+  stream.avail_out = static_cast<uInt>(out.size());
+  deflate(&stream, Z_FINISH);
+  out.resize(stream.total_out);
+  deflateEnd(&stream);
+  return out;
+}
+
+void put(const std::string& path, const std::string& bytes) {
+  std::ofstream(path, std::ios::binary) << bytes;
+}
+
+ImageDataset counted(int64_t samples) {
+  ImageDataset dataset{Tensor::empty({samples, 4, 4, 1}, DType::u8),
+                       Tensor::empty({samples}, DType::s64),
+                       {"a", "b"}};
+  for (int64_t i = 0; i < samples; ++i) {
+    std::fill_n(dataset.images.data<uint8_t>() + i * 16, 16, static_cast<uint8_t>(i));
+    dataset.labels.data<int64_t>()[i] = i % 2;
+  }
+  return dataset;
+}
+
+}  // namespace
+
+TEST_CASE("IDX files are read plain and gzipped, and refused when damaged") {
+  const TemporaryFolder folder;
+  const std::string path = folder.file("a.idx");
+  for (const std::string& whole : {small_idx, gzipped(small_idx)}) {
+    put(path, whole);
+    CHECK(load_idx(path).to_vector() == std::vector<double>{1, 2, 3, 4, 5, 6});
+    for (size_t i = 0; i < whole.size(); ++i) {
+      INFO("truncated at ", i);
+      put(path, whole.substr(0, i));
+      CHECK_THROWS_AS(load_idx(path), Error);
+    }
+    put(path, whole + "x");
+    CHECK_THROWS_AS(load_idx(path), Error);
+  }
+  put(path, std::string("\0\0\x08\x03\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 16));
+  CHECK_THROWS_AS(load_idx(path), Error);
+  CHECK_THROWS_AS(load_idx(folder.path()), Error);
+  CHECK_THROWS_AS(load_idx(folder.file("absent")), Error);
+}
+
+TEST_CASE("augmentation without options only normalises; a flip mirrors; a shift moves zeros in") {
+  const uint8_t pixels[] = {0, 51, 102, 153, 204, 255};
+  const ImageShape shape{2, 3, 1};
+  std::vector<float> out(6);
+  Generator generator(1);
+  augment_image(pixels, out.data(), shape, {}, 0.0, 1.0, generator);
+  for (size_t i = 0; i < 6; ++i) CHECK(out[i] == doctest::Approx(pixels[i] / 255.0));
+  augment_image(pixels, out.data(), shape, {.flip = 1}, 0.0, 1.0, generator);
+  CHECK(out[0] == doctest::Approx(102 / 255.0));
+  CHECK(out[5] == doctest::Approx(153 / 255.0));
+  bool moved = false;
+  for (int i = 0; i < 20; ++i) {
+    augment_image(pixels, out.data(), shape, {.shift = 1}, 0.5, 0.25, generator);
+    moved |= std::count(out.begin(), out.end(), -2.0f) > 1;
+  }
+  CHECK(moved);
+  CHECK_THROWS_AS(validate(Augmentation{.flip = 2}), Error);
+}
+
+TEST_CASE("mixing keeps each sample's probabilities summing to one, in step with its pixels") {
+  for (const Augmentation& augmentation : {Augmentation{.mixup = 0.4}, Augmentation{.cutmix = 1}}) {
+    for (uint64_t seed = 0; seed < 20; ++seed) {
+      const Tensor images = Tensor::zeros({2, 8, 8, 1}), targets = Tensor::zeros({2, 2});
+      std::fill_n(images.data<float>() + 64, 64, 1.0f);
+      targets.data<float>()[0] = targets.data<float>()[3] = 1;
+      Generator generator(seed);
+      mix_batch(images, targets, augmentation, generator);
+      const float* p = targets.data<float>();
+      double share = 0;  // of the second image in the first
+      for (int i = 0; i < 64; ++i) share += static_cast<double>(images.data<float>()[i]) / 64;
+      CHECK(p[0] + p[1] == doctest::Approx(1));
+      CHECK(p[2] + p[3] == doctest::Approx(1));
+      CHECK(p[1] == doctest::Approx(share));
+    }
+  }
+}
+
+TEST_CASE("a loader gives every sample once, in an order that seed and epoch decide") {
+  const ImageDataset dataset = counted(23);
+  DataLoader loader(dataset, {.batch_size = 5, .seed = 7, .mean = 0, .deviation = 1.0 / 255});
+  const auto samples_of = [&](int64_t epoch, int64_t first) {
+    std::vector<int64_t> seen;
+    loader.start(epoch, first);
+    while (const auto batch = loader.next())
+      for (int64_t i = 0; i < batch->images.size(0); ++i) {
+        seen.push_back(static_cast<int64_t>(batch->images.data<float>()[i * 16] + 0.5f));
+        CHECK(batch->targets.data<int64_t>()[i] == seen.back() % 2);
+      }
+    return seen;
+  };
+  const auto first = samples_of(0, 0);
+  auto sorted = first;
+  std::sort(sorted.begin(), sorted.end());
+  CHECK(sorted.size() == 23);
+  CHECK(std::unique(sorted.begin(), sorted.end()) == sorted.end());
+  CHECK(samples_of(0, 0) == first);
+  CHECK(samples_of(1, 0) != first);
+  CHECK(samples_of(0, 3) == std::vector<int64_t>(first.begin() + 15, first.end()));
+  loader.start(0);
+  loader.next();  // and leave: the destructor must not wait for the rest
+}
+
+TEST_CASE("the real data set has its sizes, and a hold-out splits it") {
+  if (!std::ifstream(default_data_folder() + "/train-images-idx3-ubyte.gz")) {
+    WARN("dataset-fashion-mnist is not installed");
+    return;
+  }
+  const ImageDataset test = load_fashion_mnist(default_data_folder(), Split::test);
+  CHECK(test.images.shape() == Shape{10'000, 28, 28, 1});
+  const auto [rest, held] = hold_out(test, 1000, 3);
+  CHECK(rest.size() == 9000);
+  CHECK(held.size() == 1000);
+  CHECK_THROWS_AS(load_fashion_mnist("/nowhere", Split::test), Error);
+  CHECK_THROWS_AS(hold_out(test, 10'000, 3), Error);
+}
+
+}  // namespace espalier::test

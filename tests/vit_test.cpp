@@ -1,0 +1,108 @@
+// Models: their sizes, files and gradients.
+#include "nn/vit.h"
+
+#include "engine/io/safetensors.h"
+#include "engine/ops/cross_entropy.h"
+#include "nn/model_file.h"
+#include "nn/train_config.h"
+#include "tests/gradient_test.h"
+#include "tests/temporary_folder.h"
+
+namespace espalier::test {
+namespace {
+
+ViTConfig small_config(const std::string& tokenizer, const std::string& pooling) {
+  return {.image_size = 8,
+          .classes = 3,
+          .tokenizer = tokenizer,
+          .patch_size = 4,
+          .conv_channels = {4},
+          .width = 8,
+          .depth = 2,
+          .heads = 2,
+          .mlp_hidden = 12,
+          .pooling = pooling};
+}
+
+}  // namespace
+
+TEST_CASE("the built-in models have the parameters that they are known by") {
+  Generator generator(1);
+  CHECK(VisionTransformer(named_config("vit-peer"), generator).parameter_count() == 737'546);
+  CHECK(VisionTransformer(named_config("vit-fashion"), generator).parameter_count() == 724'091);
+  CHECK(named_config("vit-peer").tokens() == 50);
+  CHECK(named_config("vit-fashion").tokens() == 49);
+  CHECK_THROWS_AS(named_config("vit-huge"), Error);
+}
+
+TEST_CASE("every parameter of a model receives the gradient that finite differences find") {
+  for (const char* tokenizer : {"patch", "conv"})
+    for (const char* pooling : {"class", "sequence"}) {
+      INFO(tokenizer, ", ", pooling);
+      Generator generator(2);
+      const VisionTransformer model(small_config(tokenizer, pooling), generator);
+      // Weights of order one: at the initial 0.02, a layer norm bends within any step fp32
+      // resolves.
+      unsigned seed = 0;
+      for (const auto& [name, parameter] : model.named_parameters())
+        parameter.copy_(random_tensor(parameter.shape(), ++seed, DType::f32, 0.5));
+      const Tensor images = random_tensor({3, 8, 8, 1}, 3, DType::f32);
+      const Tensor labels = Tensor::of<int64_t>({0, 2, 1}, {3});
+      backward(cross_entropy(model(images), labels, 0.1));
+      const NoGradGuard off;
+      const double h = 1e-2;
+      for (const auto& [name, parameter] : model.named_parameters()) {
+        INFO(name);
+        REQUIRE(parameter.grad().defined());
+        // The steepest element, so that fp32's noise of about eps / h does not hide a fault.
+        const auto gradient = parameter.grad().to_vector();
+        size_t at = 0;
+        for (size_t i = 0; i < gradient.size(); ++i)
+          if (std::abs(gradient[i]) > std::abs(gradient[at])) at = i;
+        float& value = parameter.data<float>()[at];
+        const float before = value;
+        const auto loss_at = [&](double x) {
+          value = static_cast<float>(x);
+          return cross_entropy(model(images), labels, 0.1).item();
+        };
+        const double slope = (loss_at(before + h) - loss_at(before - h)) / (2 * h);
+        value = before;
+        CHECK(std::abs(slope - gradient[at]) <= 16 * epsilon / h + h * std::abs(slope));
+      }
+    }
+}
+
+TEST_CASE("a model survives its file, and a foreign or misfitting one is refused") {
+  const TemporaryFolder folder;
+  Generator generator(4);
+  VisionTransformer model(small_config("conv", "sequence"), generator);
+  save_model(folder.file("m.safetensors"), model, {{"note", "x"}});
+  const LoadedModel loaded = load_model(folder.file("m.safetensors"));
+  model.eval();
+  const NoGradGuard off;
+  const Tensor images = random_tensor({2, 8, 8, 1}, 5, DType::f32);
+  CHECK((*loaded.model)(images).to_vector() == model(images).to_vector());
+  CHECK(loaded.metadata.at("note") == "x");
+  CHECK_THROWS_AS(model(random_tensor({2, 9, 9, 1}, 5, DType::f32)), Error);
+
+  save_safetensors(folder.file("foreign.safetensors"), model.state_dict());
+  CHECK_THROWS_AS(load_model(folder.file("foreign.safetensors")), Error);
+  save_safetensors(folder.file("misfit.safetensors"), {},
+                   {{kind_key, "model"}, {config_key, to_json(model.config)}});
+  CHECK_THROWS_AS(load_model(folder.file("misfit.safetensors")), Error);
+}
+
+TEST_CASE("configurations survive JSON, and damaged ones are refused by field") {
+  const TrainConfig config = named_train_config("vit-fashion");
+  CHECK(to_json(train_config_from_json(to_json(config), "here")) == to_json(config));
+  for (const char* bad :
+       {"{\"epochs\": \"five\"}", "{\"epochs\": 0}", "{\"epoch\": 1}", "[]", "{",
+        "{\"model\": {\"width\": -1}}", "{\"model\": 3}", "{\"epochs\": 1, \"epochs\": 2}"}) {
+    INFO(bad);
+    CHECK_THROWS_AS(train_config_from_json(bad, "here"), Error);
+  }
+  const std::string nested(10'000, '[');
+  CHECK_THROWS_AS(train_config_from_json(nested, "here"), Error);
+}
+
+}  // namespace espalier::test
