@@ -1,0 +1,133 @@
+#include <algorithm>
+#include <cstdio>
+
+#include "app/command.h"
+#include "bench/kernels.h"
+#include "bench/training_step.h"
+#include "engine/io/json.h"
+#include "engine/parallel.h"
+
+namespace espalier::app {
+namespace {
+
+struct BenchFlags : CommonFlags {
+  std::string filter;
+  bool list = false;
+};
+
+struct StepFlags : CommonFlags {
+  std::string model = "vit-peer";
+  int64_t batch = 256, chunk = 16;
+  int steps = 5;
+};
+
+void print_step_text(const StepFlags& flags, const bench::TrainingStepResult& result,
+                     const std::vector<double>& sorted) {
+  std::printf(
+      "%s, batch %lld in chunks of %lld, %d thread(s): median %.1f ms a step (%.1f to %.1f)\n",
+      flags.model.c_str(), static_cast<long long>(flags.batch), static_cast<long long>(flags.chunk),
+      num_threads(), 1e3 * sorted[sorted.size() / 2], 1e3 * sorted.front(), 1e3 * sorted.back());
+  double total = 0;
+  for (const auto& op : result.operations) total += static_cast<double>(op.self_ns);
+  std::printf("%-16s %-9s %7s %9s %7s %9s\n", "operation", "phase", "calls", "ms", "share",
+              "GFLOP/s");
+  for (const auto& op : result.operations)
+    std::printf(
+        "%-16s %-9s %7lld %9.2f %6.1f%% %9.1f\n", op.name.c_str(), op.phase.c_str(),
+        static_cast<long long>(op.calls), 1e-6 * static_cast<double>(op.self_ns),
+        100 * static_cast<double>(op.self_ns) / total,
+        static_cast<double>(op.flops) / static_cast<double>(std::max<int64_t>(op.self_ns, 1)));
+}
+
+int run_step(const StepFlags& flags) {
+  apply_machine_flags(flags);
+  TrainConfig config = named_train_config(flags.model);
+  config.batch_size = flags.batch;
+  config.chunk_size = flags.chunk;
+  const bench::TrainingStepResult result = bench::measure_training_step(config, flags.steps);
+  std::vector<double> sorted = result.seconds;
+  std::sort(sorted.begin(), sorted.end());
+  if (!flags.json) {
+    print_step_text(flags, result, sorted);
+    return done;
+  }
+  Json operations = Json::array();
+  for (const auto& op : result.operations)
+    operations.push_back({{"name", op.name},
+                          {"phase", op.phase},
+                          {"calls", op.calls},
+                          {"self_ns", op.self_ns},
+                          {"flops", op.flops}});
+  std::printf("%s\n", Json{{"model", flags.model},
+                           {"batch", flags.batch},
+                           {"threads", num_threads()},
+                           {"seconds", result.seconds},
+                           {"median_seconds", sorted[sorted.size() / 2]},
+                           {"operations", operations}}
+                          .dump(2)
+                          .c_str());
+  return done;
+}
+
+void add_step(CLI::App& verb, Body& chosen) {
+  auto flags = std::make_shared<StepFlags>();
+  CLI::App* step = verb.add_subcommand("step", "One AdamW step of a model, operation by operation");
+  step->add_option("model", flags->model, "vit-tiny, vit-fashion or vit-peer")
+      ->capture_default_str();
+  step->add_option("-b,--batch", flags->batch, "Samples in a batch")
+      ->check(CLI::Range(1, 65'536))
+      ->capture_default_str();
+  step->add_option("--chunk", flags->chunk, "Samples that go through the model at once")
+      ->check(CLI::Range(1, 65'536))
+      ->capture_default_str();
+  step->add_option("--steps", flags->steps, "Steps to time")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  add_json_flag(*step, *flags);
+  add_machine_flags(*step, *flags);
+  step->callback([flags, &chosen] { chosen = [flags] { return run_step(*flags); }; });
+}
+
+int run(const BenchFlags& flags) {
+  apply_machine_flags(flags);
+  if (flags.list) {
+    for (const std::string& name : bench::kernel_case_names()) std::printf("%s\n", name.c_str());
+    return done;
+  }
+  std::vector<bench::KernelResult> results;
+  bool wrong = false;
+  if (!flags.json) std::printf("%s\n", bench::kernel_table_heading().c_str());
+  bench::run_kernel_benchmarks({.filter = flags.filter}, [&](const bench::KernelResult& result) {
+    wrong |= !result.verified();
+    if (!flags.json) std::printf("%s\n", bench::kernel_table_line(result).c_str());
+    std::fflush(stdout);
+    results.push_back(result);
+  });
+  if (flags.json) std::printf("%s\n", bench::kernel_results_json(results).c_str());
+  if (results.empty()) {
+    std::fprintf(stderr, "espalier: no case has '%s' in its name; see bench kernels --list\n",
+                 flags.filter.c_str());
+    return usage;
+  }
+  if (wrong)
+    std::fprintf(stderr, "espalier: a row disagrees with its reference and was not timed\n");
+  return wrong ? failure : done;
+}
+
+}  // namespace
+
+void add_bench(CLI::App& app, Body& chosen) {
+  auto flags = std::make_shared<BenchFlags>();
+  CLI::App* verb = app.add_subcommand("bench", "Verify, then time");
+  verb->require_subcommand(1);
+  add_step(*verb, chosen);
+  CLI::App* kernels = verb->add_subcommand(
+      "kernels", "Every kernel row against its reference and this machine's peak");
+  kernels->add_option("filter", flags->filter, "Only cases whose name contains this");
+  kernels->add_flag("--list", flags->list, "Print the names of the cases");
+  add_json_flag(*kernels, *flags);
+  add_machine_flags(*kernels, *flags);
+  kernels->callback([flags, &chosen] { chosen = [flags] { return run(*flags); }; });
+}
+
+}  // namespace espalier::app

@@ -1,0 +1,36 @@
+#include "app/command.h"
+
+#include "engine/device.h"
+#include "engine/dispatch.h"
+#include "engine/parallel.h"
+
+namespace espalier::app {
+
+void add_machine_flags(CLI::App& verb, CommonFlags& flags) {
+  verb.add_option("--device", flags.device, "Device to run on")->capture_default_str();
+  verb.add_option("--isa", flags.isa,
+                  "Use kernels of this instruction set and below: scalar, neon, avx2, avx512 "
+                  "(default: the best this CPU has)");
+  verb.add_option("-t,--threads", flags.threads, "Threads (default: what this process may use)")
+      ->check(CLI::Range(1, 1024));
+  verb.add_flag("-q,--quiet", flags.quiet, "Print results only");
+  verb.add_flag("-v,--verbose", flags.verbose, "Print more");
+}
+
+void add_data_flag(CLI::App& verb, CommonFlags& flags) {
+  verb.add_option("--data", flags.data, "Folder with the data set's IDX files")
+      ->capture_default_str();
+}
+
+void add_json_flag(CLI::App& verb, CommonFlags& flags) {
+  verb.add_flag("--json", flags.json, "Print one JSON object instead of text");
+}
+
+void apply_machine_flags(const CommonFlags& flags) {
+  device_from_name(flags.device);
+  apply_isa_environment();
+  if (!flags.isa.empty()) set_isa(flags.isa);
+  if (flags.threads) set_num_threads(flags.threads);
+}
+
+}  // namespace espalier::app

@@ -1,0 +1,44 @@
+// What the verbs of the command share: exit codes, common flags, and how a verb joins the command.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <string>
+
+#include "nn/data/dataset.h"
+
+namespace espalier::app {
+
+enum ExitCode {
+  done = 0,
+  failure = 1,
+  usage = 2,
+  bad_file = 3,
+  gate_missed = 4,
+  device_absent = 5,
+  interrupted = 130,
+};
+
+// The flags that verbs have in common; each verb takes those that mean something to it.
+struct CommonFlags {
+  std::string device = "cpu", isa = "", data = default_data_folder();
+  int threads = 0;  // 0: what the machine offers
+  bool json = false, quiet = false, verbose = false;
+};
+
+// Adds --device, --isa, -t/--threads, -q and -v.
+void add_machine_flags(CLI::App& verb, CommonFlags& flags);
+void add_data_flag(CLI::App& verb, CommonFlags& flags);
+void add_json_flag(CLI::App& verb, CommonFlags& flags);
+// Applies what add_machine_flags took; throws a device or argument error.
+void apply_machine_flags(const CommonFlags& flags);
+
+// A verb: its name, and a body that runs after parsing and returns the exit code.
+using Body = std::function<int()>;
+void add_train(CLI::App& app, Body& chosen);
+void add_eval(CLI::App& app, Body& chosen);
+void add_predict(CLI::App& app, Body& chosen);
+void add_inspect(CLI::App& app, Body& chosen);
+void add_bench(CLI::App& app, Body& chosen);
+
+}  // namespace espalier::app

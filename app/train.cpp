@@ -1,0 +1,148 @@
+#include <cstdio>
+#include <ctime>
+
+#include "app/command.h"
+#include "app/interrupt.h"
+#include "app/progress.h"
+#include "app/run_folder.h"
+#include "engine/error.h"
+#include "engine/io/file.h"
+#include "engine/io/json.h"
+#include "nn/trainer.h"
+
+namespace espalier::app {
+namespace {
+
+struct TrainFlags : CommonFlags {
+  std::string model = "vit-tiny", config, run_dir, resume;
+  std::vector<std::string> settings;
+};
+
+// "NAME=VALUE" onto a JSON configuration; NAME may be dotted, VALUE is JSON or plain text.
+void apply_setting(Json& config, const std::string& setting) {
+  const size_t equals = setting.find('=');
+  if (equals == std::string::npos)
+    argument_error("train", "--set", "'" + setting + "'", "NAME=VALUE", "");
+  const std::string text = setting.substr(equals + 1);
+  Json value = Json::parse(text, nullptr, false);
+  if (value.is_discarded()) value = text;
+  Json* place = &config;
+  std::string name = setting.substr(0, equals);
+  for (size_t dot; (dot = name.find('.')) != std::string::npos; name = name.substr(dot + 1))
+    place = &(*place)[name.substr(0, dot)];
+  (*place)[name] = value;
+}
+
+TrainConfig chosen_config(const TrainFlags& flags) {
+  const TrainConfig base = flags.config.empty()
+                               ? named_train_config(flags.model)
+                               : train_config_from_json(read_text(flags.config), flags.config);
+  Json json = Json::parse(to_json(base));
+  try {
+    for (const std::string& setting : flags.settings) apply_setting(json, setting);
+    return train_config_from_json(json.dump(), "--set");
+  } catch (const Json::exception& error) {
+    argument_error("train", "--set", "not applicable",
+                   "NAME=VALUE with a field of the configuration", error.what());
+  } catch (const Error& error) {
+    throw Error(ErrorKind::argument, error.what());
+  }
+}
+
+std::string default_run_dir(const TrainConfig& config) {
+  char stamp[32];
+  const std::time_t now = std::time(nullptr);
+  std::strftime(stamp, sizeof stamp, "%Y%m%d-%H%M%S", std::localtime(&now));
+  return "runs/" + config.model.name + "-" + stamp;
+}
+
+std::string describe(const StepReport& report) {
+  char text[96];
+  std::snprintf(text, sizeof text, "epoch %lld  loss %.3f  %.0f images/s",
+                static_cast<long long>(report.epoch + 1), report.loss, report.images_per_second);
+  return text;
+}
+
+std::string describe(const EpochReport& report) {
+  char text[160];
+  std::snprintf(text, sizeof text,
+                "epoch %lld: training loss %.4f, validation loss %.4f, accuracy %.2f %%%s, %s",
+                static_cast<long long>(report.epoch + 1), report.train_loss, report.validation_loss,
+                100 * report.validation_accuracy, report.best ? " (best)" : "",
+                clock_text(report.seconds).c_str());
+  return text;
+}
+
+struct Data {
+  ImageDataset train, validation;
+};
+
+Data load_data(const TrainConfig& config, const std::string& folder) {
+  const ImageDataset all = load_fashion_mnist(folder, Split::train);
+  // The held-out images are the same for every seed, so that runs can be compared.
+  auto [train, validation] = hold_out(all, config.validation, 0);
+  return {std::move(train), std::move(validation)};
+}
+
+int run(TrainFlags flags) {
+  apply_machine_flags(flags);
+  const bool resuming = !flags.resume.empty();
+  const TrainConfig config = resuming ? load_run_config(flags.resume) : chosen_config(flags);
+  std::string folder = resuming ? flags.resume : flags.run_dir;
+  if (folder.empty()) folder = default_run_dir(config);
+  Data data = load_data(config, flags.data);
+  if (!resuming) create_run_folder(folder, config);
+
+  Trainer trainer(config, std::move(data.train), std::move(data.validation), folder);
+  if (resuming) trainer.resume();
+  MetricsFile metrics(folder, trainer.step());
+  Progress progress(flags.quiet);
+  progress.line("training " + config.model.name + " (" +
+                std::to_string(trainer.model().parameter_count()) + " parameters) in " + folder);
+  const bool finished = trainer.run({
+      .step =
+          [&](const StepReport& report) {
+            metrics.add(report);
+            progress.update(report.step, report.steps, describe(report));
+          },
+      .epoch =
+          [&](const EpochReport& report) {
+            metrics.add(report);
+            progress.line(describe(report));
+          },
+      .interrupted = interrupt_requested,
+  });
+  write_report(folder, config);
+  if (!finished) {
+    progress.line("interrupted; continue with: espalier train --resume " + folder);
+    return interrupted;
+  }
+  std::printf("%s\n", trainer.best_checkpoint().c_str());
+  return done;
+}
+
+}  // namespace
+
+void add_train(CLI::App& app, Body& chosen) {
+  auto flags = std::make_shared<TrainFlags>();
+  CLI::App* verb = app.add_subcommand("train", "Train a model; prints the path of the best one");
+  verb->add_option("model", flags->model, "vit-tiny, vit-fashion or vit-peer")
+      ->capture_default_str();
+  verb->add_option("--config", flags->config, "Settings as JSON, such as a run's config.json");
+  verb->add_option("--set", flags->settings,
+                   "One setting, such as epochs=5 or augmentation.erase=0.25; may be repeated");
+  verb->add_option(
+      "--seed",
+      [flags](const CLI::results_t& values) {
+        flags->settings.push_back("seed=" + values.at(0));
+        return true;
+      },
+      "Seed of weights, shuffles and augmentation");
+  CLI::Option* run_dir = verb->add_option("--run-dir", flags->run_dir, "Folder for the run");
+  verb->add_option("--resume", flags->resume, "Continue the run in this folder")->excludes(run_dir);
+  add_data_flag(*verb, *flags);
+  add_machine_flags(*verb, *flags);
+  verb->callback([flags, &chosen] { chosen = [flags] { return run(*flags); }; });
+}
+
+}  // namespace espalier::app
