@@ -31,11 +31,23 @@ ESPALIER_INLINE u32x16 load_u32(const uint32_t* p) {
 ESPALIER_INLINE void store(uint32_t* p, const u32x16& v) {
   for (int i = 0; i < registers; ++i) v.part[i].store_unaligned(p + i * hardware_lanes);
 }
-// The low byte of each lane.
+// Each lane as a byte; lanes must be below 256.
 ESPALIER_INLINE void store_bytes(uint8_t* p, const u32x16& v) {
-  alignas(64) uint32_t lane[logical_lanes];
-  store(lane, v);
-  for (int i = 0; i < logical_lanes; ++i) p[i] = static_cast<uint8_t>(lane[i]);
+#if defined(__AVX512F__)
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(v.part[0]));
+#elif defined(__AVX2__)
+  const __m256i pairs = _mm256_packus_epi32(v.part[0], v.part[1]);  // in halves of 128 bits
+  const __m256i words = _mm256_permute4x64_epi64(pairs, 0xd8);
+  _mm_storeu_si128(
+      reinterpret_cast<__m128i*>(p),
+      _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1)));
+#else
+  const uint16x8_t low =
+      vuzp1q_u16(vreinterpretq_u16_u32(v.part[0]), vreinterpretq_u16_u32(v.part[1]));
+  const uint16x8_t high =
+      vuzp1q_u16(vreinterpretq_u16_u32(v.part[2]), vreinterpretq_u16_u32(v.part[3]));
+  vst1q_u8(p, vuzp1q_u8(vreinterpretq_u8_u16(low), vreinterpretq_u8_u16(high)));
+#endif
 }
 
 ESPALIER_INLINE u32x16 operator+(const u32x16& a, const u32x16& b) {
@@ -67,8 +79,19 @@ ESPALIER_INLINE u32x16 shift_right_signed(const u32x16& a, int bits) {
 
 // 1 in each lane that is >= bound as an unsigned number, else 0.
 ESPALIER_INLINE u32x16 at_least(const u32x16& a, uint32_t bound) {
-  const auto one = [bound](u32 x) { return xsimd::select(x >= u32(bound), u32(1u), u32(0u)); };
-  return each_u32(one, a);
+  u32x16 out;
+  for (int i = 0; i < registers; ++i) {
+#if defined(__AVX512F__)
+    const __m512i x = a.part[i], least = _mm512_set1_epi32(static_cast<int>(bound));
+    out.part[i] = _mm512_maskz_set1_epi32(_mm512_cmp_epu32_mask(x, least, _MM_CMPINT_NLT), 1);
+#elif defined(__AVX2__)
+    const __m256i x = a.part[i], least = _mm256_set1_epi32(static_cast<int>(bound));
+    out.part[i] = _mm256_srli_epi32(_mm256_cmpeq_epi32(_mm256_max_epu32(x, least), x), 31);
+#else
+    out.part[i] = vshrq_n_u32(vcgeq_u32(a.part[i], vdupq_n_u32(bound)), 31);
+#endif
+  }
+  return out;
 }
 
 ESPALIER_INLINE f32x16 bits_to_float(const u32x16& a) {

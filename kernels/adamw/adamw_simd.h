@@ -14,7 +14,7 @@ void adamw(const AdamWStep<float>& step, const float* gradient, float* parameter
   const f32x16 minus_step = broadcast(-step.step_size), epsilon = broadcast(step.epsilon);
   const f32x16 inverse_root_bias2 = broadcast(step.inverse_root_bias2);
   const f32x16 weight = broadcast(step.average_weight);
-  blocks(count, [&](int64_t i, int n) {
+  blocks(count, [&](int64_t i, int n) ESPALIER_INLINE_LAMBDA {
     const f32x16 g = load(gradient + i, n) * scale;
     const f32x16 m0 = load(first_moment + i, n);
     const f32x16 m = fma(beta1_complement, g - m0, m0);

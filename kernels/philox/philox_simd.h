@@ -94,20 +94,21 @@ ESPALIER_INLINE CosSin cos_sin(const u32x16& w) {
 }
 
 void philox_u32(PhiloxKey key, uint64_t offset, uint32_t* out, int64_t count) noexcept {
-  for_each_group(key, offset, out, count, [](const Words& words, uint32_t* to) {
-    for (int i = 0; i < 4; ++i) store(to + 16 * i, words.word[i]);
-  });
+  for_each_group(key, offset, out, count,
+                 [](const Words& words, uint32_t* to) ESPALIER_INLINE_LAMBDA {
+                   for (int i = 0; i < 4; ++i) store(to + 16 * i, words.word[i]);
+                 });
 }
 
 void philox_uniform(PhiloxKey key, uint64_t offset, float* out, int64_t count) noexcept {
-  for_each_group(key, offset, out, count, [](const Words& words, float* to) {
+  for_each_group(key, offset, out, count, [](const Words& words, float* to) ESPALIER_INLINE_LAMBDA {
     for (int i = 0; i < 4; ++i)
       store(to + 16 * i, signed_to_float(words.word[i] >> 8) * broadcast(0x1p-24f));
   });
 }
 
 void philox_normal(PhiloxKey key, uint64_t offset, float* out, int64_t count) noexcept {
-  for_each_group(key, offset, out, count, [](const Words& words, float* to) {
+  for_each_group(key, offset, out, count, [](const Words& words, float* to) ESPALIER_INLINE_LAMBDA {
     for (int i = 0; i < 4; i += 2) {
       const f32x16 u =
           fma(unsigned_to_float(words.word[i]), broadcast(0x1p-32f), broadcast(0x1p-33f));
@@ -121,9 +122,11 @@ void philox_normal(PhiloxKey key, uint64_t offset, float* out, int64_t count) no
 
 void philox_keep(PhiloxKey key, uint64_t offset, uint32_t threshold, uint8_t* out,
                  int64_t count) noexcept {
-  for_each_group(key, offset, out, count, [threshold](const Words& words, uint8_t* to) {
-    for (int i = 0; i < 4; ++i) store_bytes(to + 16 * i, at_least(words.word[i], threshold));
-  });
+  for_each_group(key, offset, out, count,
+                 [threshold](const Words& words, uint8_t* to) ESPALIER_INLINE_LAMBDA {
+                   for (int i = 0; i < 4; ++i)
+                     store_bytes(to + 16 * i, at_least(words.word[i], threshold));
+                 });
 }
 
 }  // namespace espalier::ESPALIER_ISA

@@ -11,7 +11,7 @@ void sgd(const SgdStep<float>& step, const float* gradient, float* parameter, fl
   const f32x16 scale = broadcast(step.gradient_scale), l2 = broadcast(step.l2);
   const f32x16 decay = broadcast(step.decay), momentum = broadcast(step.momentum);
   const f32x16 minus_lr = broadcast(-step.lr), weight = broadcast(step.average_weight);
-  blocks(count, [&](int64_t i, int n) {
+  blocks(count, [&](int64_t i, int n) ESPALIER_INLINE_LAMBDA {
     const f32x16 p0 = load(parameter + i, n);
     const f32x16 g = fma(scale, load(gradient + i, n), l2 * p0);
     f32x16 direction = g;
