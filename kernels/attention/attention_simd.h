@@ -17,6 +17,7 @@ constexpr int64_t block = 64;       // queries that backward takes at a time
 constexpr int group_registers = 4;  // registers of columns in the widest tile
 constexpr int64_t group = group_registers * hardware_lanes;
 constexpr float log2_e = 1.44269504f;
+constexpr float lowest = -std::numeric_limits<float>::infinity();
 
 // The operand read one value at a time: value (m, k) is at[m * row + k * step].
 struct Broadcast {
@@ -207,7 +208,7 @@ void attention_forward(const AttentionShape<float>& shape, const float* q, const
               [&](int64_t) { return to_base_2; });
     f32 largest[C], sum[C];
     ESPALIER_UNROLL for (int c = 0; c < C; ++c) {
-      largest[c] = f32(-std::numeric_limits<float>::infinity());
+      largest[c] = f32(lowest);
       sum[c] = f32(0.0f);
     }
     product<C>(tokens, {k, stride, 1}, {q_t, group}, head_dim, from_zero,
