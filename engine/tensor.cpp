@@ -1,5 +1,6 @@
 #include "engine/tensor.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "engine/autograd.h"
@@ -109,6 +110,10 @@ std::vector<double> Tensor::to_vector() const {
 void Tensor::fill_(double value) const {
   visit_arithmetic("fill_", dtype(), [&]<class T>(T*) {
     T* p = data<T>();
+    if (is_contiguous()) {
+      std::fill_n(p, numel(), static_cast<T>(value));
+      return;
+    }
     for_each_element(shape(), strides(), strides(),
                      [&](int64_t i, int64_t) { p[i] = static_cast<T>(value); });
   });

@@ -50,11 +50,11 @@ ESPALIER_INLINE void pool_window(const float* x, float* y, uint8_t* argmax, int6
   });
 }
 
-// One input pixel; dy and argmax point at the image's outputs.
+// One input pixel, covered by windows `rows` x `columns` of an output that is out_width wide; dy
+// and argmax point at the image's outputs.
 ESPALIER_INLINE void gather_pixel(const float* dy, const uint8_t* argmax, float* dx, int64_t h,
-                                  int64_t w, const MaxPool2dShape& s) {
-  const int64_t out_width = s.out_width();
-  const Range rows = windows_over(h, s.out_height(), s), columns = windows_over(w, out_width, s);
+                                  int64_t w, const Range& rows, const Range& columns,
+                                  int64_t out_width, const MaxPool2dShape& s) {
   blocks(s.channels, [&](int64_t c, int n) ESPALIER_INLINE_LAMBDA {
     f32x16 sum = broadcast(0.0f);
     for (int64_t i = rows.first; i < rows.last; ++i)
@@ -83,9 +83,13 @@ void max_pool2d_forward(const float* x, float* y, uint8_t* argmax, int64_t image
 
 void max_pool2d_backward(const float* dy, const uint8_t* argmax, float* dx, int64_t images,
                          const MaxPool2dShape& s) noexcept {
-  for (int64_t b = 0; b < images; ++b, dy += s.out_size(), argmax += s.out_size())
-    for (int64_t h = 0; h < s.height; ++h)
-      for (int64_t w = 0; w < s.width; ++w, dx += s.channels) gather_pixel(dy, argmax, dx, h, w, s);
+  const int64_t out_height = s.out_height(), out_width = s.out_width(), out_size = s.out_size();
+  for (int64_t b = 0; b < images; ++b, dy += out_size, argmax += out_size)
+    for (int64_t h = 0; h < s.height; ++h) {
+      const Range rows = windows_over(h, out_height, s);
+      for (int64_t w = 0; w < s.width; ++w, dx += s.channels)
+        gather_pixel(dy, argmax, dx, h, w, rows, windows_over(w, out_width, s), out_width, s);
+    }
 }
 
 }  // namespace espalier::ESPALIER_ISA
