@@ -19,6 +19,10 @@ bool shows(const Chart& chart, const Series& s, size_t i) {
   return shows(s.x[i], chart.x) && shows(s.y[i], chart.y);
 }
 
+Colour colour_of(const Chart& chart, size_t index) {
+  return chart.series[index].colour.value_or(series_colour(index));
+}
+
 Interval data_range(const Chart& chart, const std::vector<double> Series::*values) {
   Interval range = {INFINITY, -INFINITY};
   for (const Series& s : chart.series)
@@ -43,7 +47,7 @@ std::vector<LegendEntry> legend(const Chart& chart) {
   std::vector<LegendEntry> out;
   for (size_t i = 0; i < chart.series.size(); ++i) {
     const Series& s = chart.series[i];
-    out.push_back({s.name, series_colour(i), s.points ? series_marker(i) : Marker::none, s.line,
+    out.push_back({s.name, colour_of(chart, i), s.points ? series_marker(i) : Marker::none, s.line,
                    s.dashed ? dash_length : 0});
   }
   return out;
@@ -78,7 +82,7 @@ void draw_line(Canvas& canvas, const Chart& chart, const Frame& frame, size_t in
   const Series& s = chart.series[index];
   std::vector<Point> run;
   const auto flush = [&] {
-    canvas.polyline(run, line_width, series_colour(index), s.dashed ? dash_length : 0);
+    canvas.polyline(run, line_width, colour_of(chart, index), s.dashed ? dash_length : 0);
     run.clear();
   };
   for (size_t i = 0; i < s.x.size(); ++i)
@@ -155,7 +159,7 @@ Canvas draw(const Chart& chart) {
     if (s.line) draw_line(canvas, chart, frame, i);
     for (size_t j = 0; s.points && j < s.x.size(); ++j)
       if (shows(chart, s, j))
-        canvas.marker(series_marker(i), frame.at(s, j), marker_radius, series_colour(i));
+        canvas.marker(series_marker(i), frame.at(s, j), marker_radius, colour_of(chart, i));
   }
   draw_point_labels(canvas, chart, frame);
   return canvas;

@@ -25,7 +25,9 @@ void draw_swatch(Canvas& canvas, const LegendEntry& entry, double x, double y) {
 
 Colour series_colour(size_t index) { return palette[index % std::size(palette)]; }
 
-Marker series_marker(size_t index) { return markers[index % std::size(markers)]; }
+Marker series_marker(size_t index) {
+  return markers[(index + index / std::size(palette)) % std::size(markers)];
+}
 
 double draw_heading(Canvas& canvas, const std::string& title,
                     const std::vector<LegendEntry>& legend) {

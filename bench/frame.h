@@ -17,7 +17,7 @@ constexpr Colour ink{34, 34, 34}, grid_colour{224, 224, 224}, axis_colour{110, 1
 // Eight colours that stay apart for colour-blind readers (Okabe and Ito, 2008; without yellow,
 // which is too pale for lines on white), repeating.
 Colour series_colour(size_t index);
-// Each repeat of the palette has another marker, so that series differ without colour too.
+// Neighbours differ in marker too, and so does each repeat of a colour.
 Marker series_marker(size_t index);
 
 struct LegendEntry {

@@ -33,15 +33,17 @@ struct Entry {
 std::function<void()> runner(const KernelCase& c, const Entry& entry) {
   const auto& run = entry.contender->run;
   const int64_t pieces = c.pieces, grain = c.grain;
-  if (entry.threads == 1) return [&run, pieces] { run(0, pieces); };
+  const bool whole = entry.threads == 1 || entry.contender->kind == Contender::Kind::pool;
+  if (whole) return [&run, pieces] { run(0, pieces); };
   return [&run, pieces, grain] { parallel_for(pieces, grain, run); };
 }
 
-// Every contender on one thread; the best row and the best baseline on all threads
-// too.
+// Every contender on one thread, or on the pool where it uses that by itself; the best row and the
+// best baseline on all threads too.
 std::vector<Entry> entries(const KernelCase& c) {
   std::vector<Entry> out;
-  for (const Contender& contender : c.contenders) out.push_back({&contender, 1});
+  for (const Contender& contender : c.contenders)
+    out.push_back({&contender, contender.kind == Contender::Kind::pool ? num_threads() : 1});
   if (num_threads() == 1) return out;
   for (const auto kind : {Contender::Kind::row, Contender::Kind::baseline}) {
     const auto end = out.end();

@@ -4,6 +4,7 @@
 // left out, and a line is broken there. Arguments whose lengths disagree are refused.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,7 @@ struct Series {
   std::vector<double> x = {}, y = {};
   bool line = true, points = false, dashed = false;
   std::vector<std::string> labels = {};  // one a point, or none
+  std::optional<Colour> colour = {};     // in place of the palette's
 };
 
 // Lines and scatters: several series over two axes.

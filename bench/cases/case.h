@@ -67,6 +67,7 @@ struct Contender {
   enum class Kind {
     row,       // of the table
     whole,     // cannot be split over threads
+    pool,      // an operation that splits itself over the pool
     baseline,  // what the rows are compared with
   } kind = Kind::row;
 };

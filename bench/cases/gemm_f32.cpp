@@ -2,6 +2,7 @@
 
 #include "bench/cases/case.h"
 #include "bench/cases/eigen_gemm.h"
+#include "engine/gemm.h"
 #include "engine/parallel.h"
 
 namespace espalier::bench {
@@ -78,6 +79,18 @@ auto packing_run(const std::shared_ptr<Data>& d, const GemmKernel<float>& row) {
   };
 }
 
+// What linear and matmul call: packs B, and splits itself over the pool.
+auto engine_run(const std::shared_ptr<Data>& d) {
+  return [d](int64_t, int64_t) {
+    MatrixProduct<float> p;
+    p.M = d->M, p.N = d->N, p.K = d->K;
+    p.A = d->A.data(), p.a_row_stride = d->K, p.a_k_stride = 1;
+    p.B = d->B.data(), p.b_k_stride = d->N, p.b_n_stride = 1;
+    p.C = d->C.data(), p.c_row_stride = d->N;
+    multiply(p);
+  };
+}
+
 auto eigen_run(const std::shared_ptr<Data>& d, EigenGemm* eigen_gemm) {
   return [d, eigen_gemm](int64_t begin, int64_t end) {
     eigen_gemm(end - begin, d->N, d->K, d->A.data() + begin * d->K, d->B.data(),
@@ -97,6 +110,7 @@ KernelCase gemm(int64_t M, int64_t K, int64_t N) {
   const auto& best = best_row(gemm_kernels<float>());
   out.contenders.push_back({std::string(isa_name(best.isa)) + " + pack", best.isa,
                             packing_run(d, best), Contender::Kind::whole});
+  out.contenders.push_back({"engine", best.isa, engine_run(d), Contender::Kind::pool});
   const std::vector<KernelRow<EigenGemm>> eigen = {ESPALIER_ISA_ROWS(eigen_gemm)};
   for (const auto& row : eigen)
     if (isa_allowed(row.isa))
