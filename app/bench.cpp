@@ -2,7 +2,10 @@
 #include <cstdio>
 
 #include "app/command.h"
+#include "bench/hardware.h"
 #include "bench/kernels.h"
+#include "bench/png.h"
+#include "bench/roofline.h"
 #include "bench/training_step.h"
 #include "engine/io/json.h"
 #include "engine/parallel.h"
@@ -11,9 +14,11 @@ namespace espalier::app {
 namespace {
 
 struct BenchFlags : CommonFlags {
-  std::string filter;
+  std::string filter, roofline;
   bool list = false;
 };
+
+struct HardwareFlags : CommonFlags {};
 
 struct StepFlags : CommonFlags {
   std::string model = "vit-peer";
@@ -96,10 +101,10 @@ int run(const BenchFlags& flags) {
   }
   std::vector<bench::KernelResult> results;
   bool wrong = false;
-  if (!flags.json) std::printf("%s\n", bench::kernel_table_heading().c_str());
+  if (!flags.json) std::printf("%s", bench::kernel_table_heading().c_str());
   bench::run_kernel_benchmarks({.filter = flags.filter}, [&](const bench::KernelResult& result) {
     wrong |= !result.verified();
-    if (!flags.json) std::printf("%s\n", bench::kernel_table_line(result).c_str());
+    if (!flags.json) std::printf("%s", bench::kernel_table_line(result).c_str());
     std::fflush(stdout);
     results.push_back(result);
   });
@@ -109,9 +114,28 @@ int run(const BenchFlags& flags) {
                  flags.filter.c_str());
     return usage;
   }
+  if (!flags.roofline.empty())
+    bench::save_png(draw(bench::roofline(bench::measure_hardware(), results)), flags.roofline);
   if (wrong)
     std::fprintf(stderr, "espalier: a row disagrees with its reference and was not timed\n");
   return wrong ? failure : done;
+}
+
+int run_hardware(const HardwareFlags& flags) {
+  apply_machine_flags(flags);
+  const bench::HardwareProfile profile = bench::measure_hardware();
+  std::printf("%s\n", flags.json ? bench::hardware_json(profile).c_str()
+                                 : bench::hardware_table(profile).c_str());
+  return done;
+}
+
+void add_hardware(CLI::App& verb, Body& chosen) {
+  auto flags = std::make_shared<HardwareFlags>();
+  CLI::App* hardware =
+      verb.add_subcommand("hardware", "This machine's clock, peak arithmetic and copy bandwidth");
+  add_json_flag(*hardware, *flags);
+  add_machine_flags(*hardware, *flags);
+  hardware->callback([flags, &chosen] { chosen = [flags] { return run_hardware(*flags); }; });
 }
 
 }  // namespace
@@ -121,9 +145,11 @@ void add_bench(CLI::App& app, Body& chosen) {
   CLI::App* verb = app.add_subcommand("bench", "Verify, then time");
   verb->require_subcommand(1);
   add_step(*verb, chosen);
+  add_hardware(*verb, chosen);
   CLI::App* kernels = verb->add_subcommand(
       "kernels", "Every kernel row against its reference and this machine's peak");
   kernels->add_option("filter", flags->filter, "Only cases whose name contains this");
+  kernels->add_option("--roofline", flags->roofline, "Also draw the results into this PNG file");
   kernels->add_flag("--list", flags->list, "Print the names of the cases");
   add_json_flag(*kernels, *flags);
   add_machine_flags(*kernels, *flags);

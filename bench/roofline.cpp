@@ -60,12 +60,13 @@ Chart roofline(const HardwareProfile& profile, const std::vector<KernelResult>& 
     series.x.push_back(x);
     series.y.push_back(1e-9 * result.work.flops /
                        summarise(result.timing.seconds(result.threads)).median);
-    low = std::min(low, x / 4);
+    low = std::min(low, x / 2);
     high = std::max(high, x * 2);
   }
   for (const CopyRate& copy : profile.copies)
     if (copy.threads == 1) kernels.push_back(roof(copy, peak->gflops, low, high));
   chart.series = kernels;
+  chart.x.low = low / 3;  // room for the roofs' names
   return chart;
 }
 
