@@ -32,6 +32,13 @@ unsigned long long enabled_state() noexcept {
   return (static_cast<unsigned long long>(high) << 32) | low;
 }
 
+// With the meson option emulate_avx512 the avx512 rows are pairs of AVX2 instructions.
+#ifdef ESPALIER_EMULATE_AVX512
+constexpr Isa best_on_ymm = Isa::avx512;
+#else
+constexpr Isa best_on_ymm = Isa::avx2;
+#endif
+
 // Intel SDM vol. 1, 15.2: the feature bits count only once the OS saves the registers they use.
 Isa detect() noexcept {
   unsigned a = 0, b = 0, c = 0, d = 0;
@@ -44,7 +51,7 @@ Isa detect() noexcept {
   if (!(b & bit(5))) return Isa::scalar;
   const unsigned f_dq_cd_bw_vl = bit(16) | bit(17) | bit(28) | bit(30) | bit(31);
   if ((state & zmm) == zmm && (b & f_dq_cd_bw_vl) == f_dq_cd_bw_vl) return Isa::avx512;
-  return Isa::avx2;
+  return best_on_ymm;
 }
 #elif defined(__aarch64__)
 Isa detect() noexcept { return Isa::neon; }  // Advanced SIMD is part of the AArch64 base

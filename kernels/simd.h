@@ -11,6 +11,8 @@
 
 #include <cstdint>
 
+#include "kernels/rows.h"
+
 #define ESPALIER_CONCAT_(a, b) a##b
 #define ESPALIER_CONCAT(a, b) ESPALIER_CONCAT_(a, b)
 #define xsimd ESPALIER_CONCAT(xsimd_, ESPALIER_ISA)
@@ -20,7 +22,6 @@
 #include <immintrin.h>
 #endif
 
-#define ESPALIER_INLINE inline __attribute__((always_inline))
 // For lambdas, after the parameters: [&](int64_t i, int n) ESPALIER_INLINE_LAMBDA { ... }
 #define ESPALIER_INLINE_LAMBDA __attribute__((always_inline))
 

@@ -87,7 +87,8 @@ ESPALIER_INLINE f32 exp2_nonpositive(f32 x) {
 // x = m 2^e with m in [sqrt(1/2), sqrt(2)), then the Cephes logf polynomial (S. Moshier, 1989).
 ESPALIER_INLINE f32x16 log(const f32x16& x) {
   constexpr float infinity = std::numeric_limits<float>::infinity();
-  const mask16 denormal = x < broadcast(std::numeric_limits<float>::min());
+  constexpr float least_normal = std::numeric_limits<float>::min();
+  const mask16 denormal = x < broadcast(least_normal);
   const f32x16 normal = select(denormal, x * broadcast(8388608.0f), x);
   f32x16 e, m;
   for (int i = 0; i < registers; ++i) {
@@ -111,7 +112,8 @@ ESPALIER_INLINE f32x16 log(const f32x16& x) {
   p = fma(z, broadcast(-0.5f), p);
   f32x16 y = fma(e, broadcast(0.693359375f), f + p);
   y = select(x > broadcast(0.0f), y, broadcast(-infinity));
-  y = select(x < broadcast(0.0f), broadcast(std::numeric_limits<float>::quiet_NaN()), y);
+  constexpr float nan = std::numeric_limits<float>::quiet_NaN();
+  y = select(x < broadcast(0.0f), broadcast(nan), y);
   return select(x < broadcast(infinity), y, x);
 }
 

@@ -4,6 +4,19 @@
 #include "engine/io/safetensors.h"
 
 namespace espalier {
+namespace {
+
+// Before memory for a model is taken: the file must hold the numbers that its configuration needs.
+void check_size(const NamedTensors& weights, const ViTConfig& config, const std::string& path) {
+  int64_t held = 0;
+  for (const auto& [name, tensor] : weights) held += tensor.numel();
+  if (held != config.parameter_count())
+    file_error(path, "holds " + std::to_string(held) + " parameters; its configuration needs " +
+                         std::to_string(config.parameter_count()));
+}
+
+}  // namespace
+
 void save_model(const std::string& path, const VisionTransformer& model,
                 const std::map<std::string, std::string>& notes) {
   std::map<std::string, std::string> metadata = notes;
@@ -18,11 +31,13 @@ LoadedModel load_model(const std::string& path) {
   if (kind == file.metadata.end() || config == file.metadata.end())
     file_error(path, "holds tensors but no Espalier model (its metadata lacks " +
                          std::string(config_key) + ")");
+  const ViTConfig stored = vit_config_from_json(config->second, path);
+  const NamedTensors weights = file.under(kind->second == "checkpoint" ? "optimizer.average." : "");
+  check_size(weights, stored, path);
   Generator unused;
-  auto model =
-      std::make_unique<VisionTransformer>(vit_config_from_json(config->second, path), unused);
+  auto model = std::make_unique<VisionTransformer>(stored, unused);
   try {
-    model->load_state_dict(file.under(kind->second == "checkpoint" ? "optimizer.average." : ""));
+    model->load_state_dict(weights);
   } catch (const Error& error) {
     file_error(path, error.what());
   }

@@ -28,6 +28,7 @@ struct ViTConfig {
 
   int64_t grid() const;    // tokens along one side
   int64_t tokens() const;  // the class token included
+  int64_t parameter_count() const;
 };
 
 // Throws an argument error that names the first field that makes no model.

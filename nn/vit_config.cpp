@@ -69,6 +69,25 @@ int64_t ViTConfig::grid() const {
 
 int64_t ViTConfig::tokens() const { return grid() * grid() + (pooling == "class" ? 1 : 0); }
 
+int64_t ViTConfig::parameter_count() const {
+  int64_t count = tokens() * width;  // positions
+  if (tokenizer == "patch") {
+    count += (patch_size * patch_size * channels + 1) * width;
+  } else {
+    int64_t in = channels;
+    for (int64_t out : conv_channels) {
+      count += 9 * in * out;
+      in = out;
+    }
+    count += 9 * in * width;
+  }
+  const int64_t attention = 4 * width * (width + 1), mlp = (2 * width + 1) * mlp_hidden + width;
+  const int64_t norms = 4 * width;
+  count += depth * (attention + mlp + norms) + 2 * width;
+  count += pooling == "class" ? width : width + 1;
+  return count + (width + 1) * classes;
+}
+
 void validate(const ViTConfig& c) {
   require_range("image_size", c.image_size, 1, 1024);
   require_range("channels", c.channels, 1, 64);

@@ -4,6 +4,7 @@
 
 #include <fstream>
 
+#include "engine/io/crc32.h"
 #include "engine/io/file.h"
 #include "tests/temporary_folder.h"
 
@@ -18,6 +19,13 @@ NamedTensors sample() {
 }
 
 }  // namespace
+
+TEST_CASE("CRC-32 is the standard's, whole or in parts") {
+  const auto bytes = std::as_bytes(std::span("123456789", 9));
+  CHECK(crc32(0, bytes) == 0xcbf43926);
+  CHECK(crc32(crc32(0, bytes.first(4)), bytes.subspan(4)) == 0xcbf43926);
+  CHECK(crc32(0, {}) == 0);
+}
 
 TEST_CASE("safetensors round trip keeps tensors, order and metadata") {
   const TemporaryFolder folder;

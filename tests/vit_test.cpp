@@ -35,6 +35,15 @@ TEST_CASE("the built-in models have the parameters that they are known by") {
   CHECK_THROWS_AS(named_config("vit-huge"), Error);
 }
 
+TEST_CASE("a configuration knows how many parameters its model has") {
+  Generator generator(1);
+  for (const char* tokenizer : {"patch", "conv"})
+    for (const char* pooling : {"class", "sequence"}) {
+      const ViTConfig config = small_config(tokenizer, pooling);
+      CHECK(config.parameter_count() == VisionTransformer(config, generator).parameter_count());
+    }
+}
+
 TEST_CASE("every parameter of a model receives the gradient that finite differences find") {
   for (const char* tokenizer : {"patch", "conv"})
     for (const char* pooling : {"class", "sequence"}) {

@@ -1,11 +1,12 @@
 #include "engine/io/safetensors.h"
 
-#include <zlib.h>
-
 #include <algorithm>
+#include <cstdio>
 #include <cstring>
+#include <string_view>
 
 #include "engine/error.h"
+#include "engine/io/crc32.h"
 #include "engine/io/file.h"
 #include "engine/io/json.h"
 
@@ -17,7 +18,7 @@ constexpr size_t max_header = size_t{100} << 20;  // the reference implementatio
 constexpr size_t max_elements = size_t{1} << 48;  // keeps every product below 2^63
 constexpr const char* checksum_key = "espalier.checksum";
 constexpr const char* format_key = "espalier.format";  // present in every file of ours
-constexpr const char* unset_checksum = "00000000";
+constexpr std::string_view unset_checksum = "00000000";
 
 constexpr struct {
   DType dtype;
@@ -33,10 +34,6 @@ struct Entry {
   Shape shape;
   size_t begin, end;  // bytes after the header
 };
-
-uint32_t crc(uint32_t start, const std::byte* data, size_t size) {
-  return static_cast<uint32_t>(crc32_z(start, reinterpret_cast<const Bytef*>(data), size));
-}
 
 std::string hex(uint32_t value) {
   char text[9];
@@ -119,10 +116,10 @@ void check_layout(std::vector<Entry>& entries, size_t data_size, const std::stri
 }
 
 // The CRC-32 of the whole file with the checksum's own digits as zeros.
-uint32_t file_checksum(const std::byte* data, size_t size, size_t digits_at) {
-  uint32_t sum = crc(0, data, digits_at);
-  sum = crc(sum, reinterpret_cast<const std::byte*>(unset_checksum), 8);
-  return crc(sum, data + digits_at + 8, size - digits_at - 8);
+uint32_t file_checksum(std::span<const std::byte> file, size_t digits_at) {
+  uint32_t sum = crc32(0, file.first(digits_at));
+  sum = crc32(sum, std::as_bytes(std::span(unset_checksum)));
+  return crc32(sum, file.subspan(digits_at + unset_checksum.size()));
 }
 
 void check_checksum(const MappedFile& file, size_t header, const TensorFile& contents,
@@ -140,7 +137,7 @@ void check_checksum(const MappedFile& file, size_t header, const TensorFile& con
   if (at == std::string_view::npos || at + field.size() + 8 > text.size() ||
       stored->second.size() != 8)
     file_error(path, "damaged: the checksum cannot be read");
-  const std::string actual = hex(file_checksum(file.data(), file.size(), at + field.size()));
+  const std::string actual = hex(file_checksum(file.bytes(), at + field.size()));
   if (actual != stored->second)
     file_error(path, "damaged: checksum " + actual + ", the file says " + stored->second);
 }
@@ -235,7 +232,7 @@ void save_safetensors(const std::string& path, const NamedTensors& tensors,
     parts.emplace_back(tensor.bytes(),
                        static_cast<size_t>(tensor.numel()) * dtype_size(tensor.dtype()));
   uint32_t sum = 0;
-  for (const auto& part : parts) sum = crc(sum, part.data(), part.size());
+  for (const auto& part : parts) sum = crc32(sum, part);
   const std::string field = std::string("\"") + checksum_key + "\":\"";
   text.replace(text.find(field) + field.size(), 8, hex(sum));
   write_atomically(path, parts);

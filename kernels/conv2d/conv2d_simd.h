@@ -3,7 +3,7 @@
 #pragma once
 
 #include "kernels/conv2d/conv2d.h"
-#include "kernels/gemm_f32/gemm_f32_tile.h"
+#include "kernels/gemm_f32/gemm_f32_tile_simd.h"
 
 namespace espalier::ESPALIER_ISA {
 

@@ -5,7 +5,7 @@
 // place too: copying its tiles first was measured and gained nothing.
 #pragma once
 
-#include "kernels/gemm_f32/gemm_f32_tile.h"
+#include "kernels/gemm_f32/gemm_f32_tile_simd.h"
 
 namespace espalier::ESPALIER_ISA {
 

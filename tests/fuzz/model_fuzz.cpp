@@ -1,0 +1,4 @@
+#include "nn/model_file.h"
+#include "tests/fuzz/fuzz.h"
+
+ESPALIER_FUZZ(espalier::load_model(path))

@@ -1,0 +1,312 @@
+// Files made to hurt: every reader loads them or refuses with a one-line file error, in memory
+// bounded by the file's size.
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <random>
+
+#include "bench/png.h"
+#include "engine/error.h"
+#include "engine/io/file.h"
+#include "engine/io/image.h"
+#include "engine/io/json.h"
+#include "engine/io/safetensors.h"
+#include "nn/data/idx.h"
+#include "nn/model_file.h"
+#include "nn/train_config.h"
+#include "tests/temporary_folder.h"
+
+namespace espalier::test {
+namespace {
+
+struct Format {
+  const char* name;
+  std::string sample;  // a good file
+  std::function<void(const std::string& path)> read;
+  size_t unread_tail = 0;  // bytes at the end that a good file may lose
+};
+
+void put(const std::string& path, const std::string& bytes) {
+  std::ofstream(path, std::ios::binary) << bytes;
+}
+
+std::string little_endian(uint64_t value) {
+  std::string bytes;
+  for (int i = 0; i < 8; ++i) bytes += static_cast<char>(value >> (8 * i) & 0xff);
+  return bytes;
+}
+
+std::string safetensors(const std::string& header, const std::string& data) {
+  return little_endian(header.size()) + header + data;
+}
+
+// A file by another program, which has no checksum to fail first.
+const std::string foreign_safetensors =
+    safetensors(R"({"__metadata__":{"format":"pt"},)"
+                R"("a":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},)"
+                R"("b":{"dtype":"U8","shape":[5],"data_offsets":[24,29]}})",
+                std::string(29, 'x'));
+
+std::string own_safetensors() {
+  const TemporaryFolder folder;
+  save_safetensors(folder.file("a"), {{"weight", Tensor::of<float>({1, 2, 3, 4}, {2, 2})}},
+                   {{"note", "\"quoted\""}});
+  return read_text(folder.file("a"));
+}
+
+// The file of a model as small as they come.
+std::string model_file() {
+  const TemporaryFolder folder;
+  const ViTConfig config{.image_size = 4,
+                         .classes = 2,
+                         .conv_channels = {1},
+                         .width = 2,
+                         .depth = 1,
+                         .heads = 1,
+                         .mlp_hidden = 1};
+  Generator generator(1);
+  save_model(folder.file("a"), VisionTransformer(config, generator));
+  return read_text(folder.file("a"));
+}
+
+// Fashion-MNIST's layout: u8 [2, 3], plain and as gzip -n wrote it.
+const std::string idx("\0\0\x08\x02\0\0\0\x02\0\0\0\x03\x01\x02\x03\x04\x05\x06", 18);
+const std::string gzipped_idx(
+    "\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\x63\x60\xe0\x60\x62\x60"
+    "\x60\x00\x61\x66\x46\x26\x66\x16\x56\x36\x00\x48\x94\x3e\xe5\x12"
+    "\x00\x00\x00",
+    35);
+
+std::string png() {
+  const std::vector<uint8_t> bytes = bench::encode_png(bench::Canvas(5, 4));
+  return {bytes.begin(), bytes.end()};
+}
+
+void read_tensors(const std::string& path) { load_safetensors(path); }
+void read_json(const std::string& path) { parse_json(read_text(path), path); }
+void read_config(const std::string& path) { train_config_from_json(read_text(path), path); }
+
+const std::vector<Format>& formats() {
+  static const std::vector<Format> all = {
+      {"safetensors", foreign_safetensors, read_tensors},
+      {"safetensors of ours", own_safetensors(), read_tensors},
+      {"model", model_file(), load_model},
+      {"JSON", R"({"model": {"width": 64, "rate": 1e-3, "on": true, "t": "\u00e9"}, "l": [1]})",
+       read_json},
+      {"configuration", R"({"seed": 7, "learning_rate": 0.01, "model": {"conv_channels": [32]}})",
+       read_config},
+      {"IDX", idx, load_idx},
+      {"gzipped IDX", gzipped_idx, load_idx},
+      // A checksum that the reader does not look at ends the file.
+      {"PNG", png(), [](const std::string& path) { load_image(path, 4, 4, 1); }, 4},
+  };
+  return all;
+}
+
+// Reads a file; true when it loaded. Anything but a load or a one-line file error that names the
+// file fails the test.
+bool survives(const Format& format, const std::string& path, size_t size) {
+  release_cached_memory();
+  reset_peak_memory();
+  const size_t before = memory_stats().in_use;
+  bool loaded = false;
+  try {
+    format.read(path);
+    loaded = true;
+  } catch (const Error& error) {
+    const std::string text = error.what();
+    INFO(text);
+    CHECK(error.kind() == ErrorKind::file);
+    CHECK(text.find('\n') == std::string::npos);
+    CHECK(text.find(path) == 0);
+    CHECK(text.size() < 1000);
+  }
+  constexpr size_t slack = 64 << 10;
+  CHECK(memory_stats().peak <= before + 2 * size + slack);
+  return loaded;
+}
+
+bool survives_bytes(const Format& format, const std::string& path, const std::string& bytes) {
+  put(path, bytes);
+  return survives(format, path, bytes.size());
+}
+
+}  // namespace
+
+TEST_CASE("readers survive truncation at every byte and every flipped byte") {
+  const TemporaryFolder folder;
+  const std::string path = folder.file("hostile");
+  for (const Format& format : formats()) {
+    INFO(format.name);
+    CHECK(survives_bytes(format, path, format.sample));
+    for (size_t i = 0; i < format.sample.size(); ++i) {
+      INFO("byte ", i);
+      const bool loaded = survives_bytes(format, path, format.sample.substr(0, i));
+      CHECK((!loaded || i + format.unread_tail >= format.sample.size()));
+      for (const int flip : {0x01, 0x10, 0x80, 0xff}) {
+        std::string bytes = format.sample;
+        bytes[i] = static_cast<char>(bytes[i] ^ flip);
+        survives_bytes(format, path, bytes);
+      }
+    }
+  }
+}
+
+TEST_CASE("readers survive huge numbers, repeats and losses anywhere") {
+  const TemporaryFolder folder;
+  const std::string path = folder.file("hostile");
+  std::mt19937 random(1);
+  const std::string patches[] = {little_endian(uint64_t{1} << 60),
+                                 std::string(8, '\xff'),
+                                 std::string(4, '\x7f'),
+                                 "99999999999999999999",
+                                 "-1",
+                                 "1e400",
+                                 std::string(3, '\0')};
+  for (const Format& format : formats()) {
+    INFO(format.name);
+    const std::string& good = format.sample;
+    for (size_t i = 0; i < good.size(); ++i)
+      for (const std::string& patch : patches) {
+        std::string bytes = good;
+        survives_bytes(format, path, bytes.replace(i, patch.size(), patch));
+      }
+    for (int round = 0; round < 500; ++round) {
+      const size_t from = random() % good.size(), count = random() % 40,
+                   to = random() % good.size();
+      std::string bytes = good;
+      bytes.insert(to, good.substr(from, count));
+      survives_bytes(format, path, bytes);
+      bytes = good;
+      survives_bytes(format, path, bytes.erase(from, count));
+    }
+  }
+}
+
+TEST_CASE("readers refuse what is no regular file, and empty files") {
+  const TemporaryFolder folder;
+  const std::string fifo = folder.file("fifo"), loop = folder.file("loop");
+  REQUIRE(mkfifo(fifo.c_str(), 0600) == 0);
+  std::filesystem::create_symlink(loop, loop);
+  put(folder.file("empty"), "");
+  for (const Format& format : formats())
+    for (const std::string& path :
+         {folder.path(), fifo, loop, folder.file("empty"), folder.file("absent"),
+          std::string("/dev/zero"), folder.file("empty") + "/below", std::string()}) {
+      INFO(format.name, ": ", path);
+      CHECK(!survives(format, path, 0));
+    }
+}
+
+TEST_CASE("JSON nested 10,000 deep is refused, wherever it stands") {
+  const TemporaryFolder folder;
+  const std::string path = folder.file("hostile");
+  std::string objects;
+  for (int i = 0; i < 10'000; ++i) objects += R"({"a":)";
+  for (const std::string& nested :
+       {std::string(10'000, '['), objects, std::string(10'000, '[') + std::string(10'000, ']')}) {
+    const Format json{"JSON", "", read_json}, config{"configuration", "", read_config};
+    const Format tensors{"safetensors", "", read_tensors};
+    CHECK(!survives_bytes(json, path, nested));
+    CHECK(!survives_bytes(config, path, nested));
+    CHECK(!survives_bytes(tensors, path, safetensors(nested, "")));
+    CHECK(!survives_bytes(tensors, path, safetensors(R"({"__metadata__":)" + nested, "")));
+  }
+}
+
+TEST_CASE("safetensors headers that lie are refused") {
+  const TemporaryFolder folder;
+  const std::string path = folder.file("hostile");
+  const Format format{"safetensors", "", read_tensors};
+  for (const uint64_t length :
+       {uint64_t{1} << 60, ~uint64_t{0}, uint64_t{1} << 63, uint64_t{100}}) {
+    INFO("header of ", length);
+    CHECK(!survives_bytes(format, path, little_endian(length) + "{}"));
+  }
+  const auto tensor = [](const std::string& dtype, const std::string& shape,
+                         const std::string& offsets) {
+    return R"("a":{"dtype":)" + dtype + R"(,"shape":)" + shape + R"(,"data_offsets":)" + offsets +
+           "}";
+  };
+  const std::string good = tensor(R"("U8")", "[8]", "[0,8]");
+  const std::string refused[] = {
+      "",
+      "[]",
+      "null",
+      "{",
+      "{" + good,
+      "{" + good + "}}",
+      "{" + good + "," + good + "}",
+      "{" + tensor(R"("U8")", "[8]", "[-8,0]") + "}",
+      "{" + tensor(R"("U8")", "[8]", "[8,0]") + "}",
+      "{" + tensor(R"("U8")", "[8]", "[0,9]") + "}",
+      "{" + tensor(R"("U8")", "[8]", "[8,16]") + "}",
+      "{" + tensor(R"("U8")", "[8]", "[0.0,8.0]") + "}",
+      "{" + tensor(R"("U8")", "[8]", "[0,8,8]") + "}",
+      "{" + tensor(R"("U8")", "[8]", "[0,1e30]") + "}",
+      "{" + tensor(R"("U8")", "[-8]", "[0,8]") + "}",
+      "{" + tensor(R"("U8")", "[-2,-4]", "[0,8]") + "}",
+      "{" + tensor(R"("U8")", "8", "[0,8]") + "}",
+      "{" + tensor(R"("U8")", R"(["8"])", "[0,8]") + "}",
+      "{" + tensor(R"("U8")", "[1,1,1,1,1,1,1,1,8]", "[0,8]") + "}",
+      "{" + tensor(R"("F32")", "[4611686018427387904,4]", "[0,8]") + "}",
+      "{" + tensor(R"("F32")", "[2147483648,2147483648,4]", "[0,8]") + "}",
+      "{" + tensor(R"("F64")", "[2305843009213693953]", "[0,8]") + "}",
+      "{" + tensor(R"("F32")", "[1152921504606846976]", "[0,8]") + "}",
+      "{" + tensor(R"("U8")", "[7]", "[0,7]") + "}",   // a byte that is no tensor's
+      "{" + tensor(R"("F80")", "[8]", "[0,8]") + "}",  // no such type
+      "{" + tensor("8", "[8]", "[0,8]") + "}",
+      R"({"__metadata__":{"a":1},)" + good + "}",
+      R"({"__metadata__":[],)" + good + "}",
+      R"({"a":{"dtype":"U8","shape":[8]}})",
+      // Two tensors over the same bytes.
+      "{" + good + R"(,"b":{"dtype":"U8","shape":[8],"data_offsets":[0,8]}})",
+      R"({"a":{"dtype":"U8","shape":[6],"data_offsets":[0,6]},)"
+      R"("b":{"dtype":"U8","shape":[4],"data_offsets":[4,8]}})",
+      "{\"a\xff\":{\"dtype\":\"U8\",\"shape\":[8],\"data_offsets\":[0,8]}}",
+  };
+  CHECK(survives_bytes(format, path, safetensors("{" + good + "}", "12345678")));
+  for (const std::string& header : refused) {
+    INFO(header);
+    CHECK(!survives_bytes(format, path, safetensors(header, "12345678")));
+  }
+}
+
+// Each carries a checksum that holds, so that nothing but its own claim is wrong.
+TEST_CASE("model files whose configuration asks for more than they hold are refused") {
+  const TemporaryFolder folder;
+  const std::string path = folder.file("hostile");
+  for (const char* config :
+       {R"({"width":8192,"depth":256,"heads":1,"mlp_hidden":65536})", R"({"classes":100000})",
+        R"({"conv_channels":[8192,8192,8192]})", R"({"width":-1})", R"({"width":1e300})",
+        R"({"depth":18446744073709551615})", R"({"width":"wide"})", R"([])", R"({"width":{}})",
+        R"({"image_size":1024,"tokenizer":"patch","patch_size":1})", R"({"tokenizer":""})"}) {
+    INFO(config);
+    save_safetensors(path, {{"a", Tensor::zeros({3})}},
+                     {{kind_key, "model"}, {config_key, config}});
+    const Format model{"model", "", load_model};
+    CHECK(!survives(model, path, std::filesystem::file_size(path)));
+  }
+}
+
+TEST_CASE("IDX headers and pictures that promise too much are refused") {
+  const TemporaryFolder folder;
+  const std::string path = folder.file("hostile");
+  const std::string big(4, '\xff');
+  const Format format{"IDX", "", load_idx};
+  for (const std::string& header :
+       {std::string("\0\0\x08\x01", 4) + big,
+        std::string("\0\0\x08\x04", 4) + big + big + big + big,
+        std::string("\0\0\x08\xff", 4) + big, std::string("\0\0\x08\x00", 4),
+        std::string("\0\0\x0d\x01\0\0\0\x02", 8) + "12345678"})
+    CHECK(!survives_bytes(format, path, header));
+  std::string picture = png();
+  picture.replace(16, 8, std::string("\0\0\x40\0\0\0\x40\0", 8));  // 16384 x 16384
+  CHECK(!survives_bytes(formats().back(), path, picture));
+}
+
+}  // namespace espalier::test
