@@ -84,7 +84,13 @@ TrainConfig train_config_from_json(const std::string& text, const std::string& o
 TrainConfig named_train_config(const std::string& name) {
   TrainConfig config;
   config.model = named_config(name);
-  if (name == "vit-tiny") return config;
+  if (name == "vit-tiny") {
+    config.epochs = 4;
+    config.learning_rate = 2e-3;
+    config.warmup_steps = 200;
+    config.augmentation.shift = 1;
+    return config;
+  }
   config.epochs = 16;
   config.warmup_steps = 800;
   config.augmentation.erase = 0.25;

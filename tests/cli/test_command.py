@@ -1,0 +1,165 @@
+"""The espalier command as a user runs it. ESPALIER names the binary."""
+import hashlib
+import json
+import os
+import random
+import shutil
+import signal
+import struct
+import subprocess
+import tempfile
+import time
+import unittest
+import zlib
+from pathlib import Path
+
+ESPALIER = os.environ.get("ESPALIER", "build/app/espalier")
+QUICK = ["--set", "max_steps=12", "--set", "checkpoint_steps=2", "--set", "validation=200",
+         "--set", "batch_size=64", "-q"]
+
+
+def run(*words, **options):
+    return subprocess.run([ESPALIER, *map(str, words)], capture_output=True, text=True, timeout=300,
+                          **options)
+
+
+def tensors(path):
+    """Every tensor's bytes by name."""
+    data = Path(path).read_bytes()
+    length = struct.unpack("<Q", data[:8])[0]
+    header = json.loads(data[8:8 + length])
+    body = data[8 + length:]
+    return {name: body[slice(*entry["data_offsets"])]
+            for name, entry in header.items() if name != "__metadata__"}
+
+
+def digest(run_folder):
+    """SHA-256 of all parameters of the run's last checkpoint."""
+    state = tensors(f"{run_folder}/checkpoints/last.safetensors")
+    return hashlib.sha256(b"".join(state[name] for name in sorted(state)
+                                   if name.startswith("model."))).hexdigest()
+
+
+def grey_png(path, size=28):
+    """A white square on black."""
+    rows = b"".join(b"\0" + bytes(255 if 7 < x < 20 and 7 < y < 20 else 0 for x in range(size))
+                    for y in range(size))
+    def chunk(kind, body):
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+    Path(path).write_bytes(b"\x89PNG\r\n\x1a\n" +
+                           chunk(b"IHDR", struct.pack(">IIBBBBB", size, size, 8, 0, 0, 0, 0)) +
+                           chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+
+
+class Command(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = Path(tempfile.mkdtemp(prefix="espalier-cli-"))
+        cls.run_dir = cls.folder / "run"
+        trained = run("train", "vit-tiny", "--run-dir", cls.run_dir, *QUICK)
+        assert trained.returncode == 0, trained.stderr
+        cls.model = trained.stdout.strip()
+
+    @classmethod
+    def tearDownClass(cls):
+        shutil.rmtree(cls.folder)
+
+    def expect(self, code, *words, says=""):
+        result = run(*words)
+        self.assertEqual(result.returncode, code, result.stderr)
+        self.assertEqual(len(result.stderr.strip().splitlines()), 1, result.stderr)
+        self.assertIn(says, result.stderr)
+
+    def test_run_folder_is_complete(self):
+        for name in ("config.json", "env.json", "metrics.jsonl", "report.md", "plots/loss.png",
+                     "checkpoints/last.safetensors", "checkpoints/best.safetensors"):
+            self.assertTrue((self.run_dir / name).is_file(), name)
+        lines = [json.loads(line)
+                 for line in (self.run_dir / "metrics.jsonl").read_text().splitlines()]
+        self.assertEqual([line["step"] for line in lines if "loss" in line], list(range(1, 13)))
+
+    def test_eval_agrees_with_its_json_and_its_gate(self):
+        result = run("eval", self.model, "--json", "--picture", self.folder / "confusion.png")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        measured = json.loads(result.stdout)
+        self.assertEqual(measured["samples"], 10_000)
+        self.assertEqual(sum(measured["confusion"]), 10_000)
+        self.assertEqual(sum(measured["confusion"][::11]), measured["correct"])
+        self.assertTrue((self.folder / "confusion.png").is_file())
+        self.expect(4, "eval", self.model, "--min-accuracy", 99, "-q", says="below")
+
+    def test_predict_gives_confidences_that_add_up(self):
+        grey_png(self.folder / "square.png")
+        result = run("predict", self.model, self.folder / "square.png", "--top", 10, "--json",
+                     "--picture", self.folder / "predictions.png")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        predictions = json.loads(result.stdout)[0]["predictions"]
+        self.assertAlmostEqual(sum(p["confidence"] for p in predictions), 1, places=4)
+        self.assertTrue((self.folder / "predictions.png").is_file())
+
+    def test_inspect_lists_every_tensor(self):
+        listed = json.loads(run("inspect", self.model, "--json").stdout)
+        self.assertEqual({t["name"] for t in listed["tensors"]}, set(tensors(self.model)))
+
+    def test_bits_do_not_depend_on_threads(self):
+        for threads in (1, 3, 8):
+            folder = self.folder / f"threads-{threads}"
+            run("train", "vit-tiny", "--run-dir", folder, "-t", threads, *QUICK)
+            self.assertEqual(digest(folder), digest(self.run_dir))
+
+    def test_killed_and_resumed_runs_end_with_the_same_bits(self):
+        folder = self.folder / "killed"
+        command = [ESPALIER, "train", "vit-tiny", "--run-dir", str(folder), *QUICK]
+        chance = random.Random(1)
+        for _ in range(10):
+            with subprocess.Popen(command, stdout=subprocess.DEVNULL,
+                                  stderr=subprocess.DEVNULL) as process:
+                while process.poll() is None and not (folder / "metrics.jsonl").exists():
+                    time.sleep(0.01)
+                time.sleep(chance.uniform(0, 0.4))
+                process.send_signal(signal.SIGKILL)
+            if (folder / "checkpoints/last.safetensors").exists():
+                command = [ESPALIER, "train", "--resume", str(folder), "-q"]
+            else:
+                shutil.rmtree(folder, ignore_errors=True)
+        self.assertEqual(run(*command[1:]).returncode, 0)
+        self.assertEqual(digest(folder), digest(self.run_dir))
+
+    def test_interrupt_saves_and_resumes(self):
+        folder = self.folder / "interrupted"
+        command = [ESPALIER, "train", "vit-tiny", "--run-dir", str(folder)]
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                              text=True) as process:
+            while not (folder / "metrics.jsonl").exists() or not (folder / "metrics.jsonl").read_text():
+                time.sleep(0.05)
+            process.send_signal(signal.SIGINT)
+            said = process.stderr.read()
+        self.assertEqual(process.returncode, 130)
+        self.assertIn(f"--resume {folder}", said)
+        self.assertTrue((folder / "checkpoints/last.safetensors").is_file())
+
+    def test_wrong_use_is_refused_in_one_line(self):
+        self.expect(2, "train", "vit-huge", says="vit-tiny")
+        self.expect(2, "train", "--no-such-flag")
+        self.expect(2, "train", "vit-tiny", "--set", "epoch=3", says="epoch")
+        self.expect(2, "predict", self.model)
+        self.expect(2)
+        self.expect(3, "eval", "/nowhere.safetensors")
+        self.expect(3, "eval", self.folder)
+        self.expect(3, "eval", self.model, "--data", "/nowhere", says="--data")
+        self.expect(3, "train", "vit-tiny", "--run-dir", self.run_dir, says="--resume")
+        self.expect(3, "train", "--resume", self.folder / "absent")
+        self.expect(5, "eval", self.model, "--device", "cuda")
+        self.expect(5, "eval", self.model, "--isa", "sse9", says="scalar")
+
+    def test_a_flipped_byte_is_refused(self):
+        data = bytearray(Path(self.model).read_bytes())
+        for place in random.Random(2).sample(range(len(data)), 40):
+            damaged = bytearray(data)
+            damaged[place] ^= 0x10
+            (self.folder / "damaged.safetensors").write_bytes(damaged)
+            self.expect(3, "inspect", self.folder / "damaged.safetensors")
+
+
+if __name__ == "__main__":
+    unittest.main()
