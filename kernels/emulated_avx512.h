@@ -275,6 +275,39 @@ EMULATED void mask_storeu_ps(void* p, __mmask16 mask, __m512 a) {
   _mm256_maskstore_ps(static_cast<float*>(p) + 8, lanes_of(mask, 8), x.high);
 }
 
+EMULATED __m512i set_epi32(int32_t p, int32_t o, int32_t n, int32_t m, int32_t l, int32_t k,
+                           int32_t j, int32_t i, int32_t h, int32_t g, int32_t f, int32_t e,
+                           int32_t d, int32_t c, int32_t b, int32_t a) {
+  const int32_t lanes[16] = {a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p};
+  __m512i v;
+  std::memcpy(&v, lanes, sizeof(v));
+  return v;
+}
+
+// Lane i of the result is lane index[i] % 32 of a and b, one after the other.
+EMULATED __m512 permutex2var_ps(__m512 a, __m512i index, __m512 b) {
+  float from[32], to[16];
+  int32_t lane[16];
+  std::memcpy(from, &a, sizeof(a));
+  std::memcpy(from + 16, &b, sizeof(b));
+  std::memcpy(lane, &index, sizeof(index));
+  for (int i = 0; i < 16; ++i) to[i] = from[lane[i] & 31];
+  __m512 v;
+  std::memcpy(&v, to, sizeof(v));
+  return v;
+}
+
+// The low byte of each lane.
+EMULATED __m128i cvtepi32_epi8(__m512i a) {
+  int32_t lane[16];
+  uint8_t low[16];
+  std::memcpy(lane, &a, sizeof(a));
+  for (int i = 0; i < 16; ++i) low[i] = static_cast<uint8_t>(lane[i]);
+  __m128i v;
+  std::memcpy(&v, low, sizeof(v));
+  return v;
+}
+
 #undef EMULATE_1
 #undef EMULATE_2
 #undef EMULATE_3
@@ -347,6 +380,9 @@ EMULATED void mask_storeu_ps(void* p, __mmask16 mask, __m512 a) {
 #define _mm512_mask_blend_epi32 emulated_avx512::mask_blend_epi32
 #define _mm512_mask_loadu_ps emulated_avx512::mask_loadu_ps
 #define _mm512_mask_storeu_ps emulated_avx512::mask_storeu_ps
+#define _mm512_cvtepi32_epi8 emulated_avx512::cvtepi32_epi8
+#define _mm512_set_epi32 emulated_avx512::set_epi32
+#define _mm512_permutex2var_ps emulated_avx512::permutex2var_ps
 #define _mm512_load_ps emulated_avx512::loadu_ps
 #define _mm512_store_ps emulated_avx512::storeu_ps
 #define _mm512_load_pd emulated_avx512::loadu_pd
