@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <unordered_set>
 
+#include "engine/dispatch.h"
+#include "engine/parallel.h"
 #include "engine/profiler.h"
+#include "kernels/binary/binary.h"
 
 namespace espalier {
 namespace {
@@ -15,7 +18,10 @@ void add_into(const Tensor& sum, const Tensor& term) {
   T* s = sum.data<T>();
   const T* t = term.data<T>();
   if (term.is_contiguous() && sum.is_contiguous()) {
-    for (int64_t i = 0, n = sum.numel(); i < n; ++i) s[i] += t[i];
+    const auto& best = kernel(axpby_kernels<T>());
+    parallel_for(sum.numel(), grain_for(1), [&](int64_t begin, int64_t end) {
+      best.run(1, t + begin, 1, s + begin, end - begin);
+    });
   } else {
     for_each_element(sum.shape(), sum.strides(), term.strides(),
                      [&](int64_t a, int64_t b) { s[a] += t[b]; });

@@ -7,17 +7,11 @@
 #include <string_view>
 #include <type_traits>
 
+#include "kernels/half.h"
+
 namespace espalier {
 
 enum class DType : uint8_t { f32, f64, f16, bf16, s8, u8, s32, s64, boolean };
-
-// Storage of the half-precision types: the bits alone, no arithmetic.
-struct Float16 {
-  uint16_t bits;
-};
-struct BFloat16 {
-  uint16_t bits;
-};
 
 size_t dtype_size(DType dtype) noexcept;       // bytes an element
 const char* dtype_name(DType dtype) noexcept;  // "f32", …, "bool"

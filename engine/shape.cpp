@@ -67,4 +67,11 @@ Shape broadcast_shapes(const char* op, const Shape& a, const Shape& b) {
   return out;
 }
 
+Shape broadcast_strides(const Shape& shape, const Shape& strides, const Shape& wide) {
+  Shape out = Shape::of_rank(wide.rank());
+  for (int i = 1; i <= shape.rank(); ++i)
+    if (shape[shape.rank() - i] != 1) out[wide.rank() - i] = strides[shape.rank() - i];
+  return out;
+}
+
 }  // namespace espalier

@@ -48,4 +48,8 @@ int normalize_dim(const char* op, int64_t dim, int rank);
 // The common shape under NumPy's broadcasting rules; throws an argument error naming `op`.
 Shape broadcast_shapes(const char* op, const Shape& a, const Shape& b);
 
+// Strides that walk a tensor of `shape` and `strides` as if it had the shape `wide`, which it
+// broadcasts to: 0 in the dimensions that repeat.
+Shape broadcast_strides(const Shape& shape, const Shape& strides, const Shape& wide);
+
 }  // namespace espalier

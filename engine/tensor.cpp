@@ -5,6 +5,7 @@
 
 #include "engine/autograd.h"
 #include "engine/error.h"
+#include "engine/strided.h"
 
 namespace espalier {
 namespace {
@@ -128,15 +129,8 @@ void Tensor::copy_(const Tensor& source) const {
     std::memmove(bytes(), source.bytes(), static_cast<size_t>(numel()) * size);
     return;
   }
-  Shape from = Shape::of_rank(rank());
-  for (int i = 1; i <= source.rank(); ++i)
-    if (source.shape()[source.rank() - i] != 1)
-      from[rank() - i] = source.strides()[source.rank() - i];
-  std::byte* to = bytes();
-  const std::byte* in = source.bytes();
-  for_each_element(shape(), strides(), from, [&](int64_t a, int64_t b) {
-    std::memcpy(to + static_cast<size_t>(a) * size, in + static_cast<size_t>(b) * size, size);
-  });
+  copy_strided(shape(), bytes(), strides(), source.bytes(),
+               broadcast_strides(source.shape(), source.strides(), shape()), size);
 }
 
 Tensor Tensor::as_strided(const Shape& shape, const Shape& strides, int64_t offset) const {

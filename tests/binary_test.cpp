@@ -1,6 +1,7 @@
 #include "kernels/binary/binary.h"
 
 #include "engine/ops/binary.h"
+#include "engine/ops/view.h"
 #include "tests/gradient_test.h"
 
 namespace espalier::test {
@@ -142,6 +143,9 @@ TEST_CASE("binary op gradients match finite differences, broadcast or not") {
     check_gradients(f, {random_tensor({2, 3, 4}, 3), random_tensor({4}, 4)});
     check_gradients(f, {random_tensor({3, 1}, 5), random_tensor({2, 1, 4}, 6)});
     check_gradients(f, {random_tensor({}, 7), random_tensor({5}, 8)});
+    check_gradients(f, {random_tensor({2, 3, 1}, 9), random_tensor({2, 1, 4}, 10)});
+    check_gradients([op](const auto& x) { return op(transpose(x[0], 0, 1), x[1]); },
+                    {random_tensor({3, 4}, 11), random_tensor({4, 3}, 12)});
   }
 }
 
@@ -155,6 +159,30 @@ TEST_CASE("binary ops of f32 are those of the rounded operands, and check them")
   CHECK_THROWS_AS(add(a, random_tensor({6}, 3, DType::f32)), Error);
   CHECK_THROWS_AS(add(a, Tensor()), Error);
   CHECK((a + Tensor::zeros({0, 1, 7})).numel() == 0);
+}
+
+TEST_CASE("binary ops take numbers on either side") {
+  const Tensor x = Tensor::of<double>({1, 4}, {2});
+  CHECK((x + 1).to_vector() == std::vector<double>{2, 5});
+  CHECK((1 + x).to_vector() == std::vector<double>{2, 5});
+  CHECK((x - 1).to_vector() == std::vector<double>{0, 3});
+  CHECK((1 - x).to_vector() == std::vector<double>{0, -3});
+  CHECK((x * 3).to_vector() == std::vector<double>{3, 12});
+  CHECK((3 * x).to_vector() == std::vector<double>{3, 12});
+  CHECK((x / 2).to_vector() == std::vector<double>{0.5, 2});
+  CHECK((2 / x).to_vector() == std::vector<double>{2, 0.5});
+  CHECK(maximum(x, 2).to_vector() == std::vector<double>{2, 4});
+  CHECK(minimum(x, 2).to_vector() == std::vector<double>{1, 2});
+  CHECK_THROWS_AS(Tensor::zeros({2}, DType::s32) + 1, Error);
+}
+
+TEST_CASE("binary ops cut long rows and walk outer dimensions") {
+  const Tensor a = random_tensor({2, 3, 20'000}, 1, DType::f32);
+  const Tensor b = random_tensor({3, 1}, 2, DType::f32);
+  const auto x = a.to_vector(), y = b.to_vector(), product = (a * b).to_vector();
+  for (size_t i = 0; i < x.size(); ++i)
+    if (product[i] != static_cast<double>(static_cast<float>(x[i] * y[i / 20'000 % 3])))
+      FAIL("at ", i);
 }
 
 }  // namespace espalier::test

@@ -1,6 +1,8 @@
 #include "kernels/cast/cast.h"
 
-#include "tests/kernel_test.h"
+#include "engine/ops/cast.h"
+#include "engine/ops/view.h"
+#include "tests/gradient_test.h"
 
 namespace espalier::test {
 namespace {
@@ -120,6 +122,20 @@ TEST_CASE("cast saturates, truncates and wraps as the contract says") {
   CHECK(cast_one<Float16>(std::numeric_limits<double>::max()).bits == 0x7c00);
   CHECK(cast_one<BFloat16>(-std::numeric_limits<double>::max()).bits == 0xff80);
   CHECK(cast_one<Float16>(-1e-300).bits == 0x8000);
+}
+
+TEST_CASE("to converts tensors and their gradients") {
+  const Tensor x = random_tensor({4, 3}, 1);
+  CHECK(to(x, DType::f64).same(x));
+  const Tensor y = to(transpose(x, 0, 1), DType::f32);
+  CHECK(y.to_vector()[1] == static_cast<float>(x.to_vector()[3]));
+  CHECK(to(to(x, DType::bf16), DType::f32).dtype() == DType::f32);
+  x.set_requires_grad();
+  CHECK(!to(x, DType::s32).requires_grad());
+  backward(to(x, DType::f32), {.seed = Tensor::full({4, 3}, 0.5)});
+  CHECK(x.grad().dtype() == DType::f64);
+  CHECK(x.grad().to_vector() == std::vector<double>(12, 0.5));
+  CHECK_THROWS_AS(to(Tensor(), DType::f32), Error);
 }
 
 }  // namespace espalier::test

@@ -1,5 +1,8 @@
 #include "kernels/copy/copy.h"
 
+#include <algorithm>
+
+#include "engine/ops/view.h"
 #include "tests/kernel_test.h"
 
 namespace espalier::test {
@@ -59,6 +62,34 @@ TEST_CASE("copy moves every element of every size and layout") {
   check_all_forms<uint16_t>();
   check_all_forms<uint32_t>();
   check_all_forms<uint64_t>();
+}
+
+TEST_CASE("copy_ carries every element between any two layouts") {
+  // Large enough for several pieces and cut rows; every permutation of the source's dimensions.
+  const Tensor base = Tensor::empty({5, 7, 40, 30});
+  for (int64_t i = 0; i < base.numel(); ++i) base.data<float>()[i] = static_cast<float>(i);
+  Shape dims{0, 1, 2, 3};
+  do {
+    const Tensor x = permute(base, dims);
+    const Tensor y = Tensor::empty(x.shape()), z = Tensor::zeros(base.shape());
+    y.copy_(x);
+    bool equal = true;
+    for_each_element(x.shape(), x.strides(), y.strides(), [&](int64_t a, int64_t b) {
+      equal = equal && x.data<float>()[a] == y.data<float>()[b];
+    });
+    CHECK(equal);
+    permute(z, dims).copy_(y);
+    CHECK(std::memcmp(z.bytes(), base.bytes(), static_cast<size_t>(base.numel()) * 4) == 0);
+  } while (std::next_permutation(&dims[0], &dims[0] + 4));
+}
+
+TEST_CASE("copy_ broadcasts, and fills a slice without touching its neighbours") {
+  const Tensor y = Tensor::zeros({2, 3, 40'000}, DType::u8);
+  slice(y, 1, 1, 2).copy_(Tensor::full({1}, 7, DType::u8));
+  for (int64_t i = 0; i < y.numel(); ++i)
+    if (y.data<uint8_t>()[i] != (i / 40'000 % 3 == 1 ? 7 : 0)) FAIL("at ", i);
+  CHECK_THROWS_AS(y.copy_(Tensor::zeros({5}, DType::u8)), Error);
+  CHECK_THROWS_AS(y.copy_(Tensor::zeros({1})), Error);
 }
 
 }  // namespace espalier::test

@@ -1,6 +1,11 @@
 #include "kernels/reduce/reduce.h"
 
-#include "tests/kernel_test.h"
+#include "engine/ops/cast.h"
+#include "engine/ops/reduce.h"
+#include "engine/ops/unary.h"
+#include "engine/ops/view.h"
+#include "engine/parallel.h"
+#include "tests/gradient_test.h"
 
 namespace espalier::test {
 namespace {
@@ -135,6 +140,68 @@ TEST_CASE("reduce SIMD rows give the same bits") {
       CHECK(std::memcmp(y.data(), first.data(), y.size() * sizeof(float)) == 0);
     });
   }
+}
+
+TEST_CASE("reduce op gradients match finite differences over any dimensions") {
+  using Op = Tensor (*)(const Tensor&, const Shape&, bool);
+  for (Op op : {Op(sum), Op(mean), Op(amax), Op(amin)})
+    for (const Shape& dims :
+         {Shape{0}, Shape{1}, Shape{2}, Shape{0, 2}, Shape{2, 1}, Shape{0, 1, 2}})
+      for (bool keepdim : {false, true})
+        check_gradients([&](const auto& x) { return op(x[0], dims, keepdim); },
+                        {random_tensor({3, 2, 4}, 1)});
+  check_gradients([](const auto& x) { return mean(transpose(x[0], 0, 1), {1}); },
+                  {random_tensor({3, 4}, 2)});
+}
+
+TEST_CASE("reduce ops give the sums, means and extremes of the definition") {
+  const Tensor x = Tensor::of<double>({1, 5, 2, 4, 3, 5}, {2, 3});
+  CHECK(sum(x).item() == 20);
+  CHECK(sum(x, {0}).to_vector() == std::vector<double>{5, 8, 7});
+  CHECK(mean(x, {1}, true).shape() == Shape{2, 1});
+  CHECK(mean(x, {-1}).to_vector() == std::vector<double>{8.0 / 3, 4});
+  CHECK(amax(x, {0, 1}).item() == 5);
+  CHECK(amin(x, {1}).to_vector() == std::vector<double>{1, 3});
+  CHECK(argmax(x).to_vector() == std::vector<double>{1, 2});
+  CHECK(argmax(x, 0, true).to_vector() == std::vector<double>{1, 0, 1});
+  CHECK(argmax(x, 0, true).shape() == Shape{1, 3});
+  CHECK(sum(Tensor::zeros({0, 3}), {0}).to_vector() == std::vector<double>{0, 0, 0});
+}
+
+TEST_CASE("equal extremes share the gradient") {
+  const Tensor x = Tensor::of<double>({2, 1, 2, 0}, {4}).set_requires_grad();
+  backward(amax(x));
+  CHECK(x.grad().to_vector() == std::vector<double>{0.5, 0, 0.5, 0});
+}
+
+TEST_CASE("reduce ops give the same bits for any number of threads") {
+  const int before = num_threads();
+  // Longer than a block in every direction: all of them, rows, columns, and a middle dimension.
+  const std::vector<std::pair<Shape, Shape>> cases = {
+      {{40'000}, {0}}, {{3, 20'000}, {1}}, {{700, 300}, {0}}, {{2, 300, 5'000}, {1}}};
+  for (const auto& [shape, dims] : cases) {
+    const Tensor x = random_tensor(shape, 3, DType::f32);
+    set_num_threads(1);
+    const auto one = sum(x, dims).to_vector();
+    set_num_threads(3);
+    CHECK(sum(x, dims).to_vector() == one);
+    const auto exact = sum(to(x, DType::f64), dims).to_vector();
+    const auto magnitude = sum(abs(to(x, DType::f64)), dims).to_vector();
+    // At most this many additions meet in one value, in a tree or one after another.
+    const double depth = static_cast<double>(x.numel()) / static_cast<double>(exact.size());
+    check_close(one, exact, [&](size_t i) { return depth * epsilon / 2 * magnitude[i]; });
+  }
+  set_num_threads(before);
+}
+
+TEST_CASE("reduce ops refuse what they cannot take") {
+  CHECK_THROWS_AS(sum(Tensor::zeros({2}, DType::s8)), Error);
+  CHECK_THROWS_AS(sum(Tensor::zeros({2, 2}), {2}), Error);
+  CHECK_THROWS_AS(sum(Tensor::zeros({2, 2}), {0, -2}), Error);
+  CHECK_THROWS_AS(mean(Tensor::zeros({0, 2}), {0}), Error);
+  CHECK_THROWS_AS(amax(Tensor::zeros({2, 0}), {1}), Error);
+  CHECK_THROWS_AS(argmax(Tensor::zeros({})), Error);
+  CHECK_THROWS_AS(mean(Tensor()), Error);
 }
 
 }  // namespace espalier::test

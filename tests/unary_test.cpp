@@ -1,6 +1,10 @@
 #include "kernels/unary/unary.h"
 
-#include "tests/kernel_test.h"
+#include "engine/ops/binary.h"
+#include "engine/ops/cast.h"
+#include "engine/ops/unary.h"
+#include "engine/ops/view.h"
+#include "tests/gradient_test.h"
 
 namespace espalier::test {
 namespace {
@@ -138,6 +142,30 @@ TEST_CASE("unary SIMD rows give the same bits and work in place") {
       CHECK(std::memcmp(y.data(), in_place.data(), y.size() * sizeof(float)) == 0);
     });
   }
+}
+
+TEST_CASE("unary op gradients match finite differences") {
+  using Op = Tensor (*)(const Tensor&);
+  for (Op op : {Op(neg), Op(abs), Op(square), Op(exp), Op(tanh), Op(sigmoid)})
+    check_gradients([op](const auto& x) { return op(x[0]); }, {random_tensor({3, 5}, 1)});
+  // On 1 + x^2, away from the pole and the edge of the domain.
+  for (Op op : {Op(sqrt), Op(rsqrt), Op(reciprocal), Op(log)})
+    check_gradients([op](const auto& x) { return op(add(square(x[0]), 1)); },
+                    {random_tensor({4, 2}, 2)});
+  check_gradients([](const auto& x) { return exp(transpose(x[0], 0, 1)); },
+                  {random_tensor({3, 4}, 3)});
+}
+
+TEST_CASE("unary ops agree between f32 and f64, and check their operand") {
+  const Tensor x = random_tensor({100, 400}, 4, DType::f32), wide = to(x, DType::f64);
+  const auto narrow = sigmoid(x).to_vector(), exact = sigmoid(wide).to_vector();
+  check_close(narrow, exact, [&](size_t i) { return 3 * ulp(exact[i]); });
+  CHECK((-x).to_vector()[7] == -x.to_vector()[7]);
+  CHECK_THROWS_WITH_AS(log(Tensor::zeros({2}, DType::s64)),
+                       "log: x is s64 [2]; expected f32 or f64; convert it with to(DType::f32)",
+                       Error);
+  CHECK_THROWS_AS(exp(Tensor()), Error);
+  CHECK(tanh(Tensor::zeros({0, 3})).numel() == 0);
 }
 
 }  // namespace espalier::test

@@ -4,9 +4,10 @@
 #include "engine/dispatch.h"
 #include "engine/op.h"
 #include "engine/ops/broadcast.h"
+#include "engine/ops/unary.h"
 #include "engine/ops/view.h"
-#include "engine/parallel.h"
 #include "engine/profiler.h"
+#include "engine/strided.h"
 #include "kernels/binary/binary.h"
 
 namespace espalier {
@@ -17,80 +18,43 @@ int64_t one_flop_an_element(Inputs, const Tensor& y) { return y.numel(); }
 constexpr Op add_op{"add", one_flop_an_element}, sub_op{"sub", one_flop_an_element};
 constexpr Op mul_op{"mul", one_flop_an_element}, div_op{"div", one_flop_an_element};
 constexpr Op maximum_op{"maximum", one_flop_an_element}, minimum_op{"minimum", one_flop_an_element};
-
-// The result as a matrix [rows, width], in which an operand either has a row for each row, or one
-// row for all; and one value for each column, or one for all.
-struct Layout {
-  int64_t rows, width;
-  bool fits;  // false where an operand must be copied to the full shape first
-};
-
-// The number of trailing dimensions in which `shape` equals `wide`, counted as elements.
-int64_t common_tail(const Shape& shape, const Shape& wide) {
-  int64_t elements = 1;
-  for (int i = 1; i <= shape.rank() && shape[shape.rank() - i] == wide[wide.rank() - i]; ++i)
-    elements *= wide[wide.rank() - i];
-  return elements;
-}
-
-bool is_row_or_whole(const Tensor& x, int64_t width, int64_t total) {
-  return x.is_contiguous() && (x.numel() == 1 || x.numel() == width || x.numel() == total);
-}
-
-Layout layout_of(const Tensor& a, const Tensor& b, const Shape& shape) {
-  const int64_t total = shape.numel();
-  int64_t width = total;
-  for (const Tensor& x : {a, b})
-    if (x.numel() != 1 && x.numel() != total)
-      width = std::min(width, common_tail(x.shape(), shape));
-  const bool fits =
-      width > 0 && is_row_or_whole(a, width, total) && is_row_or_whole(b, width, total);
-  return {fits ? total / width : 1, fits ? width : total, fits};
-}
+constexpr Op maximum_share_op{"maximum_share", one_flop_an_element};
 
 template <class T>
-BinaryOperand<T> operand(const Tensor& x, const Layout& layout) {
-  if (x.numel() == 1) return {x.data<T>(), 0, 0};
-  return {x.data<T>(), x.numel() == layout.width ? 0 : layout.width, 1};
-}
-
-template <class T>
-void run_rows(BinaryOp op, const Tensor& a, const Tensor& b, const Tensor& y,
-              const Layout& layout) {
+void run_pieces(BinaryOp op, const StridedPair& s, const Tensor& a, const Tensor& b,
+                const Tensor& y) {
   const auto& best = kernel(binary_kernels<T>());
-  BinaryOperand<T> x = operand<T>(a, layout), z = operand<T>(b, layout);
-  T* out = y.data<T>();
-  // One long row is cut into pieces; many rows are handed out in groups.
-  if (layout.rows == 1) {
-    parallel_for(layout.width, grain_for(1), [&](int64_t begin, int64_t end) {
-      best.run(op, {x.data + begin * x.column_stride, 0, x.column_stride},
-               {z.data + begin * z.column_stride, 0, z.column_stride}, out + begin, 1, end - begin);
-    });
-    return;
-  }
-  parallel_for(layout.rows, grain_for(layout.width), [&](int64_t begin, int64_t end) {
-    best.run(op, {x.data + begin * x.row_stride, x.row_stride, x.column_stride},
-             {z.data + begin * z.row_stride, z.row_stride, z.column_stride},
-             out + begin * layout.width, end - begin, layout.width);
+  for_each_matrix(s, [&](const MatrixPiece& piece) {
+    best.run(op, {a.data<T>() + piece.a, s.a_row_stride(), s.a.back()},
+             {b.data<T>() + piece.b, s.b_row_stride(), s.b.back()}, y.data<T>() + piece.index,
+             piece.rows, piece.columns);
   });
+}
+
+StridedPair layout_of(const Tensor& a, const Tensor& b, const Shape& shape) {
+  return merge_dimensions(shape, broadcast_strides(a.shape(), a.strides(), shape),
+                          broadcast_strides(b.shape(), b.strides(), shape));
 }
 
 // f(a, b) off the tape.
 Tensor apply(BinaryOp op, Tensor a, Tensor b) {
   const NoGradGuard off;
   const Tensor y = Tensor::empty(broadcast_shapes("binary", a.shape(), b.shape()), a.dtype());
-  Layout layout = layout_of(a, b, y.shape());
-  if (!layout.fits) {
-    a = contiguous(expand(a, y.shape()));
-    b = contiguous(expand(b, y.shape()));
+  StridedPair layout = layout_of(a, b, y.shape());
+  if (layout.a.back() > 1 || layout.b.back() > 1) {  // the kernel wants contiguous columns
+    a = contiguous(a);
+    b = contiguous(b);
     layout = layout_of(a, b, y.shape());
   }
-  visit_floating_point(y.dtype(), [&]<class T>() { run_rows<T>(op, a, b, y, layout); });
+  visit_floating_point(y.dtype(), [&]<class T>() { run_pieces<T>(op, layout, a, b, y); });
   return y;
 }
 
-Tensor number(double value, const Tensor& like) { return Tensor::full({}, value, like.dtype()); }
-Tensor negated(const Tensor& x) { return apply(BinaryOp::mul, x, number(-1, x)); }
+// A number as an operand beside `like`.
+Tensor number(const Op& op, double value, const Tensor& like) {
+  check_floating_point(op.name, "the tensor", like);
+  return Tensor::full({}, value, like.dtype());
+}
 
 Tensor forward(const Op& op, BinaryOp which, const Tensor& a, const Tensor& b) {
   check_floating_point(op.name, "a", a);
@@ -133,7 +97,7 @@ Tensor sub(const Tensor& a, const Tensor& b) {
   return record(sub_op, {}, {a, b}, y,
                 [a = a.shape(), b = b.shape()](const Tensor& dy, InputGradients& inputs) {
                   if (inputs.wants(0)) inputs.add(0, sum_to(dy, a));
-                  if (inputs.wants(1)) inputs.add(1, sum_to(negated(dy), b));
+                  if (inputs.wants(1)) inputs.add(1, sum_to(neg(dy), b));
                 });
 }
 
@@ -157,7 +121,7 @@ Tensor div(const Tensor& a, const Tensor& b) {
       [a = a.shape(), b = b.detach(), y = y.detach()](const Tensor& dy, InputGradients& inputs) {
         const Tensor da = apply(BinaryOp::div, dy, b);
         if (inputs.wants(0)) inputs.add(0, sum_to(da, a));
-        if (inputs.wants(1)) inputs.add(1, sum_to(negated(apply(BinaryOp::mul, da, y)), b.shape()));
+        if (inputs.wants(1)) inputs.add(1, sum_to(neg(apply(BinaryOp::mul, da, y)), b.shape()));
       });
 }
 
@@ -168,7 +132,20 @@ Tensor minimum(const Tensor& a, const Tensor& b) {
   return choose(minimum_op, BinaryOp::minimum, a, b);
 }
 
-Tensor add(const Tensor& a, double b) { return add(a, number(b, a)); }
-Tensor mul(const Tensor& a, double b) { return mul(a, number(b, a)); }
+Tensor maximum_share(const Tensor& a, const Tensor& b) {
+  const profiler::Scope scope(maximum_share_op.name);
+  const NoGradGuard no_tape;
+  return record(maximum_share_op, {}, {a, b}, forward(maximum_share_op, BinaryOp::share, a, b),
+                nullptr);
+}
+
+Tensor add(const Tensor& a, double b) { return add(a, number(add_op, b, a)); }
+Tensor sub(const Tensor& a, double b) { return sub(a, number(sub_op, b, a)); }
+Tensor sub(double a, const Tensor& b) { return sub(number(sub_op, a, b), b); }
+Tensor mul(const Tensor& a, double b) { return mul(a, number(mul_op, b, a)); }
+Tensor div(const Tensor& a, double b) { return div(a, number(div_op, b, a)); }
+Tensor div(double a, const Tensor& b) { return div(number(div_op, a, b), b); }
+Tensor maximum(const Tensor& a, double b) { return maximum(a, number(maximum_op, b, a)); }
+Tensor minimum(const Tensor& a, double b) { return minimum(a, number(minimum_op, b, a)); }
 
 }  // namespace espalier

@@ -9,7 +9,7 @@ namespace espalier {
 Tensor expand(const Tensor& x, const Shape& shape);
 
 // The sum of x over the dimensions that broadcasting `shape` to x's shape repeats; of shape
-// `shape`. x: f32 or f64. Added in row-major order, so the result does not depend on threads.
+// `shape`. x: f32 or f64. Added as sum() adds, so the result does not depend on threads.
 Tensor sum_to(const Tensor& x, const Shape& shape);
 
 }  // namespace espalier

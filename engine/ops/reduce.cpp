@@ -1,0 +1,191 @@
+#include "engine/ops/reduce.h"
+
+#include <algorithm>
+
+#include "engine/autograd.h"
+#include "engine/dispatch.h"
+#include "engine/ops/binary.h"
+#include "engine/ops/broadcast.h"
+#include "engine/ops/view.h"
+#include "engine/parallel.h"
+#include "engine/profiler.h"
+#include "kernels/reduce/reduce.h"
+
+namespace espalier {
+namespace {
+
+int64_t reduce_flops(Inputs inputs, const Tensor&) { return inputs.begin()->numel(); }
+
+constexpr Op sum_op{"sum", reduce_flops}, mean_op{"mean", reduce_flops};
+constexpr Op amax_op{"amax", reduce_flops}, amin_op{"amin", reduce_flops};
+constexpr Op argmax_op{"argmax", reduce_flops};
+
+// How far one kernel call goes along the reduced dimension, and across it. Constants, so that the
+// order of additions depends on the shape alone.
+constexpr int64_t row_block = 8'192, column_block = 128, across_block = 4'096;
+
+// Contiguous x seen as outer x along x inner, reduced along its middle: one kernel call for each
+// block, then the same over the blocks' results.
+template <class T>
+Tensor reduce_middle(ReduceOp op, const Tensor& x, int64_t outer, int64_t along, int64_t inner) {
+  const bool rows = inner == 1;
+  const auto& best = kernel(rows ? reduce_rows_kernels<T>() : reduce_columns_kernels<T>());
+  const int64_t block = rows ? row_block : column_block;
+  const int64_t blocks = std::max<int64_t>(1, (along + block - 1) / block);
+  const int64_t parts = (inner + across_block - 1) / across_block;
+  const Tensor y = Tensor::empty({outer, blocks, inner}, x.dtype());
+  const auto run = [&](int64_t piece) {
+    const int64_t part = piece % parts * across_block, b = piece / parts % blocks;
+    const int64_t o = piece / parts / blocks;
+    const int64_t first = b * block, count = std::min(block, along - first);
+    const int64_t width = std::min(across_block, inner - part);
+    const T* from = x.data<T>() + (o * along + first) * inner + part;
+    T* to = y.data<T>() + (o * blocks + b) * inner + part;
+    rows ? best.run(op, from, to, 1, count, count) : best.run(op, from, to, count, width, inner);
+  };
+  const int64_t cost = std::min(block, along) * std::min(across_block, inner);
+  parallel_for(outer * blocks * parts, grain_for(cost), [&](int64_t begin, int64_t end) {
+    if (rows && blocks == 1)
+      best.run(op, x.data<T>() + begin * along, y.data<T>() + begin, end - begin, along, along);
+    else
+      for (int64_t piece = begin; piece < end; ++piece) run(piece);
+  });
+  return blocks == 1 ? y : reduce_middle<T>(op, y, outer, blocks, inner);
+}
+
+struct Dimensions {
+  Shape reduced;  // 1 for each reduced dimension, else 0
+  Shape kept;     // x's shape with size 1 in reduced dimensions
+  Shape result;   // what the caller gets
+  int64_t count;  // elements that meet in one result
+};
+
+Dimensions dimensions(const char* op, const Tensor& x, const Shape& dims, bool keepdim) {
+  Dimensions d{Shape::of_rank(x.rank()), x.shape(), {}, 1};
+  for (int64_t dim : dims) {
+    const int i = normalize_dim(op, dim, x.rank());
+    if (d.reduced[i])
+      argument_error(op, "dims", dims.str(), "each dimension at most once", "x is " + x.describe());
+    d.reduced[i] = 1;
+    d.kept[i] = 1;
+    d.count *= x.shape()[i];
+  }
+  for (int i = 0; i < x.rank(); ++i)
+    if (keepdim || !d.reduced[i]) d.result.push_back(d.kept[i]);
+  return d;
+}
+
+// x reduced over the dimensions marked in `reduced`, with the shape `kept`, off the tape. Runs of
+// neighbouring dimensions are reduced at once, the last run first.
+Tensor compute(ReduceOp op, const Tensor& x, const Dimensions& d) {
+  Tensor y = contiguous(x.detach());
+  int64_t inner = 1;
+  for (int i = x.rank() - 1; i >= 0;) {
+    if (!d.reduced[i]) {
+      inner *= x.shape()[i--];
+      continue;
+    }
+    int64_t along = 1, outer = 1;
+    for (; i >= 0 && d.reduced[i]; --i) along *= x.shape()[i];
+    for (int k = 0; k <= i; ++k) outer *= x.shape()[k];
+    visit_floating_point(x.dtype(),
+                         [&]<class T>() { y = reduce_middle<T>(op, y, outer, along, inner); });
+  }
+  return reshape(y, d.kept);
+}
+
+Shape all_dimensions(const Tensor& x) {
+  Shape dims;
+  for (int i = 0; x.defined() && i < x.rank(); ++i) dims.push_back(i);
+  return dims;
+}
+
+void check_not_empty(const char* op, const Tensor& x, const Dimensions& d) {
+  if (d.count == 0)
+    argument_error(op, "x", x.describe(), "at least one element in the reduced dimensions", "");
+}
+
+// amax and amin. Elements equal to the extreme (or NaN beside a NaN) share the gradient evenly.
+Tensor extreme(const Op& op, ReduceOp reduction, const Tensor& x, const Shape& dims, bool keepdim) {
+  check_floating_point(op.name, "x", x);
+  const Dimensions d = dimensions(op.name, x, dims, keepdim);
+  check_not_empty(op.name, x, d);
+  const profiler::Scope scope(op.name);
+  const Tensor kept = compute(reduction, x, d);
+  const Tensor y = reshape(kept, d.result);
+  return record(op, {{"dims", dims}, {"keepdim", int64_t{keepdim}}}, {x}, y,
+                [d, reduction, x = x.detach(), kept](const Tensor& dy, InputGradients& inputs) {
+                  const bool largest = reduction == ReduceOp::maximum;
+                  const Tensor chosen = maximum_share(largest ? x : kept, largest ? kept : x);
+                  const Tensor each = div(reshape(dy, d.kept), compute(ReduceOp::sum, chosen, d));
+                  inputs.add(0, mul(chosen, each));
+                });
+}
+
+template <class T>
+void argmax_values(const Tensor& x, const Tensor& index) {
+  const auto& best = kernel(argmax_rows_kernels<T>());
+  const int64_t width = x.shape().back();
+  parallel_for(index.numel(), grain_for(width), [&](int64_t begin, int64_t end) {
+    best.run(x.data<T>() + begin * width, index.data<int64_t>() + begin, end - begin, width, width);
+  });
+}
+
+}  // namespace
+
+Tensor sum(const Tensor& x, const Shape& dims, bool keepdim) {
+  check_floating_point(sum_op.name, "x", x);
+  const Dimensions d = dimensions(sum_op.name, x, dims, keepdim);
+  const profiler::Scope scope(sum_op.name);
+  const Tensor y = reshape(compute(ReduceOp::sum, x, d), d.result);
+  return record(sum_op, {{"dims", dims}, {"keepdim", int64_t{keepdim}}}, {x}, y,
+                [d, from = x.shape()](const Tensor& dy, InputGradients& inputs) {
+                  inputs.add(0, expand(reshape(dy, d.kept), from));
+                });
+}
+
+Tensor mean(const Tensor& x, const Shape& dims, bool keepdim) {
+  check_floating_point(mean_op.name, "x", x);
+  const Dimensions d = dimensions(mean_op.name, x, dims, keepdim);
+  check_not_empty(mean_op.name, x, d);
+  const profiler::Scope scope(mean_op.name);
+  const double count = static_cast<double>(d.count);
+  const Tensor total = compute(ReduceOp::sum, x, d);
+  const Tensor y = reshape(div(total, count), d.result);
+  return record(mean_op, {{"dims", dims}, {"keepdim", int64_t{keepdim}}}, {x}, y,
+                [d, count, from = x.shape()](const Tensor& dy, InputGradients& inputs) {
+                  inputs.add(0, expand(reshape(div(dy, count), d.kept), from));
+                });
+}
+
+Tensor amax(const Tensor& x, const Shape& dims, bool keepdim) {
+  return extreme(amax_op, ReduceOp::maximum, x, dims, keepdim);
+}
+
+Tensor amin(const Tensor& x, const Shape& dims, bool keepdim) {
+  return extreme(amin_op, ReduceOp::minimum, x, dims, keepdim);
+}
+
+Tensor sum(const Tensor& x) { return sum(x, all_dimensions(x)); }
+Tensor mean(const Tensor& x) { return mean(x, all_dimensions(x)); }
+Tensor amax(const Tensor& x) { return amax(x, all_dimensions(x)); }
+Tensor amin(const Tensor& x) { return amin(x, all_dimensions(x)); }
+
+Tensor argmax(const Tensor& x, int64_t dim, bool keepdim) {
+  check_floating_point(argmax_op.name, "x", x);
+  check_min_rank(argmax_op.name, "x", x, 1);
+  const int axis = normalize_dim(argmax_op.name, dim, x.rank());
+  const Dimensions d = dimensions(argmax_op.name, x, {axis}, keepdim);
+  check_not_empty(argmax_op.name, x, d);
+  const profiler::Scope scope(argmax_op.name);
+  const Tensor rows = contiguous(transpose(x.detach(), axis, -1));
+  Shape shape = rows.shape();
+  shape[shape.rank() - 1] = 1;
+  const Tensor index = Tensor::empty(shape, DType::s64);
+  visit_floating_point(x.dtype(), [&]<class T>() { argmax_values<T>(rows, index); });
+  const NoGradGuard no_tape;
+  return record(argmax_op, {{"dim", int64_t{axis}}, {"keepdim", int64_t{keepdim}}}, {x},
+                reshape(transpose(index, axis, -1), d.result), nullptr);
+}
+
+}  // namespace espalier
