@@ -59,7 +59,8 @@ TEST_CASE("a wrong row is reported and not timed") {
 TEST_CASE("every kernel's rows agree with the reference before they are timed") {
   for (const char* filter :
        {"gemm_f32/49x128x128", "attention_forward/T49", "attention_backward/T49", "softmax",
-        "layer_norm_backward", "gelu_tanh", "gelu_backward"}) {
+        "layer_norm_backward", "conv2d_forward", "conv2d_weight_gradient/28x28x1-64", "gelu_tanh",
+        "gelu_backward"}) {
     const auto results = run(filter);
     CHECK(results.size() >= 1);
     for (const KernelResult& r : results) {
