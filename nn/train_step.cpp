@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <vector>
 
+#include "engine/dispatch.h"
 #include "engine/parallel.h"
+#include "kernels/binary/binary.h"
 
 namespace espalier {
 namespace {
@@ -14,11 +16,10 @@ constexpr int64_t max_lanes = 8;
 // sum += lanes[0] + lanes[1] + …, in that order for each element.
 void add_lanes(const std::vector<Tensor>& lanes, const Tensor& sum) {
   float* total = sum.data<float>();
+  const auto& add = kernel(axpby_kernels<float>());
   parallel_for(sum.numel(), grain_for(1), [&](int64_t begin, int64_t end) {
-    for (const Tensor& lane : lanes) {
-      const float* part = lane.data<float>();
-      for (int64_t i = begin; i < end; ++i) total[i] += part[i];
-    }
+    for (const Tensor& lane : lanes)
+      add.run(1, lane.data<float>() + begin, 1, total + begin, end - begin);
   });
 }
 

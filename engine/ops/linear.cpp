@@ -2,11 +2,13 @@
 
 #include <algorithm>
 
+#include "engine/dispatch.h"
 #include "engine/gemm.h"
 #include "engine/op.h"
 #include "engine/ops/view.h"
 #include "engine/parallel.h"
 #include "engine/profiler.h"
+#include "kernels/reduce/reduce.h"
 
 namespace espalier {
 namespace {
@@ -72,11 +74,12 @@ template <class T>
 void backward_bias(const Sizes& s, const Tensor& dy, const InputGradients::Destination& to) {
   constexpr int64_t block = 128;
   const int64_t blocks = (s.M + block - 1) / block;
-  const Tensor partial = Tensor::zeros({blocks, s.out}, dy.dtype());
+  const Tensor partial = Tensor::empty({blocks, s.out}, dy.dtype());
+  const auto& columns = kernel(reduce_columns_kernels<T>());
   parallel_for(blocks, 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i)
-      add_rows(dy.data<T>() + i * block * s.out, std::min(block, s.M - i * block), s.out,
-               partial.data<T>() + i * s.out);
+      columns.run(ReduceOp::sum, dy.data<T>() + i * block * s.out, partial.data<T>() + i * s.out,
+                  std::min(block, s.M - i * block), s.out, s.out);
   });
   if (!to.accumulate) to.tensor.fill_(0);
   add_rows(partial.data<T>(), blocks, s.out, to.tensor.data<T>());
