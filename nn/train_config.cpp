@@ -71,14 +71,7 @@ void validate(const TrainConfig& c) {
 std::string to_json(const TrainConfig& config) { return fields_to_json(config).dump(2); }
 
 TrainConfig train_config_from_json(const std::string& text, const std::string& origin) {
-  TrainConfig config;
-  fields_from_json(config, parse_json(text, origin), origin);
-  try {
-    validate(config);
-  } catch (const Error& error) {
-    file_error(origin, error.what());
-  }
-  return config;
+  return config_from_json<TrainConfig>(text, origin);
 }
 
 TrainConfig named_train_config(const std::string& name) {

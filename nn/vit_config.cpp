@@ -50,14 +50,7 @@ const ViTConfig built_in[] = {
 std::string to_json(const ViTConfig& config) { return fields_to_json(config).dump(); }
 
 ViTConfig vit_config_from_json(const std::string& text, const std::string& origin) {
-  ViTConfig config;
-  fields_from_json(config, parse_json(text, origin), origin);
-  try {
-    validate(config);
-  } catch (const Error& error) {
-    file_error(origin, error.what());
-  }
-  return config;
+  return config_from_json<ViTConfig>(text, origin);
 }
 
 int64_t ViTConfig::grid() const {

@@ -76,4 +76,17 @@ void fields_from_json(S& object, const Json& json, const std::string& origin,
   }
 }
 
+// A configuration from JSON text, validated: what validate() refuses is an error of the file too.
+template <class S>
+S config_from_json(const std::string& text, const std::string& origin) {
+  S config;
+  fields_from_json(config, parse_json(text, origin), origin);
+  try {
+    validate(config);
+  } catch (const Error& error) {
+    file_error(origin, error.what());
+  }
+  return config;
+}
+
 }  // namespace espalier
