@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <cstdio>
-#include <cstring>
 
 #include "app/command.h"
 #include "bench/gallery.h"

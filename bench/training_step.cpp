@@ -37,11 +37,8 @@ class Step {
     };
     accumulate_gradients(config_.batch_size, config_.chunk_size, 0, optimizer_.arena().gradients(),
                          loss);
-    {
-      const profiler::Scope scope("adamw", "update");
-      optimizer_.clip_grad_norm(1);
-      optimizer_.step(&average_);
-    }
+    optimizer_.clip_grad_norm(1);
+    optimizer_.step(&average_);
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   }
 

@@ -16,10 +16,4 @@ constexpr struct {
 size_t dtype_size(DType dtype) noexcept { return table[static_cast<size_t>(dtype)].size; }
 const char* dtype_name(DType dtype) noexcept { return table[static_cast<size_t>(dtype)].name; }
 
-std::optional<DType> dtype_from_name(std::string_view name) noexcept {
-  for (const auto& entry : table)
-    if (name == entry.name) return entry.dtype;
-  return std::nullopt;
-}
-
 }  // namespace espalier

@@ -3,8 +3,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <optional>
-#include <string_view>
 #include <type_traits>
 
 #include "kernels/half.h"
@@ -15,7 +13,6 @@ enum class DType : uint8_t { f32, f64, f16, bf16, s8, u8, s32, s64, boolean };
 
 size_t dtype_size(DType dtype) noexcept;       // bytes an element
 const char* dtype_name(DType dtype) noexcept;  // "f32", …, "bool"
-std::optional<DType> dtype_from_name(std::string_view name) noexcept;
 
 constexpr bool is_floating_point(DType dtype) noexcept { return dtype <= DType::bf16; }
 

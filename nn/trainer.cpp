@@ -2,7 +2,7 @@
 
 #include <chrono>
 #include <cmath>
-#include <filesystem>
+#include <limits>
 
 #include "engine/error.h"
 #include "engine/io/json.h"
@@ -251,7 +251,6 @@ bool Trainer::run(const TrainerEvents& events) {
 
 int64_t Trainer::step() const noexcept { return state_->step; }
 const VisionTransformer& Trainer::model() const noexcept { return *state_->model; }
-const VisionTransformer& Trainer::average() const noexcept { return *state_->averaged; }
 std::string Trainer::last_checkpoint() const { return last_path(state_->run_dir); }
 std::string Trainer::best_checkpoint() const {
   return state_->run_dir + "/checkpoints/best.safetensors";

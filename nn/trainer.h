@@ -55,8 +55,7 @@ class Trainer {
   bool run(const TrainerEvents& events = {});
 
   int64_t step() const noexcept;
-  const VisionTransformer& model() const noexcept;    // the weights being trained
-  const VisionTransformer& average() const noexcept;  // the averaged weights, or the same
+  const VisionTransformer& model() const noexcept;  // the weights being trained
   std::string last_checkpoint() const;
   std::string best_checkpoint() const;
 

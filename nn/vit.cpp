@@ -11,6 +11,7 @@
 #include "engine/ops/view.h"
 
 namespace espalier {
+
 VisionTransformer::VisionTransformer(const ViTConfig& chosen, Generator& generator)
     : config((validate(chosen), chosen)) {
   const auto add_conv = [&](int64_t in, int64_t out, const Conv2d::Options& options) {

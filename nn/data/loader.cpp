@@ -53,10 +53,10 @@ Batch DataLoader::make(const std::vector<int64_t>& order, int64_t epoch, int64_t
   const ImageShape shape{all[1], all[2], all[3]};
   Batch batch{Tensor::empty({end - begin, all[1], all[2], all[3]}),
               Tensor::empty({end - begin}, DType::s64)};
+  const uint64_t seed = derive_seed(options_.seed, augmenting);
   for (int64_t i = begin; i < end; ++i) {
     const int64_t sample = order[static_cast<size_t>(i)];
-    Generator generator(derive_seed(options_.seed, augmenting),
-                        static_cast<uint64_t>(epoch * dataset_.size() + i));
+    Generator generator(seed, static_cast<uint64_t>(epoch * dataset_.size() + i));
     augment_image(dataset_.images.data<uint8_t>() + sample * shape.numel(),
                   batch.images.data<float>() + (i - begin) * shape.numel(), shape,
                   options_.augmentation, options_.mean, options_.deviation, generator);
