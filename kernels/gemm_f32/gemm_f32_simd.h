@@ -13,6 +13,12 @@ constexpr int64_t k_block = 4096 / panel;
 constexpr int64_t tile_block = 96 / tile_rows;
 constexpr int64_t line = 16;  // floats of a cache line
 
+// What a tile prefetches of the next block's A: `lines` cache lines from each of `rows` places.
+struct Ahead {
+  const float* at;
+  int64_t rows = 0, stride, lines;
+};
+
 struct Tile {
   int64_t K;
   const float* a;
@@ -23,8 +29,7 @@ struct Tile {
   const float* bias;
   bool accumulate;
   int columns;
-  const float* a_next;  // to prefetch: `next_lines` cache lines of each row, a_row_stride apart
-  int64_t next_lines;
+  Ahead ahead;
 };
 
 // The chain's start: what C holds, the bias, their sum, or zero.
@@ -50,11 +55,10 @@ ESPALIER_INLINE void start_tile(const Tile& t, f32 (&sum)[Rows][tile_registers])
 template <int Rows>
 static void run_tile(const Tile& t) noexcept {
   ESPALIER_UNROLL
-  for (int r = 0; r < Rows; ++r) {
-    __builtin_prefetch(t.c + r * t.c_row_stride, 1);
-    for (int64_t l = 0; l < t.next_lines; ++l)
-      __builtin_prefetch(t.a_next + r * t.a_row_stride + l * line, 0, 2);
-  }
+  for (int r = 0; r < Rows; ++r) __builtin_prefetch(t.c + r * t.c_row_stride, 1);
+  for (int64_t r = 0; r < t.ahead.rows; ++r)
+    for (int64_t l = 0; l < t.ahead.lines; ++l)
+      __builtin_prefetch(t.ahead.at + r * t.ahead.stride + l * line, 0, 2);
   f32 sum[Rows][tile_registers];
   start_tile<Rows>(t, sum);
   const float* a = t.a;
@@ -116,30 +120,54 @@ struct Block {
   int64_t first, last, k, k_end;
 };
 
-// Runs one block over all panels. Each panel prefetches its share of the next block's A, which
-// starts at `a_next` unless that is null.
+// How the tiles that run one block prefetch the A of the next between them: each of `tiles` tiles
+// takes some of its rows (of its k, where A is transposed), and of those some lines in each panel.
+struct Prefetch {
+  const float* a;
+  int64_t stride, places, places_each, lines, lines_each;
+
+  ESPALIER_INLINE Prefetch(const Gemm<float>& g, const Deal& deal, const Block& block,
+                           int64_t tiles, int64_t panels) {
+    const int64_t row = deal.first_row(block.first), rows = deal.first_row(block.last) - row;
+    const int64_t K = block.k_end - block.k;
+    const bool transposed = g.a_k_stride != 1;
+    a = g.A + row * g.a_row_stride + block.k * g.a_k_stride;
+    stride = transposed ? g.a_k_stride : g.a_row_stride;
+    places = transposed ? K : rows;
+    places_each = (places + tiles - 1) / tiles;
+    lines = ((transposed ? rows : K) + line - 1) / line;
+    lines_each = (lines + panels - 1) / panels;
+  }
+  ESPALIER_INLINE Ahead share(int64_t tile, int64_t panel_index) const {
+    const int64_t place = tile * places_each, first = panel_index * lines_each;
+    return {a + place * stride + first * line, least(places - place, places_each), stride,
+            least(lines - first, lines_each)};
+  }
+  static ESPALIER_INLINE int64_t least(int64_t x, int64_t y) { return x < y ? x : y; }
+};
+
+// Runs one block over all panels, and prefetches the next meanwhile.
 static void run_block(const Gemm<float>& g, const Deal& deal, const Block& block,
-                      const float* a_next) {
+                      const Block& next) {
   Tile t;
   t.K = block.k_end - block.k;
   t.a_row_stride = g.a_row_stride;
   t.a_k_stride = g.a_k_stride;
   t.c_row_stride = g.c_row_stride;
   t.accumulate = g.accumulate || block.k > 0;
-  const int64_t lines = (t.K * panel / line + g.N - 1) / g.N;
-  for (int64_t n = 0; n < g.N; n += panel) {
+  const int64_t panels = gemm_panel_count(panel, g.N), tiles = block.last - block.first;
+  const Prefetch prefetch(g, deal, next, tiles, panels);
+  for (int64_t p = 0; p < panels; ++p) {
+    const int64_t n = p * panel;
     t.b = g.packed_b + n * g.K + block.k * panel;
     t.bias = g.bias && block.k == 0 ? g.bias + n : nullptr;
     t.columns = static_cast<int>(g.N - n < panel ? g.N - n : panel);
-    const int64_t ahead = n / panel * lines * line;
-    t.next_lines = a_next && ahead < t.K ? lines : 0;
-    for (int64_t tile = block.first; tile < block.last; ++tile) {
-      const int64_t m = deal.first_row(tile);
+    for (int64_t i = 0; i < tiles; ++i) {
+      const int64_t m = deal.first_row(block.first + i);
       t.a = g.A + m * g.a_row_stride + block.k * g.a_k_stride;
       t.c = g.C + m * g.c_row_stride + n;
-      if (t.next_lines)
-        t.a_next = a_next + (m - deal.first_row(block.first)) * g.a_row_stride + ahead;
-      run_tile(deal.rows(tile), t);
+      t.ahead = prefetch.share(i, p);
+      run_tile(deal.rows(block.first + i), t);
     }
   }
 }
@@ -148,18 +176,15 @@ void gemm_run(const Gemm<float>& g) noexcept {
   if (g.M <= 0 || g.N <= 0) return;
   const Deal deal(g.M);
   const int64_t k_blocks = g.K > k_block ? (g.K + k_block - 1) / k_block : 1;
-  const int64_t blocks = (deal.tiles + tile_block - 1) / tile_block * k_blocks;
+  const int64_t row_blocks = (deal.tiles + tile_block - 1) / tile_block;
+  // Past the last block: no tiles, so nothing to prefetch.
   const auto block_at = [&](int64_t i) {
     const int64_t first = i / k_blocks * tile_block, k = i % k_blocks;
     const int64_t last = first + tile_block < deal.tiles ? first + tile_block : deal.tiles;
-    return Block{first, last, k * g.K / k_blocks, (k + 1) * g.K / k_blocks};
+    return Block{first < last ? first : last, last, k * g.K / k_blocks, (k + 1) * g.K / k_blocks};
   };
-  for (int64_t i = 0; i < blocks; ++i) {
-    const Block next = block_at(i + 1);
-    const bool prefetch = g.a_k_stride == 1 && i + 1 < blocks;
-    run_block(g, deal, block_at(i),
-              prefetch ? g.A + deal.first_row(next.first) * g.a_row_stride + next.k : nullptr);
-  }
+  for (int64_t i = 0; i < row_blocks * k_blocks; ++i)
+    run_block(g, deal, block_at(i), block_at(i + 1));
 }
 
 static void pack_panel(const float* B, int64_t k_stride, int64_t n_stride, int64_t K, int columns,
