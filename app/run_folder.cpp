@@ -81,7 +81,7 @@ void draw_plots(const std::string& folder, const TrainConfig& config, const Curv
   bench::save_png(draw(loss), folder + "/plots/loss.png");
   if (curves.accuracy.x.empty()) return;
   bench::save_png(draw(bench::Chart{.title = config.model.name + ": accuracy on the held-out split",
-                                    .x = {.label = "epoch"},
+                                    .x = {.label = "epoch", .whole = true},
                                     .y = {.label = "accuracy (%)"},
                                     .series = {curves.accuracy}}),
                   folder + "/plots/accuracy.png");

@@ -25,8 +25,8 @@ int exponent_of(double value) {
   return static_cast<int>(std::floor(std::log10(std::abs(value)) + slack));
 }
 
-std::vector<Tick> linear_ticks(Interval values, int count) {
-  const double step = nice_step(values, count);
+std::vector<Tick> linear_ticks(Interval values, int count, bool whole) {
+  const double step = nice_step(values, count, whole);
   std::vector<Tick> out;
   const double first = std::ceil(values.low / step - slack);
   for (double i = first; i * step <= values.high + slack * step; ++i)
@@ -61,8 +61,9 @@ double Scale::operator()(double value) const {
   return from_ + t * (to_ - from_);
 }
 
-double nice_step(Interval values, int count) {
+double nice_step(Interval values, int count, bool whole) {
   const double raw = (values.high - values.low) / std::max(count, 1);
+  if (whole && raw <= 1) return 1;
   const double power = std::pow(10.0, std::floor(std::log10(raw)));
   for (double digit : {1.0, 2.0, 5.0})
     if (digit * power >= raw * (1 - slack)) return digit * power;
@@ -86,18 +87,18 @@ Interval nice_limits(const Axis& axis, Interval data, int count) {
     const double around = out.low == 0 ? 1 : std::abs(out.low) / 10;
     out = {out.low - around, out.low + around};
   }
-  const double step = nice_step(out, count);
+  const double step = nice_step(out, count, axis.whole);
   if (!axis.low) out.low = std::floor(out.low / step + slack) * step;
   if (!axis.high) out.high = std::ceil(out.high / step - slack) * step;
   return out;
 }
 
-std::vector<Tick> ticks(Interval values, int count, bool log) {
-  if (!log) return linear_ticks(values, count);
+std::vector<Tick> ticks(Interval values, int count, const Axis& axis) {
+  if (!axis.log) return linear_ticks(values, count, axis.whole);
   std::vector<Tick> out = log_ticks(values, count);
   const auto labelled = [](const Tick& tick) { return !tick.label.empty(); };
   if (std::count_if(out.begin(), out.end(), labelled) >= 2) return out;
-  return linear_ticks(values, count);
+  return linear_ticks(values, count, axis.whole);
 }
 
 std::string fixed(double value, int decimals) {

@@ -10,6 +10,7 @@ namespace espalier::bench {
 struct Axis {
   std::string label = {};  // with its unit: "time (ms)"
   bool log = false;
+  bool whole = false;  // counts: no tick between whole numbers
   std::optional<double> low = {}, high = {};  // in place of limits found from the data
 };
 
@@ -36,8 +37,9 @@ class Scale {
   bool log_;
 };
 
-// 1, 2 or 5 times a power of ten, such that about `count` steps cover the interval.
-double nice_step(Interval values, int count);
+// 1, 2 or 5 times a power of ten, such that about `count` steps cover the interval; at least 1 on an
+// axis of whole numbers.
+double nice_step(Interval values, int count, bool whole);
 
 // The interval that an axis shows for the given data: widened to round numbers unless the axis
 // fixes its limits. An empty interval becomes one of positive length. On a log axis the data must
@@ -46,7 +48,7 @@ Interval nice_limits(const Axis& axis, Interval data, int count);
 
 // At most about `count` labelled ticks inside the interval. A log interval of under two decades is
 // also labelled at 2 and 5 (or linearly, when even those are too few).
-std::vector<Tick> ticks(Interval values, int count, bool log);
+std::vector<Tick> ticks(Interval values, int count, const Axis& axis);
 
 // "1234" as "1,234", 2.5e6 as "2.5M", 1e-7 as "1×10⁻⁷"; decimals are those that `step` needs.
 std::string tick_label(double value, double step);

@@ -99,7 +99,7 @@ Canvas draw(const BarChart& chart) {
   const double top = draw_heading(canvas, chart.title, legend(chart)) + value_size;
   const int count = std::max(2, (chart.height - 200) / 65);
   const Interval values = nice_limits(chart.value, data_range(chart), count);
-  const auto y_ticks = ticks(values, count, false);
+  const auto y_ticks = ticks(values, count, chart.value);
   const double room = y_axis_room(y_ticks, chart.value);
   const double categories = static_cast<double>(std::max<size_t>(1, chart.categories.size()));
   double left = margin + room;

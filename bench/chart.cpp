@@ -65,7 +65,7 @@ Frame draw_axes(Canvas& canvas, const Chart& chart) {
   const double height = canvas.height() - top - margin - x_axis_room(chart.x);
   const int count = std::max(2, static_cast<int>(height / 65));
   const Interval y_values = nice_limits(chart.y, data_range(chart, &Series::y), count);
-  const auto y_ticks = ticks(y_values, count, chart.y.log);
+  const auto y_ticks = ticks(y_values, count, chart.y);
   const double room = y_axis_room(y_ticks, chart.y), left = margin + room;
   const Rect plot = {left, top, canvas.width() - left - margin - gap, height};
   const Interval x_values =
@@ -73,7 +73,7 @@ Frame draw_axes(Canvas& canvas, const Chart& chart) {
   const Scale x(x_values, plot.x, plot.right(), chart.x.log);
   const Scale y(y_values, plot.bottom(), plot.y, chart.y.log);
   draw_y_axis(canvas, plot, chart.y, y, y_ticks, room);
-  draw_x_axis(canvas, plot, chart.x, x, spaced_ticks(x_values, plot.width, chart.x.log));
+  draw_x_axis(canvas, plot, chart.x, x, spaced_ticks(x_values, plot.width, chart.x));
   canvas.stroke_rect(plot, 1, axis_colour);
   return {plot, x, y};
 }

@@ -101,10 +101,10 @@ double x_axis_room(const Axis& axis) {
   return gap + text_size + (axis.label.empty() ? 0 : gap + 0.6 * label_size);
 }
 
-std::vector<Tick> spaced_ticks(Interval values, double width, bool log) {
-  const Scale scale(values, 0, width, log);
+std::vector<Tick> spaced_ticks(Interval values, double width, const Axis& axis) {
+  const Scale scale(values, 0, width, axis.log);
   for (int count = std::max(2, static_cast<int>(width / 70));; --count) {
-    std::vector<Tick> out = ticks(values, count, log);
+    std::vector<Tick> out = ticks(values, count, axis);
     double free_from = -1e9;
     bool apart = true;
     for (const Tick& tick : out) {

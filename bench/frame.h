@@ -48,7 +48,7 @@ void draw_x_axis(Canvas& canvas, const Rect& plot, const Axis& axis, const Scale
 double x_axis_room(const Axis& axis);
 
 // Labelled x ticks, few enough that their labels keep apart over `width` pixels.
-std::vector<Tick> spaced_ticks(Interval values, double width, bool log);
+std::vector<Tick> spaced_ticks(Interval values, double width, const Axis& axis);
 
 // Names under (or, at the top of a table, over) equal slots along x; all are turned by 45 degrees
 // when one is wider than its slot.

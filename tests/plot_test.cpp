@@ -60,21 +60,22 @@ struct Folder {
 }  // namespace
 
 TEST_CASE("ticks are round numbers inside the interval") {
-  CHECK(labels(ticks({0, 1}, 5, false)) == Labels{"0", "0.2", "0.4", "0.6", "0.8", "1.0"});
-  CHECK(labels(ticks({-3, 7}, 5, false)) == Labels{"−2", "0", "2", "4", "6"});
-  CHECK(labels(ticks({0, 2000}, 4, false)) == Labels{"0", "500", "1,000", "1,500", "2,000"});
-  CHECK(labels(ticks({0, 60000}, 3, false)) == Labels{"0", "20k", "40k", "60k"});
-  CHECK(labels(ticks({0.9, 0.91}, 2, false)) == Labels{"0.900", "0.905", "0.910"});
-  CHECK(labels(ticks({0, 4e-6}, 2, false)) == Labels{"0", "2×10⁻⁶", "4×10⁻⁶"});
+  CHECK(labels(ticks({0, 1}, 5, {})) == Labels{"0", "0.2", "0.4", "0.6", "0.8", "1.0"});
+  CHECK(labels(ticks({-3, 7}, 5, {})) == Labels{"−2", "0", "2", "4", "6"});
+  CHECK(labels(ticks({0, 2000}, 4, {})) == Labels{"0", "500", "1,000", "1,500", "2,000"});
+  CHECK(labels(ticks({0, 60000}, 3, {})) == Labels{"0", "20k", "40k", "60k"});
+  CHECK(labels(ticks({1, 4}, 9, {.whole = true})) == Labels{"1", "2", "3", "4"});
+  CHECK(labels(ticks({0.9, 0.91}, 2, {})) == Labels{"0.900", "0.905", "0.910"});
+  CHECK(labels(ticks({0, 4e-6}, 2, {})) == Labels{"0", "2×10⁻⁶", "4×10⁻⁶"});
 }
 
 TEST_CASE("ticks of a logarithmic axis are decades, then 1 2 5, then linear") {
-  CHECK(labels(ticks({1e-3, 1e3}, 6, true)) ==
+  CHECK(labels(ticks({1e-3, 1e3}, 6, {.log = true})) ==
         Labels{"0.001", "0.01", "0.1", "1", "10", "100", "1,000"});
-  CHECK(labels(ticks({1, 100}, 6, true)) == Labels{"1", "2", "5", "10", "20", "50", "100"});
-  CHECK(labels(ticks({31, 39}, 4, true)) == Labels{"32", "34", "36", "38"});
-  CHECK(labels(ticks({1e-6, 1e-4}, 3, true)) == Labels{"10⁻⁶", "10⁻⁵", "0.0001"});
-  CHECK(labels(ticks({1, 1e12}, 4, true)).size() <= 5);
+  CHECK(labels(ticks({1, 100}, 6, {.log = true})) == Labels{"1", "2", "5", "10", "20", "50", "100"});
+  CHECK(labels(ticks({31, 39}, 4, {.log = true})) == Labels{"32", "34", "36", "38"});
+  CHECK(labels(ticks({1e-6, 1e-4}, 3, {.log = true})) == Labels{"10⁻⁶", "10⁻⁵", "0.0001"});
+  CHECK(labels(ticks({1, 1e12}, 4, {.log = true})).size() <= 5);
 }
 
 TEST_CASE("limits are widened to round numbers and never empty") {
