@@ -3,6 +3,7 @@ import hashlib
 import json
 import os
 import random
+import resource
 import shutil
 import signal
 import struct
@@ -14,8 +15,9 @@ import zlib
 from pathlib import Path
 
 ESPALIER = os.environ.get("ESPALIER", "build/app/espalier")
-QUICK = ["--set", "max_steps=12", "--set", "checkpoint_steps=2", "--set", "validation=200",
-         "--set", "batch_size=64", "-q"]
+STEPS = 100
+QUICK = ["--set", f"max_steps={STEPS}", "--set", "checkpoint_steps=7", "--set", "validation=200",
+         "-q"]
 
 
 def run(*words, **options):
@@ -38,6 +40,17 @@ def digest(run_folder):
     state = tensors(f"{run_folder}/checkpoints/last.safetensors")
     return hashlib.sha256(b"".join(state[name] for name in sorted(state)
                                    if name.startswith("model."))).hexdigest()
+
+
+def last_step(run_folder):
+    """The last step that the run has written down; 0 before the first."""
+    try:
+        text = (run_folder / "metrics.jsonl").read_text()
+    except FileNotFoundError:
+        return 0
+    steps = [json.loads(line)["step"] for line in text.splitlines(keepends=True)
+             if line.endswith("\n") and '"step"' in line]
+    return max(steps, default=0)
 
 
 def grey_png(path, size=28):
@@ -76,7 +89,7 @@ class Command(unittest.TestCase):
             self.assertTrue((self.run_dir / name).is_file(), name)
         lines = [json.loads(line)
                  for line in (self.run_dir / "metrics.jsonl").read_text().splitlines()]
-        self.assertEqual([line["step"] for line in lines if "loss" in line], list(range(1, 13)))
+        self.assertEqual([line["step"] for line in lines if "loss" in line], list(range(1, STEPS + 1)))
 
     def test_eval_agrees_with_its_json_and_its_gate(self):
         result = run("eval", self.model, "--json", "--picture", self.folder / "confusion.png")
@@ -107,36 +120,57 @@ class Command(unittest.TestCase):
             run("train", "vit-tiny", "--run-dir", folder, "-t", threads, *QUICK)
             self.assertEqual(digest(folder), digest(self.run_dir))
 
-    def test_killed_and_resumed_runs_end_with_the_same_bits(self):
-        folder = self.folder / "killed"
-        command = [ESPALIER, "train", "vit-tiny", "--run-dir", str(folder), *QUICK]
-        chance = random.Random(1)
-        for _ in range(10):
-            with subprocess.Popen(command, stdout=subprocess.DEVNULL,
-                                  stderr=subprocess.DEVNULL) as process:
-                while process.poll() is None and not (folder / "metrics.jsonl").exists():
-                    time.sleep(0.01)
-                time.sleep(chance.uniform(0, 0.4))
-                process.send_signal(signal.SIGKILL)
-            if (folder / "checkpoints/last.safetensors").exists():
-                command = [ESPALIER, "train", "--resume", str(folder), "-q"]
-            else:
-                shutil.rmtree(folder, ignore_errors=True)
-        self.assertEqual(run(*command[1:]).returncode, 0)
-        self.assertEqual(digest(folder), digest(self.run_dir))
-
-    def test_interrupt_saves_and_resumes(self):
-        folder = self.folder / "interrupted"
-        command = [ESPALIER, "train", "vit-tiny", "--run-dir", str(folder)]
+    def stop_at(self, step, stop, folder, command):
+        """Starts a training and sends it a signal once it has done so many steps."""
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
                               text=True) as process:
-            while not (folder / "metrics.jsonl").exists() or not (folder / "metrics.jsonl").read_text():
-                time.sleep(0.05)
-            process.send_signal(signal.SIGINT)
+            while last_step(folder) < step:
+                self.assertIsNone(process.poll(), f"ended before step {step}")
+                time.sleep(0.002)
+            process.send_signal(stop)
             said = process.stderr.read()
-        self.assertEqual(process.returncode, 130)
+        return process.returncode, said
+
+    def test_killed_and_resumed_runs_end_with_the_same_bits(self):
+        folder = self.folder / "killed"
+        fresh = [ESPALIER, "train", "vit-tiny", "--run-dir", str(folder), *QUICK]
+        resume = [ESPALIER, "train", "--resume", str(folder), "-q"]
+        for step in sorted(random.Random(1).sample(range(1, STEPS), 10)):
+            saved = (folder / "checkpoints/last.safetensors").exists()
+            if not saved:
+                shutil.rmtree(folder, ignore_errors=True)
+            code, _ = self.stop_at(step, signal.SIGKILL, folder, resume if saved else fresh)
+            self.assertEqual(code, -signal.SIGKILL)
+        self.assertEqual(run(*resume[1:]).returncode, 0)
+        self.assertEqual(digest(folder), digest(self.run_dir))
+
+    def test_an_interrupted_run_says_how_to_resume_and_does(self):
+        folder = self.folder / "interrupted"
+        talkative = [word for word in QUICK if word != "-q"]
+        code, said = self.stop_at(30, signal.SIGINT, folder, [
+            ESPALIER, "train", "vit-tiny", "--run-dir", str(folder), *talkative])
+        self.assertEqual(code, 130)
         self.assertIn(f"--resume {folder}", said)
-        self.assertTrue((folder / "checkpoints/last.safetensors").is_file())
+        self.assertEqual(run("train", "--resume", folder, "-q").returncode, 0)
+        self.assertEqual(digest(folder), digest(self.run_dir))
+
+    def test_a_full_disk_leaves_the_last_checkpoint_intact(self):
+        folder = self.folder / "full"
+        self.stop_at(20, signal.SIGINT, folder, [
+            ESPALIER, "train", "vit-tiny", "--run-dir", str(folder), *QUICK])
+        before = (folder / "checkpoints/last.safetensors").read_bytes()
+        # A limit on the size of a file makes the same write() fail that a full disk would.
+        room = len(before) // 2
+        result = run("train", "--resume", folder, "-q", restore_signals=False, preexec_fn=lambda:
+                     resource.setrlimit(resource.RLIMIT_FSIZE, (room, room)))
+        self.assertEqual(result.returncode, 3, result.stderr)
+        self.assertEqual(len(result.stderr.strip().splitlines()), 1, result.stderr)
+        self.assertIn("last.safetensors: cannot write", result.stderr)
+        self.assertEqual((folder / "checkpoints/last.safetensors").read_bytes(), before)
+        self.assertEqual(sorted(path.name for path in (folder / "checkpoints").iterdir()
+                                if ".tmp" in path.name), [])
+        self.assertEqual(run("train", "--resume", folder, "-q").returncode, 0)
+        self.assertEqual(digest(folder), digest(self.run_dir))
 
     def test_wrong_use_is_refused_in_one_line(self):
         self.expect(2, "train", "vit-huge", says="vit-tiny")
