@@ -262,6 +262,10 @@ EMULATED __m512 mask_blend_ps(__mmask16 mask, __m512 a, __m512 b) {
 EMULATED __m512i mask_blend_epi32(__mmask16 mask, __m512i a, __m512i b) {
   return castps_si512(mask_blend_ps(mask, castsi512_ps(a), castsi512_ps(b)));
 }
+// `value` where the mask is set, else zero.
+EMULATED __m512i maskz_set1_epi32(__mmask16 mask, int value) {
+  return mask_blend_epi32(mask, setzero_si512(), set1_epi32(value));
+}
 // Memory behind a clear bit is not touched.
 EMULATED __m512 mask_loadu_ps(__m512 a, __mmask16 mask, const void* p) {
   const float* first = static_cast<const float*>(p);
@@ -378,6 +382,7 @@ EMULATED __m128i cvtepi32_epi8(__m512i a) {
 #define _mm512_cvtusepi32_epi8 emulated_avx512::cvtusepi32_epi8
 #define _mm512_mask_blend_ps emulated_avx512::mask_blend_ps
 #define _mm512_mask_blend_epi32 emulated_avx512::mask_blend_epi32
+#define _mm512_maskz_set1_epi32 emulated_avx512::maskz_set1_epi32
 #define _mm512_mask_loadu_ps emulated_avx512::mask_loadu_ps
 #define _mm512_mask_storeu_ps emulated_avx512::mask_storeu_ps
 #define _mm512_cvtepi32_epi8 emulated_avx512::cvtepi32_epi8

@@ -69,7 +69,8 @@ void fields_from_json(S& object, const Json& json, const std::string& origin,
     }
   });
   if (known == json.size()) return;
-  for (const auto& [name, value] : json.items()) {
+  for (const auto& item : json.items()) {
+    const std::string& name = item.key();
     bool listed = false;
     visit_fields(object, [&](const char* field, auto&) { listed |= name == field; });
     if (!listed) file_error(origin, "field '" + prefix + name + "' is unknown");
