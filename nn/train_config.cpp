@@ -84,7 +84,8 @@ TrainConfig named_train_config(const std::string& name) {
     config.augmentation.shift = 1;
     return config;
   }
-  config.epochs = 16;
+  config.epochs = 26;
+  config.learning_rate = 1.5e-3;
   config.warmup_steps = 800;
   config.augmentation.erase = 0.25;
   return config;
