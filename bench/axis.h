@@ -10,7 +10,7 @@ namespace espalier::bench {
 struct Axis {
   std::string label = {};  // with its unit: "time (ms)"
   bool log = false;
-  bool whole = false;  // counts: no tick between whole numbers
+  bool whole = false;                         // counts: no tick between whole numbers
   std::optional<double> low = {}, high = {};  // in place of limits found from the data
 };
 
@@ -37,8 +37,8 @@ class Scale {
   bool log_;
 };
 
-// 1, 2 or 5 times a power of ten, such that about `count` steps cover the interval; at least 1 on an
-// axis of whole numbers.
+// 1, 2 or 5 times a power of ten, such that about `count` steps cover the interval; at least 1 on
+// an axis of whole numbers.
 double nice_step(Interval values, int count, bool whole);
 
 // The interval that an axis shows for the given data: widened to round numbers unless the axis

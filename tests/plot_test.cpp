@@ -72,7 +72,8 @@ TEST_CASE("ticks are round numbers inside the interval") {
 TEST_CASE("ticks of a logarithmic axis are decades, then 1 2 5, then linear") {
   CHECK(labels(ticks({1e-3, 1e3}, 6, {.log = true})) ==
         Labels{"0.001", "0.01", "0.1", "1", "10", "100", "1,000"});
-  CHECK(labels(ticks({1, 100}, 6, {.log = true})) == Labels{"1", "2", "5", "10", "20", "50", "100"});
+  CHECK(labels(ticks({1, 100}, 6, {.log = true})) ==
+        Labels{"1", "2", "5", "10", "20", "50", "100"});
   CHECK(labels(ticks({31, 39}, 4, {.log = true})) == Labels{"32", "34", "36", "38"});
   CHECK(labels(ticks({1e-6, 1e-4}, 3, {.log = true})) == Labels{"10⁻⁶", "10⁻⁵", "0.0001"});
   CHECK(labels(ticks({1, 1e12}, 4, {.log = true})).size() <= 5);
