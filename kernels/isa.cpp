@@ -2,16 +2,16 @@
 
 #include <atomic>
 
-#if defined(__x86_64__)
+#if defined(ESPALIER_X86)
 #include <cpuid.h>
 #endif
 
 namespace espalier {
 namespace {
 
-#if defined(__x86_64__)
+#if defined(ESPALIER_X86)
 constexpr Isa built[] = {Isa::avx512, Isa::avx2, Isa::scalar};
-#elif defined(__aarch64__)
+#elif defined(ESPALIER_ARM)
 constexpr Isa built[] = {Isa::neon, Isa::scalar};
 #else
 constexpr Isa built[] = {Isa::scalar};
@@ -23,7 +23,7 @@ constexpr struct {
 } names[] = {
     {Isa::scalar, "scalar"}, {Isa::neon, "neon"}, {Isa::avx2, "avx2"}, {Isa::avx512, "avx512"}};
 
-#if defined(__x86_64__)
+#if defined(ESPALIER_X86)
 constexpr unsigned bit(int position) { return 1u << position; }
 
 unsigned long long enabled_state() noexcept {
@@ -53,7 +53,7 @@ Isa detect() noexcept {
   if ((state & zmm) == zmm && (b & f_dq_cd_bw_vl) == f_dq_cd_bw_vl) return Isa::avx512;
   return best_on_ymm;
 }
-#elif defined(__aarch64__)
+#elif defined(ESPALIER_ARM)
 Isa detect() noexcept { return Isa::neon; }  // Advanced SIMD is part of the AArch64 base
 #else
 Isa detect() noexcept { return Isa::scalar; }

@@ -6,6 +6,15 @@
 #include <span>
 #include <string_view>
 
+// The family of instruction sets that this build has rows for: none with the Meson option
+// simd=false.
+#if defined(ESPALIER_SCALAR_ONLY)
+#elif defined(__x86_64__)
+#define ESPALIER_X86 1
+#elif defined(__aarch64__)
+#define ESPALIER_ARM 1
+#endif
+
 namespace espalier {
 
 // Instruction sets that kernels are written for. A row of a kernel table names one of them.

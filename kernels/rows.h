@@ -8,7 +8,7 @@
 // one ISA can be linked into another's code.
 #define ESPALIER_INLINE inline __attribute__((always_inline))
 
-#if defined(__x86_64__)
+#if defined(ESPALIER_X86)
 #define ESPALIER_DECLARE_ISAS(...) \
   namespace avx512 {               \
   __VA_ARGS__                      \
@@ -18,7 +18,7 @@
   }
 #define ESPALIER_ISA_ROWS(...) {Isa::avx512, avx512::__VA_ARGS__}, {Isa::avx2, avx2::__VA_ARGS__},
 #define ESPALIER_EACH_ISA(ROW) ROW(avx512) ROW(avx2)
-#elif defined(__aarch64__)
+#elif defined(ESPALIER_ARM)
 #define ESPALIER_DECLARE_ISAS(...) \
   namespace neon {                 \
   __VA_ARGS__                      \

@@ -99,8 +99,8 @@ TEST_CASE("a run that is broken off anywhere and resumed ends with the same bits
   const TensorFile a = load_safetensors(whole + "/checkpoints/last.safetensors");
   const TensorFile b = load_safetensors(broken + "/checkpoints/last.safetensors");
   REQUIRE(a.tensors.size() == b.tensors.size());
-  for (const auto& [name, tensor] : a.tensors)
-    CHECK_MESSAGE(tensor.to_vector() == b.at(name).to_vector(), name);
+  for (const auto& entry : a.tensors)
+    CHECK_MESSAGE(entry.second.to_vector() == b.at(entry.first).to_vector(), entry.first);
 }
 
 TEST_CASE("an interrupt saves and says so; a foreign checkpoint is refused") {

@@ -60,8 +60,9 @@ TEST_CASE("every parameter of a model receives the gradient that finite differen
       backward(cross_entropy(model(images), labels, 0.1));
       const NoGradGuard off;
       const double h = 1e-2;
-      for (const auto& [name, parameter] : model.named_parameters()) {
-        INFO(name);
+      for (const auto& named : model.named_parameters()) {
+        INFO(named.first);
+        const Tensor& parameter = named.second;
         REQUIRE(parameter.grad().defined());
         // The steepest element, so that fp32's noise of about eps / h does not hide a fault.
         const auto gradient = parameter.grad().to_vector();
