@@ -1,6 +1,7 @@
 #include "engine/shape.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "engine/error.h"
 
@@ -27,6 +28,16 @@ int64_t Shape::numel() const noexcept {
   int64_t product = 1;
   for (int64_t dim : *this) product *= dim;
   return product;
+}
+
+bool Shape::countable() const noexcept {
+  constexpr int64_t most = std::numeric_limits<int64_t>::max() / 8;
+  int64_t product = 1;
+  for (int64_t dim : *this) {
+    if (dim < 0 || product > most / std::max<int64_t>(dim, 1)) return false;
+    product *= std::max<int64_t>(dim, 1);
+  }
+  return true;
 }
 
 std::string Shape::str() const {

@@ -30,7 +30,9 @@ class Shape {
   void push_back(int64_t dim);
 
   int64_t numel() const noexcept;  // the product of the dimensions; 1 for rank 0
-  std::string str() const;         // "[3, 4]"
+  // Whether no dimension is negative and the strides, and the bytes of any dtype, fit int64_t.
+  bool countable() const noexcept;
+  std::string str() const;  // "[3, 4]"
 
   friend bool operator==(const Shape& a, const Shape& b) noexcept;
 

@@ -36,6 +36,14 @@ void visit_arithmetic(const char* op, DType dtype, F f) {
                  "convert it with to(DType::f32)");
 }
 
+// How many bytes a tensor takes; throws when that is no number.
+size_t bytes_of(const Shape& shape, DType dtype) {
+  if (!shape.countable())
+    argument_error("Tensor", "shape", shape.str(),
+                   "dimensions of 0 or more, their product below 2^60", "");
+  return static_cast<size_t>(shape.numel()) * dtype_size(dtype);
+}
+
 }  // namespace
 
 Tensor Tensor::make(std::shared_ptr<Storage> storage, const Shape& shape, DType dtype) {
@@ -48,10 +56,7 @@ Tensor Tensor::make(std::shared_ptr<Storage> storage, const Shape& shape, DType 
 }
 
 Tensor Tensor::empty(const Shape& shape, DType dtype, Device device) {
-  for (int64_t dim : shape)
-    if (dim < 0) argument_error("Tensor", "shape", shape.str(), "no negative dimension", "");
-  const size_t bytes = static_cast<size_t>(shape.numel()) * dtype_size(dtype);
-  return make(Storage::allocate(bytes, device), shape, dtype);
+  return make(Storage::allocate(bytes_of(shape, dtype), device), shape, dtype);
 }
 
 Tensor Tensor::zeros(const Shape& shape, DType dtype) {
@@ -68,8 +73,7 @@ Tensor Tensor::full(const Shape& shape, double value, DType dtype) {
 
 Tensor Tensor::from_blob(void* data, const Shape& shape, DType dtype,
                          std::function<void()> release) {
-  const size_t bytes = static_cast<size_t>(shape.numel()) * dtype_size(dtype);
-  return make(Storage::borrow(data, bytes, std::move(release)), shape, dtype);
+  return make(Storage::borrow(data, bytes_of(shape, dtype), std::move(release)), shape, dtype);
 }
 
 bool Tensor::is_contiguous() const {

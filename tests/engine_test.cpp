@@ -1,5 +1,6 @@
 // The engine itself: tensors, tape, pool, profiler.
 #include <atomic>
+#include <limits>
 #include <set>
 #include <thread>
 
@@ -26,6 +27,25 @@ TEST_CASE("views share memory and know their strides") {
   CHECK_THROWS_AS(reshape(x, {4}), Error);
   CHECK_THROWS_AS(permute(x, {0, 0}), Error);
   CHECK_THROWS_AS(x.data<double>(), Error);
+}
+
+TEST_CASE("shapes past counting are refused, whatever dimension is 0") {
+  const int64_t huge = int64_t{1} << 40;
+  uint8_t byte = 0;
+  for (const Shape& shape : {Shape{-1}, Shape{huge, huge}, Shape{0, huge, huge}, Shape{2, -3, 0},
+                             Shape{std::numeric_limits<int64_t>::max()}}) {
+    INFO(shape.str());
+    CHECK_THROWS_AS(Tensor::empty(shape, DType::u8), Error);
+    CHECK_THROWS_AS(Tensor::from_blob(&byte, shape, DType::u8), Error);
+  }
+  const Tensor none = Tensor::empty({0, 3});
+  CHECK(reshape(none, {3, 0, 5}).shape() == Shape{3, 0, 5});
+  CHECK(reshape(none, {-1, 3}).shape() == Shape{0, 3});
+  for (const Shape& shape :
+       {Shape{0, huge, huge}, Shape{-1, 0}, Shape{-1, -1}, Shape{-1, huge, huge}}) {
+    INFO(shape.str());
+    CHECK_THROWS_AS(reshape(none, shape), Error);
+  }
 }
 
 TEST_CASE("view gradients match finite differences") {

@@ -307,12 +307,24 @@ TEST_CASE("IDX headers and pictures that promise too much are refused") {
   for (const std::string& header :
        {std::string("\0\0\x08\x01", 4) + big,
         std::string("\0\0\x08\x04", 4) + big + big + big + big,
+        std::string("\0\0\x08\x04\0\0\0\0", 8) + big + big + big,  // none, of 2^96 bytes
         std::string("\0\0\x08\xff", 4) + big, std::string("\0\0\x08\x00", 4),
         std::string("\0\0\x0d\x01\0\0\0\x02", 8) + "12345678"})
     CHECK(!survives_bytes(format, path, header));
   std::string picture = png();
   picture.replace(16, 8, std::string("\0\0\x40\0\0\0\x40\0", 8));  // 16384 x 16384
-  CHECK(!survives_bytes(formats().back(), path, picture));
+  const Format& image = formats().back();
+  CHECK(!survives_bytes(image, path, picture));
+  picture = png();
+  picture.replace(33, 8, "\x63zzzIDAT");  // a chunk of 1.6 GiB
+  CHECK(!survives_bytes(image, path, picture));
+  for (const char* size : {"\0\0\0\0\5\0\0\0", "\5\0\0\0\0\0\0\0"}) {  // a BMP without pixels
+    const std::string header =
+        std::string("BM", 2) + std::string(8, '\0') + "6" + std::string(3, '\0');
+    const std::string info = "(" + std::string(3, '\0') + std::string(size, 8) + "\1" +
+                             std::string(1, '\0') + "\x18" + std::string(25, '\0');
+    CHECK(!survives_bytes(image, path, header + info + "123456"));
+  }
 }
 
 }  // namespace espalier::test

@@ -1,27 +1,62 @@
 #include "engine/io/image.h"
 
+#include <cstdlib>
 #include <memory>
 
 #include "engine/error.h"
 #include "engine/io/file.h"
 
+namespace {
+
+// A damaged header makes stb_image ask for gigabytes before it reads on; past this it gets none.
+thread_local size_t largest_block = 0;
+
+void* bounded_realloc(void* block, size_t size) {
+  return size <= largest_block ? std::realloc(block, size) : nullptr;
+}
+
+}  // namespace
+
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wunused-function"
+// The library copies no bytes from null and shifts signed numbers. UndefinedBehaviorSanitizer is
+// for our code; AddressSanitizer watches the library's memory too.
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((no_sanitize("undefined"))), apply_to = function)
+#endif
 #define STB_IMAGE_IMPLEMENTATION
 #define STB_IMAGE_STATIC
 #define STBI_NO_STDIO
 #define STBI_NO_HDR
 #define STBI_NO_LINEAR
+#define STBI_NO_PIC
+#define STBI_NO_PNM
+#define STBI_NO_PSD
+#define STBI_NO_TGA
+#define STBI_MALLOC(size) bounded_realloc(nullptr, size)
+#define STBI_REALLOC(block, size) bounded_realloc(block, size)
+#define STBI_FREE(block) std::free(block)
 #include <stb/stb_image.h>
 #define STB_IMAGE_RESIZE_IMPLEMENTATION
 #define STB_IMAGE_RESIZE_STATIC
 #include <stb/stb_image_resize.h>
+#if defined(__clang__)
+#pragma clang attribute pop
+#endif
 #pragma GCC diagnostic pop
 
 namespace espalier {
 namespace {
 
 constexpr int64_t max_pixels = 16'000'000;
+// The most that a format here can do: deflate's 1032 bytes for one, and 8 pixels in each.
+constexpr int64_t max_pixels_a_byte = 8 * 1032;
+
+// More than any block that a sound picture needs: four 16-bit channels, whole 16 x 16 tiles, and
+// buffers that grow by doubling.
+size_t block_limit(size_t file_size, int64_t columns, int64_t rows) {
+  return static_cast<size_t>((columns + 16) * (rows + 16) * 16) + 2 * file_size + (64 << 10);
+}
 
 struct Free {
   void operator()(stbi_uc* pixels) const { stbi_image_free(pixels); }
@@ -37,10 +72,15 @@ Tensor load_image(const std::string& path, int64_t height, int64_t width, int64_
   const auto* bytes = reinterpret_cast<const stbi_uc*>(file.data());
   const int size = static_cast<int>(file.size());
   int columns = 0, rows = 0, stored = 0;
+  largest_block = block_limit(file.size(), 0, 0);
   if (!stbi_info_from_memory(bytes, size, &columns, &rows, &stored))
     file_error(path, std::string("no picture that can be read (") + stbi_failure_reason() + ")");
-  if (static_cast<int64_t>(columns) * rows > max_pixels)
-    file_error(path, "has more than 16 million pixels");
+  const int64_t lines = std::abs(int64_t{rows});  // negative where a BMP stands the right way up
+  if (columns < 1 || lines < 1) file_error(path, "holds no pixels");
+  if (columns * lines > max_pixels) file_error(path, "has more than 16 million pixels");
+  if (columns * lines / max_pixels_a_byte > size)
+    file_error(path, "promises more pixels than the file can hold");
+  largest_block = block_limit(file.size(), columns, lines);
   const std::unique_ptr<stbi_uc, Free> pixels(
       stbi_load_from_memory(bytes, size, &columns, &rows, &stored, static_cast<int>(channels)));
   if (!pixels) file_error(path, std::string("damaged picture (") + stbi_failure_reason() + ")");

@@ -14,17 +14,14 @@ constexpr Op slice_op{"slice"};
 
 // Replaces one -1 in `shape` by what the number of elements leaves for it.
 Shape complete_shape(const Tensor& x, Shape shape) {
-  int64_t known = 1;
-  int missing = -1;
-  for (int i = 0; i < shape.rank(); ++i) {
-    if (shape[i] == -1 && missing < 0)
-      missing = i;
-    else
-      known *= shape[i];
+  const auto missing = std::find(shape.begin(), shape.end(), -1);
+  if (missing != shape.end()) {
+    int64_t& dim = shape[static_cast<int>(missing - shape.begin())];
+    dim = 1;
+    const int64_t known = shape.countable() ? shape.numel() : 0;
+    dim = known > 0 ? x.numel() / known : -1;
   }
-  if (missing >= 0 && known > 0) shape[missing] = x.numel() / known;
-  const bool negative = std::any_of(shape.begin(), shape.end(), [](int64_t d) { return d < 0; });
-  if (negative || shape.numel() != x.numel())
+  if (!shape.countable() || shape.numel() != x.numel())
     argument_error("reshape", "shape", shape.str(),
                    "one with " + std::to_string(x.numel()) + " elements", "x is " + x.describe());
   return shape;

@@ -98,19 +98,17 @@ Tensor load_idx(const std::string& path) {
     file_error(path, "IDX element type " + std::to_string(std::to_integer<int>(magic[2])) +
                          "; expected 8 (unsigned byte)");
   Shape shape;
-  size_t elements = 1;
   for (int i = 0; i < rank; ++i) {
     std::byte digits[4];
     reader.read(digits);
     uint32_t dim = 0;
     for (std::byte digit : digits) dim = dim << 8 | std::to_integer<uint32_t>(digit);
-    if (dim && elements > reader.most() / dim)
-      file_error(path, "the header promises more than the file can hold");
-    elements *= dim;
     shape.push_back(dim);
   }
+  if (!shape.countable() || static_cast<size_t>(shape.numel()) > reader.most())
+    file_error(path, "the header promises more than the file can hold");
   const Tensor out = Tensor::empty(shape, DType::u8);
-  reader.read({out.bytes(), elements});
+  reader.read({out.bytes(), static_cast<size_t>(shape.numel())});
   reader.expect_end();
   return out;
 }
