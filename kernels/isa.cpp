@@ -1,5 +1,6 @@
 #include "kernels/isa.h"
 
+#include <algorithm>
 #include <atomic>
 
 #if defined(ESPALIER_X86)
@@ -9,13 +10,8 @@
 namespace espalier {
 namespace {
 
-#if defined(ESPALIER_X86)
-constexpr Isa built[] = {Isa::avx512, Isa::avx2, Isa::scalar};
-#elif defined(ESPALIER_ARM)
-constexpr Isa built[] = {Isa::neon, Isa::scalar};
-#else
-constexpr Isa built[] = {Isa::scalar};
-#endif
+constexpr Isa built[] = {ESPALIER_IF_AVX512(Isa::avx512, ) ESPALIER_IF_AVX2(Isa::avx2, )
+                             ESPALIER_IF_NEON(Isa::neon, ) Isa::scalar};
 
 constexpr struct {
   Isa isa;
@@ -53,13 +49,11 @@ Isa detect() noexcept {
   if ((state & zmm) == zmm && (b & f_dq_cd_bw_vl) == f_dq_cd_bw_vl) return Isa::avx512;
   return best_on_ymm;
 }
-#elif defined(ESPALIER_ARM)
-Isa detect() noexcept { return Isa::neon; }  // Advanced SIMD is part of the AArch64 base
 #else
-Isa detect() noexcept { return Isa::scalar; }
+Isa detect() noexcept { return built[0]; }  // Advanced SIMD is part of the AArch64 base
 #endif
 
-const Isa best = detect();
+const Isa best = std::min(detect(), built[0]);
 std::atomic<Isa> limit{best};
 
 }  // namespace

@@ -6,13 +6,24 @@
 #include <span>
 #include <string_view>
 
-// The family of instruction sets that this build has rows for: none with the Meson option
-// simd=false.
-#if defined(ESPALIER_SCALAR_ONLY)
-#elif defined(__x86_64__)
+// The instruction sets that this build has rows for: ESPALIER_IF_<ISA>(text) is `text` when there
+// are some. The Meson option `isa` leaves out what ESPALIER_NO_AVX512 and ESPALIER_SCALAR_ONLY
+// name.
+#if defined(__x86_64__) && !defined(ESPALIER_SCALAR_ONLY)
 #define ESPALIER_X86 1
-#elif defined(__aarch64__)
-#define ESPALIER_ARM 1
+#define ESPALIER_IF_AVX2(...) __VA_ARGS__
+#else
+#define ESPALIER_IF_AVX2(...)
+#endif
+#if defined(ESPALIER_X86) && !defined(ESPALIER_NO_AVX512)
+#define ESPALIER_IF_AVX512(...) __VA_ARGS__
+#else
+#define ESPALIER_IF_AVX512(...)
+#endif
+#if defined(__aarch64__) && !defined(ESPALIER_SCALAR_ONLY)
+#define ESPALIER_IF_NEON(...) __VA_ARGS__
+#else
+#define ESPALIER_IF_NEON(...)
 #endif
 
 namespace espalier {

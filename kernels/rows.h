@@ -8,28 +8,16 @@
 // one ISA can be linked into another's code.
 #define ESPALIER_INLINE inline __attribute__((always_inline))
 
-#if defined(ESPALIER_X86)
-#define ESPALIER_DECLARE_ISAS(...) \
-  namespace avx512 {               \
-  __VA_ARGS__                      \
-  }                                \
-  namespace avx2 {                 \
-  __VA_ARGS__                      \
-  }
-#define ESPALIER_ISA_ROWS(...) {Isa::avx512, avx512::__VA_ARGS__}, {Isa::avx2, avx2::__VA_ARGS__},
-#define ESPALIER_EACH_ISA(ROW) ROW(avx512) ROW(avx2)
-#elif defined(ESPALIER_ARM)
-#define ESPALIER_DECLARE_ISAS(...) \
-  namespace neon {                 \
-  __VA_ARGS__                      \
-  }
-#define ESPALIER_ISA_ROWS(...) {Isa::neon, neon::__VA_ARGS__},
-#define ESPALIER_EACH_ISA(ROW) ROW(neon)
-#else
-#define ESPALIER_DECLARE_ISAS(...)
-#define ESPALIER_ISA_ROWS(...)
-#define ESPALIER_EACH_ISA(ROW)
-#endif
+#define ESPALIER_DECLARE_ISAS(...)                  \
+  ESPALIER_IF_AVX512(namespace avx512{__VA_ARGS__}) \
+  ESPALIER_IF_AVX2(namespace avx2{__VA_ARGS__})     \
+  ESPALIER_IF_NEON(namespace neon{__VA_ARGS__})
+#define ESPALIER_ISA_ROWS(...)                             \
+  ESPALIER_IF_AVX512({Isa::avx512, avx512::__VA_ARGS__}, ) \
+  ESPALIER_IF_AVX2({Isa::avx2, avx2::__VA_ARGS__}, )       \
+  ESPALIER_IF_NEON({Isa::neon, neon::__VA_ARGS__}, )
+#define ESPALIER_EACH_ISA(ROW) \
+  ESPALIER_IF_AVX512(ROW(avx512)) ESPALIER_IF_AVX2(ROW(avx2)) ESPALIER_IF_NEON(ROW(neon))
 
 namespace espalier {
 
