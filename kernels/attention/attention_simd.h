@@ -53,6 +53,7 @@ ESPALIER_INLINE void tile(Broadcast a, Panel b, int64_t depth, Start start, Fini
   f32 sum[R][C];
   ESPALIER_UNROLL for (int r = 0; r < R; ++r) ESPALIER_UNROLL for (int c = 0; c < C; ++c)
       sum[r][c] = start(r, c);
+  ESPALIER_UNROLL_4
   for (int64_t k = 0; k < depth; ++k, a.at += a.step, b.at += b.stride) {
     if constexpr (R <= C) {  // hold the fewer operands, so that the sums stay in registers
       f32 value[R];
@@ -76,10 +77,15 @@ ESPALIER_INLINE void tile(Broadcast a, Panel b, int64_t depth, Start start, Fini
 }
 
 // Rows of a full tile of C columns: as many sums as leave registers for the operands, of which AVX2
-// has 16 and the others 32.
-constexpr int sums = sizeof(f32) == 32 ? 12 : 24;
-template <int C>
-constexpr int tile_rows = sums / C < 6 ? sums / C : 6;
+// has 16 and the others 32. There, three columns take three rows only: with four, what forward
+// keeps through a tile (the largest logits) no longer fits; spilling it was measured to cost a
+// tenth.
+constexpr bool few_registers = sizeof(f32) == 32;
+constexpr int rows_of_tile(int C) {
+  if (few_registers && C == 3) return 3;
+  const int rows = (few_registers ? 12 : 24) / C;
+  return rows < 6 ? rows : 6;
+}
 
 // `rows` x C registers of a product, in ascending rows.
 template <int C, class Start, class Finish>
@@ -92,7 +98,7 @@ ESPALIER_INLINE void product(int64_t rows, Broadcast a, Panel b, int64_t depth, 
           a, b, depth, [&](int r, int c) ESPALIER_INLINE_LAMBDA { return start(m + r, c); },
           [&](int r, int c, f32 sum) ESPALIER_INLINE_LAMBDA { finish(m + r, c, sum); });
   };
-  tiles_of.template operator()<tile_rows<C>>();
+  tiles_of.template operator()<rows_of_tile(C)>();
   tiles_of.template operator()<2>();
   tiles_of.template operator()<1>();
 }
@@ -152,10 +158,10 @@ ESPALIER_INLINE Panel copy(const float* rows, int64_t stride, int64_t count, int
 ESPALIER_INLINE bool whole(int64_t head_dim) { return head_dim % hardware_lanes == 0; }
 
 // The rows as a panel: where they are, or copied if they end within a register, or if they stand a
-// multiple of 1 KiB apart and so evict each other from the few cache sets that they share.
+// multiple of 512 bytes apart and so evict each other from the few cache sets that they share.
 ESPALIER_INLINE Panel panel(const float* rows, int64_t stride, int64_t count, int64_t head_dim,
                             float* to) {
-  if (whole(head_dim) && stride % 256 != 0) return {rows, stride};
+  if (whole(head_dim) && stride % 128 != 0) return {rows, stride};
   return copy(rows, stride, count, head_dim, to, [](int64_t) { return f32(1.0f); });
 }
 
