@@ -103,7 +103,10 @@ KernelCase gemm(int64_t M, int64_t K, int64_t N) {
   const double m = static_cast<double>(M), k = static_cast<double>(K), n = static_cast<double>(N);
   KernelCase out = {{2 * m * k * n, 4 * (m * k + k * n + m * n), m * n}, M, 0, {}, {}};
   constexpr int64_t tile = 24, flops_an_element = 16;  // of the work that grain_for() counts
-  out.grain = std::max(tile, grain_for(2 * K * N / flops_an_element) / tile * tile);
+  const int64_t rows = std::max(tile, grain_for(2 * K * N / flops_an_element) / tile * tile);
+  const int64_t pieces =
+      std::max<int64_t>(1, M / rows);  // even, so that no thread gets a last crumb
+  out.grain = (M + pieces - 1) / pieces;
   expect_rows(out.oracle, *d);
   out.contenders =
       contenders(gemm_kernels<float>(), [&](const auto& row) { return packed_run(d, row); });
