@@ -2,8 +2,10 @@
 #pragma once
 
 #include "engine/autograd.h"
+#include "engine/capture.h"
 #include "engine/dispatch.h"
 #include "engine/error.h"
+#include "engine/graph.h"
 #include "engine/io/image.h"
 #include "engine/io/safetensors.h"
 #include "engine/ops/attention.h"

@@ -1,12 +1,25 @@
 #include "engine/op.h"
 
 #include "engine/autograd.h"
+#include "engine/capture.h"
 #include "engine/profiler.h"
 
 namespace espalier {
 
-Tensor record(const Op& op, Attributes, Inputs inputs, const Tensor& output, Backward backward) {
-  if (profiler::enabled() && op.flops) profiler::add_flops(op.flops(inputs, output));
+namespace {
+
+void profile(const Op& op, Inputs inputs, const Tensor& output) {
+  std::vector<Shape> shapes;
+  for (const Tensor& input : inputs) shapes.push_back(input.defined() ? input.shape() : Shape());
+  profiler::add_flops(op.flops(shapes, output.shape()));
+}
+
+}  // namespace
+
+Tensor record(const Op& op, Attributes attributes, Inputs inputs, const Tensor& output,
+              Backward backward) {
+  if (profiler::enabled() && op.flops) profile(op, inputs, output);
+  capture_call(op, attributes, inputs, output);
   if (!grad_enabled()) return output;
   std::vector<Edge> edges;
   edges.reserve(inputs.size());

@@ -1,4 +1,4 @@
-// One record an operation call: the tape (and later the capture) consumes it, and nothing else
+// One record an operation call: the tape, the capture and the profiler consume it, and nothing else
 // describes what ran.
 #pragma once
 
@@ -20,12 +20,16 @@ struct Attribute {
 };
 using Attributes = std::initializer_list<Attribute>;
 using Inputs = std::span<const Tensor>;
+using Shapes = std::span<const Shape>;
 
 // What is known of an operation beside its arithmetic; one constant in the op's own file.
 struct Op {
   const char* name;
-  // Floating-point operations of one forward call; null where it only moves data.
-  int64_t (*flops)(Inputs inputs, const Tensor& output) = nullptr;
+  // Floating-point operations of one forward call; null where it only moves data. The shape of an
+  // absent input has rank 0.
+  int64_t (*flops)(Shapes inputs, const Shape& output) = nullptr;
+  // The output is another look at the first input's memory; nothing is computed or moved.
+  bool view = false;
 };
 
 // The gradients of one operation's inputs, filled by its backward function.

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "engine/autograd.h"
+#include "engine/capture.h"
 #include "engine/error.h"
 #include "engine/strided.h"
 
@@ -96,12 +97,14 @@ void Tensor::check_dtype(DType wanted) const {
 }
 
 double Tensor::item() const {
+  refuse_in_capture("item");
   if (numel() != 1)
     argument_error("item", "tensor", describe(), "exactly one element", "index or reduce it first");
   return to_vector()[0];
 }
 
 std::vector<double> Tensor::to_vector() const {
+  refuse_in_capture("to_vector");
   std::vector<double> values;
   values.reserve(static_cast<size_t>(numel()));
   visit_arithmetic("to_vector", dtype(), [&]<class T>(T*) {

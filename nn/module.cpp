@@ -42,4 +42,8 @@ Tensor Module::register_parameter(std::string name, const Tensor& parameter) {
   return parameter;
 }
 
+Graph capture(const Module& module, const Shape& sample) {
+  return capture([&](const Tensor& x) { return module(x); }, sample, module.named_parameters());
+}
+
 }  // namespace espalier

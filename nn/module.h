@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "engine/tensor.h"
+#include "engine/capture.h"
 
 namespace espalier {
 
@@ -19,7 +19,10 @@ class Module {
 
   // Does not change the module, so threads may run it at once on pieces of a batch.
   virtual Tensor forward(const Tensor& x) const = 0;
-  Tensor operator()(const Tensor& x) const { return forward(x); }
+  Tensor operator()(const Tensor& x) const {
+    const LayerScope scope(name_);
+    return forward(x);
+  }
 
   NamedTensors named_parameters() const;
   int64_t parameter_count() const;
@@ -41,6 +44,7 @@ class Module {
   template <class M>
   M& register_module(std::string name, std::unique_ptr<M> module) {
     M& reference = *module;
+    static_cast<Module&>(reference).name_ = name;
     children_.emplace_back(std::move(name), std::move(module));
     return reference;
   }
@@ -51,6 +55,11 @@ class Module {
   NamedTensors parameters_;
   std::vector<std::pair<std::string, std::unique_ptr<Module>>> children_;
   bool training_ = true;
+  std::string name_;  // in the module that holds this one; empty for a whole model
 };
+
+// The operations of `module` on a batch of inputs of shape `sample`, by capture() of
+// engine/capture.h. In evaluation mode this is what the model computes.
+Graph capture(const Module& module, const Shape& sample);
 
 }  // namespace espalier

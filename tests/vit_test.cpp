@@ -44,6 +44,44 @@ TEST_CASE("a configuration knows how many parameters its model has") {
     }
 }
 
+TEST_CASE("a model's graph names each parameter once, and each layer by its module") {
+  for (const char* tokenizer : {"patch", "conv"})
+    for (const char* pooling : {"class", "sequence"}) {
+      INFO(tokenizer, ", ", pooling);
+      Generator generator(1);
+      VisionTransformer model(small_config(tokenizer, pooling), generator);
+      model.eval();
+      const Graph graph = capture(model, {8, 8, 1});
+      std::vector<std::string> expected, found;
+      for (const auto& [name, parameter] : model.named_parameters()) expected.push_back(name);
+      for (const Graph::Value& value : graph.values)
+        if (!value.name.empty()) found.push_back(value.name);
+      std::sort(expected.begin(), expected.end());
+      std::sort(found.begin(), found.end());
+      CHECK(found == expected);
+      for (const Graph::Node& node : graph.nodes)
+        if (node.op->name == std::string("linear"))
+          CHECK(graph.values[static_cast<size_t>(node.inputs[1])].name == node.layer + ".weight");
+      CHECK(graph.values[static_cast<size_t>(graph.output)].shape == BatchShape{{1, 0}, {0, 3}});
+    }
+}
+
+TEST_CASE("vit-peer's graph counts the arithmetic that its shape says") {
+  Generator generator(1);
+  VisionTransformer model(named_config("vit-peer"), generator);
+  model.eval();
+  const Graph graph = capture(model, {28, 28, 1});
+  int64_t products = 0;
+  for (const Graph::Node& node : graph.nodes) {
+    const std::string op = node.op->name;
+    if (op == "linear" || op == "conv2d" || op == "attention")
+      products += cost_of(graph, node, 256).flops;
+  }
+  const int64_t T = 50, D = 128, H = 448;
+  const int64_t block = T * D * (3 * D + D + 2 * H) + 2 * T * T * D;
+  CHECK(products == 256 * 2 * (49 * 16 * D + 4 * block + D * 10));
+}
+
 TEST_CASE("every parameter of a model receives the gradient that finite differences find") {
   for (const char* tokenizer : {"patch", "conv"})
     for (const char* pooling : {"class", "sequence"}) {

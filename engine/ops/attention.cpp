@@ -14,8 +14,8 @@ namespace espalier {
 namespace {
 
 // The two products; softmax between them is lower by a factor of D and left out.
-int64_t attention_flops(Inputs inputs, const Tensor& out) {
-  return 4 * out.numel() * inputs.begin()->size(-2);
+int64_t attention_flops(Shapes inputs, const Shape& out) {
+  return 4 * out.numel() * inputs[0][inputs[0].rank() - 2];
 }
 
 constexpr Op attention_op{"attention", attention_flops};

@@ -13,7 +13,7 @@
 namespace espalier {
 namespace {
 
-int64_t one_flop_an_element(Inputs, const Tensor& y) { return y.numel(); }
+int64_t one_flop_an_element(Shapes, const Shape& y) { return y.numel(); }
 
 constexpr Op add_op{"add", one_flop_an_element}, sub_op{"sub", one_flop_an_element};
 constexpr Op mul_op{"mul", one_flop_an_element}, div_op{"div", one_flop_an_element};

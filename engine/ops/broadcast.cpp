@@ -7,7 +7,7 @@
 namespace espalier {
 namespace {
 
-constexpr Op expand_op{"expand"};
+constexpr Op expand_op{.name = "expand", .view = true};
 
 void check_broadcast(const char* op, const Shape& narrow, const Shape& wide) {
   if (!(broadcast_shapes(op, narrow, wide) == wide))

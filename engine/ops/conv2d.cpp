@@ -14,9 +14,9 @@ namespace espalier {
 namespace {
 
 // A multiplication and an addition for each element of each output's window.
-int64_t conv2d_flops(Inputs inputs, const Tensor& y) {
-  const Tensor& weight = inputs.begin()[1];
-  return 2 * y.numel() * (weight.numel() / weight.size(0));
+int64_t conv2d_flops(Shapes inputs, const Shape& y) {
+  const Shape& weight = inputs[1];
+  return 2 * y.numel() * (weight.numel() / weight[0]);
 }
 
 constexpr Op conv2d_op{"conv2d", conv2d_flops};

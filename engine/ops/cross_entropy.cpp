@@ -11,7 +11,7 @@ namespace espalier {
 namespace {
 
 // A maximum, an exponential counted as one, and three sums, for each element.
-int64_t cross_entropy_flops(Inputs inputs, const Tensor&) { return 8 * inputs.begin()->numel(); }
+int64_t cross_entropy_flops(Shapes inputs, const Shape&) { return 8 * inputs[0].numel(); }
 
 constexpr Op cross_entropy_op{"cross_entropy", cross_entropy_flops};
 

@@ -15,7 +15,7 @@
 namespace espalier {
 namespace {
 
-int64_t dropout_flops(Inputs inputs, const Tensor&) { return inputs.begin()->numel(); }
+int64_t dropout_flops(Shapes inputs, const Shape&) { return inputs[0].numel(); }
 
 constexpr Op dropout_op{"dropout", dropout_flops};
 constexpr Op drop_path_op{"drop_path", dropout_flops};

@@ -10,7 +10,7 @@ namespace espalier {
 namespace {
 
 // An exponential counted as one, a polynomial ratio of nine steps, and four around them.
-int64_t gelu_flops(Inputs inputs, const Tensor&) { return 24 * inputs.begin()->numel(); }
+int64_t gelu_flops(Shapes inputs, const Shape&) { return 24 * inputs[0].numel(); }
 
 constexpr Op gelu_op{"gelu", gelu_flops};
 

@@ -11,7 +11,7 @@ namespace espalier {
 namespace {
 
 // Two sums (one of squares), and four steps for the result, for each element.
-int64_t layer_norm_flops(Inputs inputs, const Tensor&) { return 8 * inputs.begin()->numel(); }
+int64_t layer_norm_flops(Shapes inputs, const Shape&) { return 8 * inputs[0].numel(); }
 
 constexpr Op layer_norm_op{"layer_norm", layer_norm_flops};
 

@@ -13,8 +13,8 @@
 namespace espalier {
 namespace {
 
-int64_t linear_flops(Inputs inputs, const Tensor& output) {
-  return 2 * output.numel() * inputs.begin()->shape().back();
+int64_t linear_flops(Shapes inputs, const Shape& output) {
+  return 2 * output.numel() * inputs[0].back();
 }
 
 constexpr Op linear_op{"linear", linear_flops};

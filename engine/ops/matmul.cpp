@@ -7,8 +7,8 @@
 namespace espalier {
 namespace {
 
-int64_t matmul_flops(Inputs inputs, const Tensor& output) {
-  return 2 * output.numel() * inputs.begin()->shape().back();
+int64_t matmul_flops(Shapes inputs, const Shape& output) {
+  return 2 * output.numel() * inputs[0].back();
 }
 
 constexpr Op matmul_op{"matmul", matmul_flops};

@@ -14,7 +14,7 @@
 namespace espalier {
 namespace {
 
-int64_t reduce_flops(Inputs inputs, const Tensor&) { return inputs.begin()->numel(); }
+int64_t reduce_flops(Shapes inputs, const Shape&) { return inputs[0].numel(); }
 
 constexpr Op sum_op{"sum", reduce_flops}, mean_op{"mean", reduce_flops};
 constexpr Op amax_op{"amax", reduce_flops}, amin_op{"amin", reduce_flops};

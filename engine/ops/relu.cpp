@@ -11,7 +11,7 @@ namespace espalier {
 namespace {
 
 // One comparison an element.
-int64_t relu_flops(Inputs inputs, const Tensor&) { return inputs.begin()->numel(); }
+int64_t relu_flops(Shapes inputs, const Shape&) { return inputs[0].numel(); }
 
 constexpr Op relu_op{"relu", relu_flops};
 

@@ -11,7 +11,7 @@ namespace espalier {
 namespace {
 
 // A maximum, a subtraction, an exponential counted as one, a sum and a division for each element.
-int64_t softmax_flops(Inputs inputs, const Tensor&) { return 5 * inputs.begin()->numel(); }
+int64_t softmax_flops(Shapes inputs, const Shape&) { return 5 * inputs[0].numel(); }
 
 constexpr Op softmax_op{"softmax", softmax_flops};
 

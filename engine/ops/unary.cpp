@@ -10,7 +10,7 @@
 namespace espalier {
 namespace {
 
-int64_t unary_flops(Inputs, const Tensor& output) { return output.numel(); }
+int64_t unary_flops(Shapes, const Shape& output) { return output.numel(); }
 
 constexpr Op unary_ops[] = {{"neg", unary_flops},    {"abs", unary_flops},
                             {"square", unary_flops}, {"sqrt", unary_flops},

@@ -8,9 +8,9 @@ namespace espalier {
 namespace {
 
 constexpr Op contiguous_op{"contiguous"};
-constexpr Op reshape_op{"reshape"};
-constexpr Op permute_op{"permute"};
-constexpr Op slice_op{"slice"};
+constexpr Op reshape_op{.name = "reshape", .view = true};
+constexpr Op permute_op{.name = "permute", .view = true};
+constexpr Op slice_op{.name = "slice", .view = true};
 
 // Replaces one -1 in `shape` by what the number of elements leaves for it.
 Shape complete_shape(const Tensor& x, Shape shape) {

@@ -121,6 +121,20 @@ class Command(unittest.TestCase):
         listed = json.loads(run("inspect", self.model, "--json").stdout)
         self.assertEqual({t["name"] for t in listed["tensors"]}, set(tensors(self.model)))
 
+    def test_inspect_shows_what_each_operation_costs(self):
+        def costs(batch):
+            shown = run("inspect", self.model, "--graph", "-b", batch, "--json").stdout
+            return {f"{o['layer']} {o['operation']}": o for o in json.loads(shown)["operations"]}
+        one, eight = costs(1), costs(8)
+        self.assertEqual(list(one), list(eight))
+        head = eight["head linear"]
+        self.assertEqual(head["output"], [8, 10])
+        self.assertEqual(head["flops"], 8 * one["head linear"]["flops"])
+        width = head["flops"] // (2 * 8 * 10)
+        self.assertEqual(head["bytes_read"], 4 * (8 * width + 10 * width + 10))
+        self.assertIn("operations at batch 1", run("inspect", self.model, "--graph").stdout)
+        self.expect(2, "inspect", self.model, "--batch", 2, says="--graph")
+
     def test_bits_do_not_depend_on_threads(self):
         for threads in (1, 3, 8):
             folder = self.folder / f"threads-{threads}"

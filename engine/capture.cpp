@@ -1,0 +1,263 @@
+#include "engine/capture.h"
+
+#include <cstring>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "engine/autograd.h"
+
+namespace espalier {
+namespace {
+
+constexpr const char* name_of_capture = "capture";
+
+// What one run called, in order. Tensors are kept, so that no address stands for two of them.
+struct Trace {
+  struct Call {
+    const Op* op;
+    std::vector<Attribute> attributes;
+    std::vector<Tensor> inputs;
+    Tensor output;
+    std::string layer;
+  };
+  std::vector<Call> calls;
+  std::string layer;
+};
+
+thread_local Trace* tracing = nullptr;
+
+[[noreturn]] void refuse(const char* operand, const std::string& got, const std::string& expected,
+                         const std::string& fix) {
+  argument_error(name_of_capture, operand, got, expected, fix);
+}
+
+// The calls that the result depends on. Of two that name one output the later counts: an op may
+// call others and then record their result as its own.
+std::vector<const Trace::Call*> needed_calls(const Trace& trace, const Tensor& result) {
+  std::vector<const Trace::Call*> needed;
+  std::unordered_set<const void*> wanted{result.id()};
+  for (auto call = trace.calls.rbegin(); call != trace.calls.rend(); ++call) {
+    if (!wanted.erase(call->output.id())) continue;
+    needed.push_back(&*call);
+    for (const Tensor& input : call->inputs)
+      if (input.defined()) wanted.insert(input.id());
+  }
+  return {needed.rbegin(), needed.rend()};
+}
+
+// A graph of one run: every number is `fixed`.
+class Builder {
+ public:
+  Builder(const Tensor& input, const NamedTensors& parameters) {
+    for (const auto& [name, tensor] : parameters) names_[tensor.id()] = name;
+    graph_.input = add_value(input);
+    computed_.insert(input.storage().get());
+  }
+
+  Graph build(const Trace& trace, const Tensor& result) {
+    for (const Trace::Call& call : trace.calls)
+      if (!call.op->view) computed_.insert(call.output.storage().get());
+    const std::vector<const Trace::Call*> calls = needed_calls(trace, result);
+    for (const Trace::Call* call : calls) add_call(*call);
+    const auto found = numbers_.find(result.id());
+    if (calls.empty() || found == numbers_.end())
+      refuse("function", "a result that no operation made", "operations on the input",
+             "does it return its input, or a tensor that it keeps?");
+    graph_.output = found->second;
+    return std::move(graph_);
+  }
+
+ private:
+  static BatchShape fixed(const Shape& shape) {
+    BatchShape out;
+    for (int64_t dim : shape) out.push_back({0, dim});
+    return out;
+  }
+
+  static Graph::Attribute owned(const Attribute& attribute) {
+    Graph::Attribute out{attribute.name, 0.0};
+    if (const auto* number = std::get_if<int64_t>(&attribute.value))
+      out.value = BatchDim{0, *number};
+    if (const auto* number = std::get_if<double>(&attribute.value)) out.value = *number;
+    if (const auto* text = std::get_if<const char*>(&attribute.value)) out.value = *text;
+    if (const auto* shape = std::get_if<Shape>(&attribute.value)) out.value = fixed(*shape);
+    return out;
+  }
+
+  int add_value(const Tensor& tensor) {
+    const int number = static_cast<int>(graph_.values.size());
+    graph_.values.push_back({fixed(tensor.shape()), tensor.dtype()});
+    numbers_[tensor.id()] = number;
+    return number;
+  }
+
+  int operand(const Op& op, const Tensor& tensor) {
+    if (!tensor.defined()) return Graph::absent;
+    if (const auto found = numbers_.find(tensor.id()); found != numbers_.end())
+      return found->second;
+    if (computed_.count(tensor.storage().get()))
+      refuse(op.name, tensor.describe() + " that was detach()ed from the operation that made it",
+             "the tensor itself", "leave out detach() in forward()");
+    const int number = add_value(tensor);
+    graph_.values.back().constant = tensor;
+    if (const auto name = names_.find(tensor.id()); name != names_.end())
+      graph_.values.back().name = name->second;
+    return number;
+  }
+
+  void add_call(const Trace::Call& call) {
+    Graph::Node node{call.op, {}, {}, Graph::absent, call.layer};
+    for (const Attribute& attribute : call.attributes) node.attributes.push_back(owned(attribute));
+    for (const Tensor& input : call.inputs) node.inputs.push_back(operand(*call.op, input));
+    node.output = add_value(call.output);
+    graph_.values.back().producer = static_cast<int>(graph_.nodes.size());
+    graph_.nodes.push_back(std::move(node));
+  }
+
+  Graph graph_;
+  std::unordered_map<const void*, int> numbers_;
+  std::unordered_map<const void*, std::string> names_;
+  std::unordered_set<const Storage*> computed_;  // memory that depends on the input
+};
+
+// Runs at two batches are joined into one graph whose numbers are linear in the batch; a third run
+// proves that they are. Not batch 1, which broadcasts.
+constexpr int64_t first_batch = 2, second_batch = 3, third_batch = 5;
+
+BatchDim line_through(const BatchDim& first, const BatchDim& second) {
+  const int64_t per_sample = (second.fixed - first.fixed) / (second_batch - first_batch);
+  return {per_sample, first.fixed - per_sample * first_batch};
+}
+
+BatchShape line_through(const char* op, const BatchShape& first, const BatchShape& second) {
+  if (first.size() != second.size())
+    refuse(op, "a shape whose rank changes with the batch", "one rank", "");
+  BatchShape out;
+  for (size_t i = 0; i < first.size(); ++i) out.push_back(line_through(first[i], second[i]));
+  return out;
+}
+
+void join_attribute(const char* op, Graph::Attribute& first, const Graph::Attribute& second) {
+  if (auto* number = std::get_if<BatchDim>(&first.value))
+    *number = line_through(*number, std::get<BatchDim>(second.value));
+  else if (auto* shape = std::get_if<BatchShape>(&first.value))
+    *shape = line_through(op, *shape, std::get<BatchShape>(second.value));
+  else if (const auto* real = std::get_if<double>(&first.value);
+           real ? *real != std::get<double>(second.value)
+                : std::strcmp(std::get<const char*>(first.value),
+                              std::get<const char*>(second.value)) != 0)
+    refuse(op, std::string("attribute ") + first.name + " that changes with the batch",
+           "one that does not", "");
+}
+
+void join_value(Graph::Value& first, const Graph::Value& second) {
+  first.shape = line_through("value", first.shape, second.shape);
+  const Tensor &a = first.constant, &b = second.constant;
+  if (!a.defined() || a.same(b)) return;
+  if (!(a.shape() == b.shape()) || a.to_vector() != b.to_vector())
+    refuse("function", "constant " + a.describe() + " that changes with the batch",
+           "parameters, and constants that are the same in every call",
+           "broadcast instead of making a tensor of the batch's size");
+}
+
+void check_same_calls(const Graph& first, const Graph& second) {
+  bool same = first.nodes.size() == second.nodes.size();
+  for (size_t i = 0; same && i < first.nodes.size(); ++i) {
+    const Graph::Node &a = first.nodes[i], &b = second.nodes[i];
+    same = a.op == b.op && a.inputs == b.inputs && a.output == b.output && a.layer == b.layer;
+  }
+  if (!same)
+    refuse("function", "operations that change with the batch", "the same at any batch", "");
+}
+
+Graph join(Graph first, const Graph& second) {
+  check_same_calls(first, second);
+  for (size_t i = 0; i < first.values.size(); ++i) join_value(first.values[i], second.values[i]);
+  for (size_t i = 0; i < first.nodes.size(); ++i)
+    for (size_t a = 0; a < first.nodes[i].attributes.size(); ++a)
+      join_attribute(first.nodes[i].op->name, first.nodes[i].attributes[a],
+                     second.nodes[i].attributes[a]);
+  return first;
+}
+
+void check_line(const char* op, const BatchShape& line, const BatchShape& run) {
+  for (size_t i = 0; i < line.size(); ++i)
+    if (line[i].at(third_batch) != run[i].fixed)
+      refuse(op, "a number that grows with the batch in curves", "a * batch + b", "");
+}
+
+void check_lines(const Graph& lines, const Graph& run) {
+  check_same_calls(lines, run);
+  for (size_t i = 0; i < lines.values.size(); ++i)
+    check_line("function", lines.values[i].shape, run.values[i].shape);
+  for (size_t i = 0; i < lines.nodes.size(); ++i)
+    for (size_t a = 0; a < lines.nodes[i].attributes.size(); ++a) {
+      const auto &line = lines.nodes[i].attributes[a].value, &at = run.nodes[i].attributes[a].value;
+      if (const auto* number = std::get_if<BatchDim>(&line))
+        check_line(lines.nodes[i].op->name, {*number}, {std::get<BatchDim>(at)});
+      if (const auto* shape = std::get_if<BatchShape>(&line))
+        check_line(lines.nodes[i].op->name, *shape, std::get<BatchShape>(at));
+    }
+}
+
+class Tracing {
+ public:
+  explicit Tracing(Trace& trace) { tracing = &trace; }
+  ~Tracing() { tracing = nullptr; }
+  Tracing(const Tracing&) = delete;
+  Tracing& operator=(const Tracing&) = delete;
+};
+
+Graph graph_at(const std::function<Tensor(const Tensor&)>& function, const Shape& sample,
+               const NamedTensors& parameters, int64_t batch) {
+  Shape shape{batch};
+  for (int64_t dim : sample) shape.push_back(dim);
+  const Tensor input = Tensor::zeros(shape);
+  Trace trace;
+  Tensor result;
+  {
+    const Tracing on(trace);
+    result = function(input);
+  }
+  check_defined(name_of_capture, "function", result);
+  return Builder(input, parameters).build(trace, result);
+}
+
+}  // namespace
+
+Graph capture(const std::function<Tensor(const Tensor&)>& function, const Shape& sample,
+              const NamedTensors& parameters) {
+  refuse_in_capture(name_of_capture);
+  const NoGradGuard off;
+  Graph graph = join(graph_at(function, sample, parameters, first_batch),
+                     graph_at(function, sample, parameters, second_batch));
+  check_lines(graph, graph_at(function, sample, parameters, third_batch));
+  return graph;
+}
+
+LayerScope::LayerScope(const std::string& name) {
+  if (!tracing || name.empty()) return;
+  open_ = true;
+  std::string& layer = tracing->layer;
+  length_before_ = layer.size();
+  if (!layer.empty()) layer += '.';
+  layer += name;
+}
+
+LayerScope::~LayerScope() {
+  if (open_ && tracing) tracing->layer.resize(length_before_);
+}
+
+void capture_call(const Op& op, Attributes attributes, Inputs inputs, const Tensor& output) {
+  if (tracing)
+    tracing->calls.push_back(
+        {&op, attributes, {inputs.begin(), inputs.end()}, output, tracing->layer});
+}
+
+void refuse_in_capture(const char* function) {
+  if (tracing)
+    refuse(function, "called during a capture", "operations on tensors only",
+           "a graph has no branches that depend on values");
+}
+
+}  // namespace espalier

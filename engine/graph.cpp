@@ -1,0 +1,34 @@
+#include "engine/graph.h"
+
+namespace espalier {
+
+Shape shape_at(const BatchShape& shape, int64_t batch) {
+  Shape out;
+  for (const BatchDim& dim : shape) out.push_back(dim.at(batch));
+  return out;
+}
+
+int64_t bytes_of(const Graph::Value& value, int64_t batch) {
+  return shape_at(value.shape, batch).numel() * static_cast<int64_t>(dtype_size(value.dtype));
+}
+
+NodeCost cost_of(const Graph& graph, const Graph::Node& node, int64_t batch) {
+  NodeCost cost;
+  if (node.op->view) return cost;
+  std::vector<Shape> shapes;
+  for (int input : node.inputs) {
+    if (input == Graph::absent) {
+      shapes.emplace_back();
+      continue;
+    }
+    const Graph::Value& value = graph.values[static_cast<size_t>(input)];
+    shapes.push_back(shape_at(value.shape, batch));
+    cost.bytes_read += bytes_of(value, batch);
+  }
+  const Graph::Value& output = graph.values[static_cast<size_t>(node.output)];
+  cost.bytes_written = bytes_of(output, batch);
+  if (node.op->flops) cost.flops = node.op->flops(shapes, shape_at(output.shape, batch));
+  return cost;
+}
+
+}  // namespace espalier
