@@ -28,6 +28,7 @@
 #include "engine/ops/unary.h"
 #include "engine/ops/view.h"
 #include "engine/parallel.h"
+#include "engine/plan.h"
 #include "engine/profiler.h"
 #include "engine/random.h"
 #include "engine/tensor.h"

@@ -146,6 +146,7 @@ void add_bench(CLI::App& app, Body& chosen) {
   verb->require_subcommand(1);
   add_step(*verb, chosen);
   add_hardware(*verb, chosen);
+  add_bench_model(*verb, chosen);
   CLI::App* kernels = verb->add_subcommand(
       "kernels", "Every kernel row against its reference and this machine's peak");
   kernels->add_option("filter", flags->filter, "Only cases whose name contains this");

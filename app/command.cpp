@@ -6,15 +6,19 @@
 
 namespace espalier::app {
 
-void add_machine_flags(CLI::App& verb, CommonFlags& flags) {
+void add_device_flags(CLI::App& verb, CommonFlags& flags) {
   verb.add_option("--device", flags.device, "Device to run on")->capture_default_str();
   verb.add_option("--isa", flags.isa,
                   "Use kernels of this instruction set and below: scalar, neon, avx2, avx512 "
                   "(default: the best this CPU has)");
-  verb.add_option("-t,--threads", flags.threads, "Threads (default: what this process may use)")
-      ->check(CLI::Range(1, 1024));
   verb.add_flag("-q,--quiet", flags.quiet, "Print results only");
   verb.add_flag("-v,--verbose", flags.verbose, "Print more");
+}
+
+void add_machine_flags(CLI::App& verb, CommonFlags& flags) {
+  add_device_flags(verb, flags);
+  verb.add_option("-t,--threads", flags.threads, "Threads (default: what this process may use)")
+      ->check(CLI::Range(1, 1024));
 }
 
 void add_data_flag(CLI::App& verb, CommonFlags& flags) {

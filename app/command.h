@@ -26,7 +26,9 @@ struct CommonFlags {
   bool json = false, quiet = false, verbose = false;
 };
 
-// Adds --device, --isa, -t/--threads, -q and -v.
+// Adds --device, --isa, -q and -v.
+void add_device_flags(CLI::App& verb, CommonFlags& flags);
+// Those and -t/--threads.
 void add_machine_flags(CLI::App& verb, CommonFlags& flags);
 void add_data_flag(CLI::App& verb, CommonFlags& flags);
 void add_json_flag(CLI::App& verb, CommonFlags& flags);
@@ -40,5 +42,6 @@ void add_eval(CLI::App& app, Body& chosen);
 void add_predict(CLI::App& app, Body& chosen);
 void add_inspect(CLI::App& app, Body& chosen);
 void add_bench(CLI::App& app, Body& chosen);
+void add_bench_model(CLI::App& bench, Body& chosen);
 
 }  // namespace espalier::app

@@ -6,6 +6,11 @@
 #include "engine/error.h"
 
 namespace espalier {
+namespace {
+
+thread_local int64_t dispatches = 0;
+
+}  // namespace
 
 void set_isa(std::string_view name) {
   const auto isa = isa_from_name(name);
@@ -25,5 +30,8 @@ void apply_isa_environment() {
     return true;
   }();
 }
+
+int64_t dispatch_count() noexcept { return dispatches; }
+void count_dispatch() noexcept { ++dispatches; }
 
 }  // namespace espalier

@@ -14,10 +14,15 @@ void set_isa(std::string_view name);
 // Applies the ESPALIER_ISA environment variable once; later calls do nothing. Throws as set_isa.
 void apply_isa_environment();
 
+// How many rows this thread has chosen so far: a compiled plan chooses none while it runs.
+int64_t dispatch_count() noexcept;
+void count_dispatch() noexcept;
+
 // The best row that may run, with ESPALIER_ISA honoured.
 template <class Row>
 const Row& kernel(std::span<const Row> rows) {
   apply_isa_environment();
+  count_dispatch();
   return best_row(rows);
 }
 

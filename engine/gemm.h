@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "engine/shape.h"
+#include "kernels/gemm_f32/gemm_f32.h"
 
 namespace espalier {
 
@@ -34,5 +35,9 @@ struct ProductBatch {
 // number of threads. Instantiated for float and double.
 template <class T>
 void multiply(MatrixProduct<T> product, ProductBatch batch = {}, ProductBatch terms = {});
+
+// A product whose B is packed already, its panels dealt to threads.
+template <class T>
+void multiply_packed(const GemmKernel<T>& row, const Gemm<T>& gemm);
 
 }  // namespace espalier

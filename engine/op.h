@@ -12,6 +12,7 @@
 namespace espalier {
 
 struct GradientSink;  // engine/autograd.h
+class Lowering;       // engine/lowering.h
 
 // A named constant of one call: a dimension, an epsilon, a list of sizes, a mode.
 struct Attribute {
@@ -30,6 +31,8 @@ struct Op {
   int64_t (*flops)(Shapes inputs, const Shape& output) = nullptr;
   // The output is another look at the first input's memory; nothing is computed or moved.
   bool view = false;
+  // Makes the operation a step of a compiled plan; null where plans cannot run it.
+  void (*lower)(Lowering&) = nullptr;
 };
 
 // The gradients of one operation's inputs, filled by its backward function.

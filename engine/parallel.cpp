@@ -174,6 +174,9 @@ void set_num_threads(int count) {
   wanted_width.store(count, std::memory_order_relaxed);
 }
 
+SerialGuard::SerialGuard() noexcept : before_(inside_piece) { inside_piece = true; }
+SerialGuard::~SerialGuard() { inside_piece = before_; }
+
 void parallel_for(int64_t count, int64_t grain, RangeFunction f) {
   if (count <= 0) return;
   grain = std::max<int64_t>(grain, 1);

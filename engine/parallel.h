@@ -35,6 +35,18 @@ requires(!std::is_same_v<std::remove_cvref_t<F>, RangeFunction>) void parallel_f
   parallel_for(count, grain, RangeFunction(f));
 }
 
+// While one of these lives, parallel_for on this thread runs its pieces inline.
+class SerialGuard {
+ public:
+  SerialGuard() noexcept;
+  ~SerialGuard();
+  SerialGuard(const SerialGuard&) = delete;
+  SerialGuard& operator=(const SerialGuard&) = delete;
+
+ private:
+  bool before_;
+};
+
 // How many items of `cost` elements each make one piece worth handing to a thread.
 constexpr int64_t grain_for(int64_t cost) noexcept {
   constexpr int64_t piece = 16'384;  // some 5 microseconds of element-wise work

@@ -13,12 +13,11 @@
 namespace espalier {
 namespace {
 
-// Freed blocks by size class. Classes are an eighth of a power of two apart, so that a tensor whose
-// size varies a little (a last, short batch) finds a block again and wastes at most an eighth.
+// Freed blocks by their size.
 class BlockCache {
  public:
   std::byte* take(size_t bytes) {
-    const size_t size = class_size(bytes);
+    const size_t size = Storage::block_size(bytes);
     const std::lock_guard lock(mutex_);
     in_use_ += size;
     peak_ = std::max(peak_, in_use_);
@@ -35,7 +34,7 @@ class BlockCache {
   }
 
   void give(std::byte* block, size_t bytes) noexcept {
-    const size_t size = class_size(bytes);
+    const size_t size = Storage::block_size(bytes);
     const std::lock_guard lock(mutex_);
     free_[size].push_back(block);
     in_use_ -= size;
@@ -62,12 +61,6 @@ class BlockCache {
   }
 
  private:
-  static size_t class_size(size_t bytes) {
-    const size_t least = std::max(bytes, Storage::alignment);
-    const size_t step = std::max(std::bit_floor(least) / 8, Storage::alignment);
-    return (least + step - 1) / step * step;
-  }
-
   std::mutex mutex_;
   std::map<size_t, std::vector<std::byte*>> free_;
   size_t in_use_ = 0, peak_ = 0, cached_ = 0;
@@ -80,6 +73,14 @@ BlockCache& cache() {
 }
 
 }  // namespace
+
+// Sizes are an eighth of a power of two apart, so that a tensor whose size varies a little (a last,
+// short batch) finds a block again and wastes at most an eighth.
+size_t Storage::block_size(size_t bytes) noexcept {
+  const size_t least = std::max(bytes, alignment);
+  const size_t step = std::max(std::bit_floor(least) / 8, alignment);
+  return (least + step - 1) / step * step;
+}
 
 std::shared_ptr<Storage> Storage::allocate(size_t bytes, Device device) {
   if (device.kind != Device::Kind::cpu)

@@ -17,6 +17,9 @@ class Storage {
   // steady training step asks the system for nothing.
   static std::shared_ptr<Storage> allocate(size_t bytes, Device device = Device::cpu());
 
+  // What allocate() takes from the system for `bytes`: a little more, so that blocks fit again.
+  static size_t block_size(size_t bytes) noexcept;
+
   // Memory that belongs to the caller; `release` runs when the last tensor over it is gone.
   static std::shared_ptr<Storage> borrow(void* data, size_t bytes, std::function<void()> release);
 

@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "engine/dispatch.h"
-#include "kernels/copy/copy.h"
 
 namespace espalier {
 namespace {
@@ -24,6 +23,8 @@ void choose_matrix(StridedPair& s) {
     if (s.b[i] == 1 && s.shape[i] > 1) swap_dimensions(s, i, last - 1);
 }
 
+}  // namespace
+
 const KernelRow<Copy>& copy_kernel(size_t element_size) {
   switch (element_size) {
     case 1:
@@ -36,8 +37,6 @@ const KernelRow<Copy>& copy_kernel(size_t element_size) {
       return kernel(copy_kernels<8>());
   }
 }
-
-}  // namespace
 
 StridedPair merge_dimensions(const Shape& shape, const Shape& a, const Shape& b) {
   StridedPair s;
@@ -60,25 +59,34 @@ StridedPair merge_dimensions(const Shape& shape, const Shape& a, const Shape& b)
   return s;
 }
 
-int64_t row_offset(const Shape& shape, const Shape& strides, int64_t row) {
+int64_t element_offset(const Shape& shape, const Shape& strides, int64_t index) {
   int64_t offset = 0;
-  for (int i = shape.rank() - 2; i >= 0; --i) {
-    offset += row % shape[i] * strides[i];
-    row /= shape[i];
+  for (int i = shape.rank() - 1; i >= 0; --i) {
+    offset += index % shape[i] * strides[i];
+    index /= shape[i];
   }
   return offset;
 }
 
+int64_t row_offset(const Shape& shape, const Shape& strides, int64_t row) {
+  return element_offset(Shape(shape.begin(), shape.end() - 1), strides, row);
+}
+
 void copy_strided(const Shape& shape, std::byte* to, const Shape& to_strides, const std::byte* from,
                   const Shape& from_strides, size_t element_size) {
+  copy_strided(copy_kernel(element_size), shape, to, to_strides, from, from_strides, element_size);
+}
+
+void copy_strided(const KernelRow<Copy>& row, const Shape& shape, std::byte* to,
+                  const Shape& to_strides, const std::byte* from, const Shape& from_strides,
+                  size_t element_size) {
   if (shape.numel() == 0) return;
   StridedPair s = merge_dimensions(shape, to_strides, from_strides);
   choose_matrix(s);
-  const auto& best = copy_kernel(element_size);
   const int64_t bytes = static_cast<int64_t>(element_size);
   for_each_matrix(s, [&](const MatrixPiece& piece) {
-    best.run(from + piece.b * bytes, {s.b_row_stride(), s.b.back()}, to + piece.a * bytes,
-             {s.a_row_stride(), s.a.back()}, piece.rows, piece.columns);
+    row.run(from + piece.b * bytes, {s.b_row_stride(), s.b.back()}, to + piece.a * bytes,
+            {s.a_row_stride(), s.a.back()}, piece.rows, piece.columns);
   });
 }
 

@@ -5,6 +5,7 @@
 
 #include "engine/parallel.h"
 #include "engine/shape.h"
+#include "kernels/copy/copy.h"
 
 namespace espalier {
 
@@ -24,6 +25,9 @@ StridedPair merge_dimensions(const Shape& shape, const Shape& a, const Shape& b)
 
 // The elements before row `row`, counting rows over all dimensions but the last.
 int64_t row_offset(const Shape& shape, const Shape& strides, int64_t row);
+
+// The elements before element `index`, counted in row-major order.
+int64_t element_offset(const Shape& shape, const Shape& strides, int64_t index);
 
 // `rows` x `columns` elements: where the operands' first ones lie, and the first one's row-major
 // number.
@@ -53,7 +57,14 @@ void for_each_matrix(const StridedPair& s, const F& f) {
                });
 }
 
-// Copies elements of `element_size` bytes (1, 2, 4 or 8) from one layout of `shape` to another.
+// The best row for elements of 1, 2, 4 or 8 bytes.
+const KernelRow<Copy>& copy_kernel(size_t element_size);
+
+// Copies elements of `element_size` bytes from one layout of `shape` to another, by a row that was
+// chosen before, or by the best one.
+void copy_strided(const KernelRow<Copy>& row, const Shape& shape, std::byte* to,
+                  const Shape& to_strides, const std::byte* from, const Shape& from_strides,
+                  size_t element_size);
 void copy_strided(const Shape& shape, std::byte* to, const Shape& to_strides, const std::byte* from,
                   const Shape& from_strides, size_t element_size);
 

@@ -3,6 +3,8 @@
 
 #include "engine/io/safetensors.h"
 #include "engine/ops/cross_entropy.h"
+#include "engine/ops/view.h"
+#include "engine/plan.h"
 #include "nn/model_file.h"
 #include "nn/train_config.h"
 #include "tests/gradient_test.h"
@@ -63,6 +65,39 @@ TEST_CASE("a model's graph names each parameter once, and each layer by its modu
         if (node.op->name == std::string("linear"))
           CHECK(graph.values[static_cast<size_t>(node.inputs[1])].name == node.layer + ".weight");
       CHECK(graph.values[static_cast<size_t>(graph.output)].shape == BatchShape{{1, 0}, {0, 3}});
+    }
+}
+
+TEST_CASE("a compiled model gives the module's logits, the same bits however it is run") {
+  const NoGradGuard off;
+  for (const char* tokenizer : {"patch", "conv"})
+    for (const char* pooling : {"class", "sequence"}) {
+      INFO(tokenizer, ", ", pooling);
+      Generator generator(1);
+      VisionTransformer model(small_config(tokenizer, pooling), generator);
+      model.eval();
+      unsigned seed = 0;
+      for (const auto& [name, parameter] : model.named_parameters())
+        parameter.copy_(random_tensor(parameter.shape(), ++seed, DType::f32, 0.5));
+      const Graph graph = capture(model, {8, 8, 1});
+      const Tensor images = random_tensor({11, 8, 8, 1}, 3, DType::f32);
+      const std::vector<double> expected = model(images).to_vector();
+      const std::vector<double> first = compile(graph)(images).to_vector();
+      double largest = 0;
+      for (double logit : expected) largest = std::max(largest, std::abs(logit));
+      // Four residual sums, each a chain of at most 12 products and two terms more.
+      const double bound = 4 * (12 + 2) * std::numeric_limits<float>::epsilon() * largest;
+      for (size_t i = 0; i < expected.size(); ++i) CHECK(std::abs(first[i] - expected[i]) <= bound);
+      for (int threads : {1, 2, 3, 8})
+        for (int64_t chunk : {1, 3, 16}) {
+          const int before = num_threads();
+          set_num_threads(threads);
+          Plan plan = compile(graph, {.threads = threads, .chunk = chunk});
+          CHECK(plan(images).to_vector() == first);
+          const Tensor alone = plan(reshape(slice(images, 0, 4, 5), {1, 8, 8, 1}));
+          CHECK(alone.to_vector() == std::vector<double>(first.begin() + 12, first.begin() + 15));
+          set_num_threads(before);
+        }
     }
 }
 

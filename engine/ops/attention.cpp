@@ -4,7 +4,7 @@
 
 #include "engine/autograd.h"
 #include "engine/dispatch.h"
-#include "engine/op.h"
+#include "engine/lowering.h"
 #include "engine/ops/view.h"
 #include "engine/parallel.h"
 #include "engine/profiler.h"
@@ -18,7 +18,9 @@ int64_t attention_flops(Shapes inputs, const Shape& out) {
   return 4 * out.numel() * inputs[0][inputs[0].rank() - 2];
 }
 
-constexpr Op attention_op{"attention", attention_flops};
+void lower(Lowering& l);
+
+constexpr Op attention_op{.name = "attention", .flops = attention_flops, .lower = lower};
 constexpr Op scaled_dot_product_attention_op{"scaled_dot_product_attention", attention_flops};
 
 // Where head (b, h) starts and how far apart its rows are, in elements.
@@ -48,18 +50,26 @@ struct Operands {
   T *q, *k, *v;
 };
 
+// Heads [begin, end); `stats` may be null.
+template <class T>
+void forward_range(const KernelRow<AttentionForward<T>>& row, const Heads& heads,
+                   const Operands<T>& x, T* out, T* stats, int64_t begin, int64_t end, T* scratch) {
+  const auto shape = heads.shape<T>();
+  for (int64_t i = begin; i < end; ++i) {
+    const int64_t at = heads.in_at(i);
+    row.run(shape, x.q + at, x.k + at, x.v + at, out + heads.out_at(i),
+            stats ? stats + heads.stats_at(i) : nullptr, scratch);
+  }
+}
+
 template <class T>
 void forward_heads(const Heads& heads, const Operands<T>& x, T* out, const Tensor& stats) {
   const auto& best = kernel(attention_forward_kernels<T>());
-  const auto shape = heads.shape<T>();
   parallel_for(heads.count(), heads.grain(), [&](int64_t begin, int64_t end) {
     const Tensor scratch =
         Tensor::empty({attention_forward_scratch(heads.tokens, heads.head_dim)}, dtype_of<T>());
-    for (int64_t i = begin; i < end; ++i) {
-      const int64_t at = heads.in_at(i);
-      best.run(shape, x.q + at, x.k + at, x.v + at, out + heads.out_at(i),
-               stats.defined() ? stats.data<T>() + heads.stats_at(i) : nullptr, scratch.data<T>());
-    }
+    forward_range(best, heads, x, out, stats.defined() ? stats.data<T>() : nullptr, begin, end,
+                  scratch.data<T>());
   });
 }
 
@@ -80,15 +90,10 @@ void backward_heads(const Heads& heads, const Operands<T>& x, const T* dout, con
   });
 }
 
-Heads packed_heads(const Tensor& qkv, int64_t heads) {
-  const char* op = attention_op.name;
-  check_floating_point(op, "qkv", qkv);
-  if (heads < 1) argument_error(op, "heads", std::to_string(heads), "at least 1", "");
-  if (qkv.rank() != 3 || qkv.size(2) % (3 * heads) != 0)
-    argument_error(op, "qkv", qkv.describe(), "[B, T, 3*H*D] with H = " + std::to_string(heads),
-                   "the last dimension must be a multiple of " + std::to_string(3 * heads));
-  const int64_t tokens = qkv.size(1), width = qkv.size(2) / 3, head_dim = width / heads;
-  return {qkv.size(0),
+// Of qkv [batch, tokens, 3 * width].
+Heads packed_heads(int64_t batch, int64_t tokens, int64_t width, int64_t heads) {
+  const int64_t head_dim = width / heads;
+  return {batch,
           heads,
           tokens,
           head_dim,
@@ -96,10 +101,37 @@ Heads packed_heads(const Tensor& qkv, int64_t heads) {
           {tokens * width, head_dim, width}};
 }
 
+Heads packed_heads(const Tensor& qkv, int64_t heads) {
+  const char* op = attention_op.name;
+  check_floating_point(op, "qkv", qkv);
+  if (heads < 1) argument_error(op, "heads", std::to_string(heads), "at least 1", "");
+  if (qkv.rank() != 3 || qkv.size(2) % (3 * heads) != 0)
+    argument_error(op, "qkv", qkv.describe(), "[B, T, 3*H*D] with H = " + std::to_string(heads),
+                   "the last dimension must be a multiple of " + std::to_string(3 * heads));
+  return packed_heads(qkv.size(0), qkv.size(1), qkv.size(2) / 3, heads);
+}
+
 template <class T>
-Operands<T> packed_operands(const Heads& heads, const Tensor& qkv) {
+Operands<T> packed_operands(const Heads& heads, T* qkv) {
   const int64_t width = heads.heads * heads.head_dim;
-  return {qkv.data<T>(), qkv.data<T>() + width, qkv.data<T>() + 2 * width};
+  return {qkv, qkv + width, qkv + 2 * width};
+}
+
+void lower(Lowering& l) {
+  const Operand qkv = l.contiguous_in(0), out = l.out();
+  const int64_t count = l.integer("heads"), tokens = qkv.shape[1].fixed, width = out.back();
+  const auto& best = kernel(attention_forward_kernels<float>());
+  l.step(
+      [=, &best](const StepRun& run) {
+        const Heads heads = packed_heads(qkv.shape[0].at(run.batch), tokens, width, count);
+        const auto x = packed_operands(heads, run.at(qkv.address));
+        parallel_for(heads.count(), heads.grain(), [&](int64_t begin, int64_t end) {
+          const Scratch scratch(run);
+          forward_range<float>(best, heads, x, run.at(out.address), nullptr, begin, end,
+                               scratch.data());
+        });
+      },
+      attention_forward_scratch(tokens, width / count));
 }
 
 Heads separate_heads(const Tensor& q, const Tensor& k, const Tensor& v) {
@@ -130,7 +162,7 @@ Tensor attention(const Tensor& qkv, int64_t heads) {
   Tensor stats;
   if (grad_enabled() && qkv.requires_grad()) stats = stats_for(geometry, qkv.dtype());
   visit_floating_point(qkv.dtype(), [&]<class T>() {
-    forward_heads<T>(geometry, packed_operands<T>(geometry, in), out.data<T>(), stats);
+    forward_heads<T>(geometry, packed_operands(geometry, in.data<T>()), out.data<T>(), stats);
   });
   // Backward keeps qkv and two numbers a row of scores; the scores themselves are never stored.
   return record(attention_op, {{"heads", heads}}, {qkv}, out,
@@ -138,8 +170,9 @@ Tensor attention(const Tensor& qkv, int64_t heads) {
                   const Tensor dout = contiguous(gradient);
                   const Tensor dqkv = Tensor::empty(in.shape(), in.dtype());
                   visit_floating_point(in.dtype(), [&]<class T>() {
-                    backward_heads<T>(geometry, packed_operands<T>(geometry, in), dout.data<T>(),
-                                      stats, packed_operands<T>(geometry, dqkv));
+                    backward_heads<T>(geometry, packed_operands(geometry, in.data<T>()),
+                                      dout.data<T>(), stats,
+                                      packed_operands(geometry, dqkv.data<T>()));
                   });
                   inputs.add(0, dqkv);
                 });

@@ -2,7 +2,7 @@
 
 #include "engine/autograd.h"
 #include "engine/dispatch.h"
-#include "engine/op.h"
+#include "engine/lowering.h"
 #include "engine/ops/broadcast.h"
 #include "engine/ops/unary.h"
 #include "engine/ops/view.h"
@@ -15,19 +15,13 @@ namespace {
 
 int64_t one_flop_an_element(Shapes, const Shape& y) { return y.numel(); }
 
-constexpr Op add_op{"add", one_flop_an_element}, sub_op{"sub", one_flop_an_element};
-constexpr Op mul_op{"mul", one_flop_an_element}, div_op{"div", one_flop_an_element};
-constexpr Op maximum_op{"maximum", one_flop_an_element}, minimum_op{"minimum", one_flop_an_element};
-constexpr Op maximum_share_op{"maximum_share", one_flop_an_element};
-
 template <class T>
-void run_pieces(BinaryOp op, const StridedPair& s, const Tensor& a, const Tensor& b,
-                const Tensor& y) {
-  const auto& best = kernel(binary_kernels<T>());
+void run_pieces(const KernelRow<Binary<T>>& row, BinaryOp op, const StridedPair& s, const T* a,
+                const T* b, T* y) {
   for_each_matrix(s, [&](const MatrixPiece& piece) {
-    best.run(op, {a.data<T>() + piece.a, s.a_row_stride(), s.a.back()},
-             {b.data<T>() + piece.b, s.b_row_stride(), s.b.back()}, y.data<T>() + piece.index,
-             piece.rows, piece.columns);
+    row.run(op, {a + piece.a, s.a_row_stride(), s.a.back()},
+            {b + piece.b, s.b_row_stride(), s.b.back()}, y + piece.index, piece.rows,
+            piece.columns);
   });
 }
 
@@ -35,6 +29,39 @@ StridedPair layout_of(const Tensor& a, const Tensor& b, const Shape& shape) {
   return merge_dimensions(shape, broadcast_strides(a.shape(), a.strides(), shape),
                           broadcast_strides(b.shape(), b.strides(), shape));
 }
+
+StridedPair layout_of(const Operand& a, const Operand& b, const BatchShape& shape, int64_t batch) {
+  const Shape wide = shape_at(shape, batch);
+  return merge_dimensions(wide, broadcast_strides(shape_at(a.shape, batch), a.strides, wide),
+                          broadcast_strides(shape_at(b.shape, batch), b.strides, wide));
+}
+
+template <BinaryOp op>
+void lower(Lowering& l) {
+  Operand a = l.in(0), b = l.in(1);
+  const StridedPair layout = layout_of(a, b, l.out_shape(), 2);
+  if (layout.a.back() > 1 || layout.b.back() > 1) {  // the kernel wants contiguous columns
+    a = l.contiguous_in(0);
+    b = l.contiguous_in(1);
+  }
+  const Operand y = a.shape == l.out_shape() ? l.out_over(a, 0) : l.out_over(b, 1);
+  const auto& best = kernel(binary_kernels<float>());
+  l.step([=, &best](const StepRun& run) {
+    run_pieces<float>(best, op, layout_of(a, b, y.shape, run.batch), run.at(a.address),
+                      run.at(b.address), run.at(y.address));
+  });
+}
+
+template <BinaryOp op>
+constexpr Op described(const char* name) {
+  return {.name = name, .flops = one_flop_an_element, .lower = lower<op>};
+}
+
+constexpr Op add_op = described<BinaryOp::add>("add"), sub_op = described<BinaryOp::sub>("sub");
+constexpr Op mul_op = described<BinaryOp::mul>("mul"), div_op = described<BinaryOp::div>("div");
+constexpr Op maximum_op = described<BinaryOp::maximum>("maximum");
+constexpr Op minimum_op = described<BinaryOp::minimum>("minimum");
+constexpr Op maximum_share_op = described<BinaryOp::share>("maximum_share");
 
 // f(a, b) off the tape.
 Tensor apply(BinaryOp op, Tensor a, Tensor b) {
@@ -46,7 +73,9 @@ Tensor apply(BinaryOp op, Tensor a, Tensor b) {
     b = contiguous(b);
     layout = layout_of(a, b, y.shape());
   }
-  visit_floating_point(y.dtype(), [&]<class T>() { run_pieces<T>(op, layout, a, b, y); });
+  visit_floating_point(y.dtype(), [&]<class T>() {
+    run_pieces(kernel(binary_kernels<T>()), op, layout, a.data<T>(), b.data<T>(), y.data<T>());
+  });
   return y;
 }
 

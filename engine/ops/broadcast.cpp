@@ -1,13 +1,20 @@
 #include "engine/ops/broadcast.h"
 
-#include "engine/op.h"
+#include "engine/lowering.h"
 #include "engine/ops/reduce.h"
 #include "engine/ops/view.h"
 
 namespace espalier {
 namespace {
 
-constexpr Op expand_op{.name = "expand", .view = true};
+void lower(Lowering& l) {
+  const Operand x = l.in(0);
+  l.out_view({l.out_shape(),
+              broadcast_strides(shape_at(x.shape, 2), x.strides, shape_at(l.out_shape(), 2)),
+              x.address});
+}
+
+constexpr Op expand_op{.name = "expand", .view = true, .lower = lower};
 
 void check_broadcast(const char* op, const Shape& narrow, const Shape& wide) {
   if (!(broadcast_shapes(op, narrow, wide) == wide))

@@ -1,13 +1,40 @@
 #include "engine/ops/cat.h"
 
-#include "engine/op.h"
+#include "engine/lowering.h"
 #include "engine/ops/view.h"
 #include "engine/profiler.h"
+#include "engine/strided.h"
 
 namespace espalier {
 namespace {
 
-constexpr Op cat_op{"cat"};
+// One input and where in the output it goes.
+struct Part {
+  Operand from;
+  Address to;
+};
+
+void lower(Lowering& l) {
+  const Operand y = l.out();
+  const auto axis = static_cast<int>(l.integer("dim"));
+  if (axis == 0) argument_error("compile", l.op(), "dim 0, the batch", "another dimension", "");
+  std::vector<Part> parts;
+  Address to = y.address;
+  for (int i = 0; l.has(i); ++i) {
+    parts.push_back({l.in(i), to});
+    to.offset += parts.back().from.shape[static_cast<size_t>(axis)].fixed * y.strides[axis] *
+                 static_cast<int64_t>(sizeof(float));
+  }
+  const auto& best = copy_kernel(sizeof(float));
+  l.step([=, &best](const StepRun& run) {
+    for (const Part& part : parts)
+      copy_strided(best, shape_at(part.from.shape, run.batch), run.at<std::byte>(part.to),
+                   y.strides, run.at<std::byte>(part.from.address), part.from.strides,
+                   sizeof(float));
+  });
+}
+
+constexpr Op cat_op{.name = "cat", .lower = lower};
 
 Shape joined_shape(const std::vector<Tensor>& tensors, int axis) {
   Shape shape = tensors[0].shape();

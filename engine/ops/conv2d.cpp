@@ -4,7 +4,7 @@
 
 #include "engine/autograd.h"
 #include "engine/dispatch.h"
-#include "engine/op.h"
+#include "engine/lowering.h"
 #include "engine/ops/view.h"
 #include "engine/parallel.h"
 #include "engine/profiler.h"
@@ -19,7 +19,9 @@ int64_t conv2d_flops(Shapes inputs, const Shape& y) {
   return 2 * y.numel() * (weight.numel() / weight[0]);
 }
 
-constexpr Op conv2d_op{"conv2d", conv2d_flops};
+void lower(Lowering& l);
+
+constexpr Op conv2d_op{.name = "conv2d", .flops = conv2d_flops, .lower = lower};
 
 // One call: `shape` is that of an image with its border.
 struct Convolution {
@@ -29,6 +31,13 @@ struct Convolution {
 
   int64_t in_size() const { return in_shape[1] * in_shape[2] * in_shape[3]; }
 };
+
+Convolution convolution(const Shape& x, const Shape& weight, int64_t stride, int64_t padding) {
+  return {{x[1] + 2 * padding, x[2] + 2 * padding, x[3], weight[0], weight[1], weight[2], stride},
+          x[0],
+          padding,
+          x};
+}
 
 Convolution checked(const Tensor& x, const Tensor& weight, const Tensor& bias, int64_t stride,
                     int64_t padding) {
@@ -53,10 +62,7 @@ Convolution checked(const Tensor& x, const Tensor& weight, const Tensor& bias, i
     argument_error(op, "x", x.describe(),
                    "a padded image at least as large as the weight " + weight.describe(),
                    "use more padding or a smaller kernel");
-  return {{height, width, x.size(3), weight.size(0), weight.size(1), weight.size(2), stride},
-          x.size(0),
-          padding,
-          x.shape()};
+  return convolution(x.shape(), weight.shape(), stride, padding);
 }
 
 // Output rows of one piece of work: an image where there are many, or as few rows as still fill
@@ -81,37 +87,74 @@ int64_t packed_size(int64_t K, int64_t N) {
   return gemm_packed_size(kernel(gemm_kernels<T>()).panel, K, N);
 }
 
+// Values that bordered() may write.
+int64_t border_scratch(const Convolution& c) { return c.padding ? c.shape.in_size() : 0; }
+
 // Rows [first, last) of image `b` with its border: in place where there is none, else in `scratch`.
 template <class T>
-const T* bordered(const Convolution& c, const Tensor& x, int64_t b, int64_t first, int64_t last,
-                  Tensor& scratch) {
-  const T* image = x.data<T>() + b * c.in_size();
+const T* bordered(const Convolution& c, const T* x, int64_t b, int64_t first, int64_t last,
+                  T* scratch) {
+  const T* image = x + b * c.in_size();
   if (c.padding == 0) return image + first * c.shape.row_size();
-  if (!scratch.defined())
-    scratch = Tensor::empty({(last - first) * c.shape.row_size()}, dtype_of<T>());
-  conv2d_pad(image, scratch.data<T>(), c.padding, first, last, c.shape);
-  return scratch.data<T>();
+  conv2d_pad(image, scratch, c.padding, first, last, c.shape);
+  return scratch;
 }
 
 template <class T>
-void forward_images(const Convolution& c, const Tensor& x, const Tensor& weight, const Tensor& bias,
-                    const Tensor& y) {
+Tensor packed_weight(const Convolution& c, const Tensor& weight) {
   const Conv2dShape& s = c.shape;
-  const Tensor packed = Tensor::empty({packed_size<T>(s.depth(), s.out_channels)}, x.dtype());
+  const Tensor packed = Tensor::empty({packed_size<T>(s.depth(), s.out_channels)}, dtype_of<T>());
   pack(weight.data<T>(), 1, s.depth(), s.depth(), s.out_channels, packed.data<T>());
-  const auto& best = kernel(conv2d_forward_kernels<T>());
-  const T* bias_values = bias.defined() ? bias.data<T>() : nullptr;
+  return packed;
+}
+
+// The operands of kernels/conv2d for all images; `bias` may be null.
+template <class T>
+struct Forward {
+  const T *x, *packed_weight, *bias;
+  T* y;
+};
+
+// `with_scratch(f)` calls f with border_scratch() values that the calling thread may write.
+template <class T, class WithScratch>
+void forward_images(const KernelRow<Conv2dForward<T>>& row, const Convolution& c,
+                    const Forward<T>& f, WithScratch with_scratch) {
+  const Conv2dShape& s = c.shape;
   const int64_t rows = rows_a_piece(c), pieces = (s.out_height() + rows - 1) / rows;
   parallel_for(c.images * pieces, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t piece = begin; piece < end; ++piece) {
-      const int64_t b = piece / pieces, i = piece % pieces * rows;
-      const Conv2dShape part = s.with_out_height(std::min(rows, s.out_height() - i));
-      Tensor scratch;
-      const T* image = bordered<T>(c, x, b, i * s.stride, i * s.stride + part.height, scratch);
-      T* out = y.data<T>() + b * s.out_size() + i * s.out_width() * s.out_channels;
-      best.run(image, packed.data<T>(), bias_values, out, part);
-    }
+    with_scratch([&](T* scratch) {
+      for (int64_t piece = begin; piece < end; ++piece) {
+        const int64_t b = piece / pieces, i = piece % pieces * rows;
+        const Conv2dShape part = s.with_out_height(std::min(rows, s.out_height() - i));
+        const T* image = bordered(c, f.x, b, i * s.stride, i * s.stride + part.height, scratch);
+        T* out = f.y + b * s.out_size() + i * s.out_width() * s.out_channels;
+        row.run(image, f.packed_weight, f.bias, out, part);
+      }
+    });
   });
+}
+
+void lower(Lowering& l) {
+  const Operand x = l.contiguous_in(0), y = l.out();
+  const Tensor weight = contiguous(l.constant(1));
+  const Convolution each =
+      convolution(shape_at(x.shape, 1), weight.shape(), l.integer("stride"), l.integer("padding"));
+  const Address packed = l.keep(packed_weight<float>(each, weight));
+  const std::optional<Operand> bias = l.has(2) ? std::optional(l.contiguous_in(2)) : std::nullopt;
+  const auto& best = kernel(conv2d_forward_kernels<float>());
+  l.step(
+      [=, &best](const StepRun& run) {
+        Convolution c = each;
+        c.images = x.shape[0].at(run.batch);
+        forward_images<float>(best, c,
+                              {run.at(x.address), run.at(packed),
+                               bias ? run.at(bias->address) : nullptr, run.at(y.address)},
+                              [&](auto f) {
+                                const Scratch scratch(run);
+                                f(scratch.data());
+                              });
+      },
+      border_scratch(each));
 }
 
 template <class T>
@@ -147,9 +190,9 @@ void add_weight_gradients(const Convolution& c, const Tensor& x, const Tensor& d
   const int64_t rows = (s.out_height() + blocks - 1) / blocks;
   const Tensor packed =
       Tensor::empty({packed_size<T>(rows * s.out_width(), s.out_channels)}, x.dtype());
-  Tensor scratch;
+  const Tensor scratch = Tensor::empty({border_scratch(c)}, x.dtype());
   for (int64_t b = begin; b < end; ++b) {
-    const T* image = bordered<T>(c, x, b, 0, s.height, scratch);
+    const T* image = bordered(c, x.data<T>(), b, 0, s.height, scratch.data<T>());
     for (int64_t i = 0; i < s.out_height(); i += rows) {
       const Conv2dShape part = s.with_out_height(std::min(rows, s.out_height() - i));
       const T* from = dy.data<T>() + b * s.out_size() + i * s.out_width() * s.out_channels;
@@ -211,7 +254,16 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, int64_t
   const Conv2dShape& s = c.shape;
   const Tensor y =
       Tensor::empty({c.images, s.out_height(), s.out_width(), s.out_channels}, x.dtype());
-  visit_floating_point(x.dtype(), [&]<class T>() { forward_images<T>(c, in, filter, offset, y); });
+  visit_floating_point(x.dtype(), [&]<class T>() {
+    const Tensor packed = packed_weight<T>(c, filter);
+    forward_images<T>(espalier::kernel(conv2d_forward_kernels<T>()), c,
+                      {in.data<T>(), packed.data<T>(),
+                       offset.defined() ? offset.data<T>() : nullptr, y.data<T>()},
+                      [&](auto f) {
+                        const Tensor scratch = Tensor::empty({border_scratch(c)}, dtype_of<T>());
+                        f(scratch.data<T>());
+                      });
+  });
   // Backward keeps x and the weight.
   return record(conv2d_op, {{"stride", stride}, {"padding", padding}}, {x, weight, bias}, y,
                 [c, in, filter](const Tensor& gradient, InputGradients& inputs) {

@@ -2,6 +2,7 @@
 
 #include "engine/autograd.h"
 #include "engine/dispatch.h"
+#include "engine/lowering.h"
 #include "engine/ops/view.h"
 #include "engine/parallel.h"
 #include "engine/profiler.h"
@@ -12,15 +13,26 @@ namespace {
 // An exponential counted as one, a polynomial ratio of nine steps, and four around them.
 int64_t gelu_flops(Shapes inputs, const Shape&) { return 24 * inputs[0].numel(); }
 
-constexpr Op gelu_op{"gelu", gelu_flops};
-
 template <class T>
-void forward(GeluKind kind, const Tensor& x, const Tensor& y) {
-  const auto& best = kernel(gelu_forward_kernels<T>());
-  parallel_for(x.numel(), grain_for(1), [&](int64_t begin, int64_t end) {
-    best.run(kind, x.data<T>() + begin, y.data<T>() + begin, end - begin);
+void forward(const KernelRow<GeluForward<T>>& row, GeluKind kind, const T* x, T* y, int64_t count) {
+  parallel_for(count, grain_for(1), [&](int64_t begin, int64_t end) {
+    row.run(kind, x + begin, y + begin, end - begin);
   });
 }
+
+constexpr const char* form_of(GeluKind kind) { return kind == GeluKind::erf ? "erf" : "tanh"; }
+
+void lower(Lowering& l) {
+  const Operand x = l.contiguous_in(0), y = l.out_over(x, 0);
+  const GeluKind kind =
+      std::string(l.text("form")) == form_of(GeluKind::erf) ? GeluKind::erf : GeluKind::tanh;
+  const auto& best = kernel(gelu_forward_kernels<float>());
+  l.step([=, &best](const StepRun& run) {
+    forward(best, kind, run.at(x.address), run.at(y.address), x.numel(run.batch));
+  });
+}
+
+constexpr Op gelu_op{.name = "gelu", .flops = gelu_flops, .lower = lower};
 
 template <class T>
 void forward_training(GeluKind kind, const Tensor& x, const Tensor& y, const Tensor& slope) {
@@ -51,16 +63,16 @@ Tensor gelu(const Tensor& x, GeluKind kind) {
     if (training)
       forward_training<T>(kind, in, y, slope);
     else
-      forward<T>(kind, in, y);
+      forward(kernel(gelu_forward_kernels<T>()), kind, in.data<T>(), y.data<T>(), x.numel());
   });
-  const char* form = kind == GeluKind::erf ? "erf" : "tanh";
-  return record(
-      gelu_op, {{"form", form}}, {x}, y, [slope](const Tensor& gradient, InputGradients& inputs) {
-        const Tensor dy = contiguous(gradient);
-        const Tensor dx = Tensor::empty(slope.shape(), slope.dtype());
-        visit_floating_point(slope.dtype(), [&]<class T>() { backward_slope<T>(slope, dy, dx); });
-        inputs.add(0, dx);
-      });
+  return record(gelu_op, {{"form", form_of(kind)}}, {x}, y,
+                [slope](const Tensor& gradient, InputGradients& inputs) {
+                  const Tensor dy = contiguous(gradient);
+                  const Tensor dx = Tensor::empty(slope.shape(), slope.dtype());
+                  visit_floating_point(slope.dtype(),
+                                       [&]<class T>() { backward_slope<T>(slope, dy, dx); });
+                  inputs.add(0, dx);
+                });
 }
 
 }  // namespace espalier

@@ -2,6 +2,7 @@
 
 #include "engine/autograd.h"
 #include "engine/dispatch.h"
+#include "engine/lowering.h"
 #include "engine/ops/view.h"
 #include "engine/parallel.h"
 #include "engine/profiler.h"
@@ -13,8 +14,6 @@ namespace {
 // Two sums (one of squares), and four steps for the result, for each element.
 int64_t layer_norm_flops(Shapes inputs, const Shape&) { return 8 * inputs[0].numel(); }
 
-constexpr Op layer_norm_op{"layer_norm", layer_norm_flops};
-
 // What backward keeps. mean and rstd are one value a row, undefined where no gradient is wanted.
 struct Saved {
   Tensor x, weight, mean, rstd;
@@ -22,18 +21,37 @@ struct Saved {
   int64_t rows() const { return width() ? x.numel() / width() : 0; }
 };
 
+// The operands of kernels/layer_norm.
 template <class T>
-void forward_rows(const Saved& s, const Tensor& bias, const Tensor& y, double eps) {
-  const auto& best = kernel(layer_norm_forward_kernels<T>());
-  const int64_t width = s.width();
-  parallel_for(s.rows(), grain_for(width), [&](int64_t begin, int64_t end) {
-    const int64_t first = begin * width;
-    best.run(s.x.data<T>() + first, s.weight.data<T>(), bias.data<T>(), y.data<T>() + first,
-             s.mean.defined() ? s.mean.data<T>() + begin : nullptr,
-             s.rstd.defined() ? s.rstd.data<T>() + begin : nullptr, end - begin, width,
-             static_cast<T>(eps));
+struct Normalization {
+  const T *x, *gamma, *beta;
+  T *y, *mean, *rstd;
+  int64_t rows, width;
+  double eps;
+};
+
+template <class T>
+void forward_rows(const KernelRow<LayerNormForward<T>>& row, const Normalization<T>& n) {
+  parallel_for(n.rows, grain_for(n.width), [&](int64_t begin, int64_t end) {
+    const int64_t first = begin * n.width;
+    row.run(n.x + first, n.gamma, n.beta, n.y + first, n.mean ? n.mean + begin : nullptr,
+            n.rstd ? n.rstd + begin : nullptr, end - begin, n.width, static_cast<T>(n.eps));
   });
 }
+
+void lower(Lowering& l) {
+  const Operand x = l.contiguous_in(0), gamma = l.contiguous_in(1), beta = l.contiguous_in(2);
+  const Operand y = l.out_over(x, 0);
+  const double eps = l.real("eps");
+  const auto& best = kernel(layer_norm_forward_kernels<float>());
+  l.step([=, &best](const StepRun& run) {
+    forward_rows<float>(
+        best, {run.at(x.address), run.at(gamma.address), run.at(beta.address), run.at(y.address),
+               nullptr, nullptr, x.rows(run.batch), x.back(), eps});
+  });
+}
+
+constexpr Op layer_norm_op{.name = "layer_norm", .flops = layer_norm_flops, .lower = lower};
 
 // sum over p of parts[p, which, :], in the order of p.
 template <class T>
@@ -93,7 +111,13 @@ Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, dou
   }
   const Tensor offset = contiguous(bias.detach());
   const Tensor y = Tensor::empty(x.shape(), x.dtype());
-  visit_floating_point(x.dtype(), [&]<class T>() { forward_rows<T>(saved, offset, y, eps); });
+  visit_floating_point(x.dtype(), [&]<class T>() {
+    forward_rows<T>(
+        kernel(layer_norm_forward_kernels<T>()),
+        {saved.x.data<T>(), saved.weight.data<T>(), offset.data<T>(), y.data<T>(),
+         saved.mean.defined() ? saved.mean.data<T>() : nullptr,
+         saved.rstd.defined() ? saved.rstd.data<T>() : nullptr, saved.rows(), saved.width(), eps});
+  });
   return record(layer_norm_op, {{"eps", eps}}, {x, weight, bias}, y,
                 [saved](const Tensor& gradient, InputGradients& inputs) {
                   const Tensor dy = contiguous(gradient);

@@ -4,7 +4,7 @@
 
 #include "engine/dispatch.h"
 #include "engine/gemm.h"
-#include "engine/op.h"
+#include "engine/lowering.h"
 #include "engine/ops/view.h"
 #include "engine/parallel.h"
 #include "engine/profiler.h"
@@ -17,7 +17,9 @@ int64_t linear_flops(Shapes inputs, const Shape& output) {
   return 2 * output.numel() * inputs[0].back();
 }
 
-constexpr Op linear_op{"linear", linear_flops};
+void lower(Lowering& l);
+
+constexpr Op linear_op{.name = "linear", .flops = linear_flops, .lower = lower};
 
 // M tokens of `in` features become M of `out`.
 struct Sizes {
@@ -34,6 +36,36 @@ void forward(const Sizes& s, const Tensor& x, const Tensor& weight, const Tensor
   p.C = y.data<T>(), p.c_row_stride = s.out;
   p.bias = bias.defined() ? bias.data<T>() : nullptr;
   multiply(p);
+}
+
+// Rows one stride apart: all of a contiguous x, or a matrix.
+bool even_rows(const Operand& x) {
+  return x.contiguous() || (x.shape.size() == 2 && x.strides[1] == 1);
+}
+
+void lower(Lowering& l) {
+  Operand x = l.in(0);
+  if (!even_rows(x)) x = l.contiguous_in(0);
+  const Tensor weight = contiguous(l.constant(1));
+  const int64_t N = weight.size(0), K = weight.size(1);
+  const auto& best = kernel(gemm_kernels<float>());
+  const Tensor panels = Tensor::empty({gemm_packed_size(best.panel, K, N)});
+  best.pack_b(weight.data<float>(), 1, K, K, N, panels.data<float>());
+  const Address packed = l.keep(panels);
+  const std::optional<Operand> bias = l.has(2) ? std::optional(l.contiguous_in(2)) : std::nullopt;
+  const std::optional<Operand> sum = l.absorb_addition();
+  const Operand y = sum ? *sum : l.out();
+  const int64_t a_row_stride = x.contiguous() ? K : x.strides[0];
+  l.step([=, &best, accumulate = sum.has_value()](const StepRun& run) {
+    Gemm<float> g;
+    g.M = x.rows(run.batch), g.N = N, g.K = K;
+    g.A = run.at(x.address), g.a_row_stride = a_row_stride, g.a_k_stride = 1;
+    g.packed_b = run.at(packed);
+    g.C = run.at(y.address), g.c_row_stride = N;
+    g.bias = bias ? run.at(bias->address) : nullptr;
+    g.accumulate = accumulate;
+    multiply_packed(best, g);
+  });
 }
 
 // dx = dy weight

@@ -1,8 +1,11 @@
 #include "engine/ops/matmul.h"
 
+#include "engine/dispatch.h"
 #include "engine/gemm.h"
-#include "engine/op.h"
+#include "engine/lowering.h"
+#include "engine/parallel.h"
 #include "engine/profiler.h"
+#include "engine/strided.h"
 
 namespace espalier {
 namespace {
@@ -11,7 +14,9 @@ int64_t matmul_flops(Shapes inputs, const Shape& output) {
   return 2 * output.numel() * inputs[0].back();
 }
 
-constexpr Op matmul_op{"matmul", matmul_flops};
+void lower(Lowering& l);
+
+constexpr Op matmul_op{.name = "matmul", .flops = matmul_flops, .lower = lower};
 
 // A stack of matrices: its batch steps (zero where it is broadcast over the common batch), and the
 // steps to the next row and column.
@@ -51,6 +56,45 @@ void multiply_stacks(const Shape& sizes, int64_t M, int64_t N, int64_t K, const 
   p.C = C.data, p.c_row_stride = C.row;
   p.accumulate = accumulate;
   multiply(p, batch, terms);
+}
+
+// The steps of an operand's matrices over the leading dimensions of the result.
+Shape stack_strides(const Operand& x, const Operand& y) {
+  const Shape shape = shape_at(x.shape, 2), wide = shape_at(y.shape, 2);
+  return broadcast_strides(Shape(shape.begin(), shape.end() - 2),
+                           Shape(x.strides.begin(), x.strides.end() - 2),
+                           Shape(wide.begin(), wide.end() - 2));
+}
+
+void lower(Lowering& l) {
+  const Operand a = l.in(0), b = l.in(1), y = l.out();
+  const int last_a = a.strides.rank() - 1, last_b = b.strides.rank() - 1;
+  if (b.shape[static_cast<size_t>(last_b - 1)].per_sample != 0)
+    argument_error("compile", l.op(), "a sum over samples", "samples apart from each other", "");
+  const int64_t N = b.back(), K = a.back();
+  const Shape a_steps = stack_strides(a, y), b_steps = stack_strides(b, y);
+  const auto& best = kernel(gemm_kernels<float>());
+  l.step(
+      [=, &best](const StepRun& run) {
+        const Shape shape = shape_at(y.shape, run.batch);
+        const Shape sizes(shape.begin(), shape.end() - 2);
+        const int64_t M = shape[shape.rank() - 2];
+        parallel_for(sizes.numel(), grain_for(K * N), [&](int64_t begin, int64_t end) {
+          const Scratch scratch(run);
+          for (int64_t i = begin; i < end; ++i) {
+            const float* right = run.at(b.address) + element_offset(sizes, b_steps, i);
+            best.pack_b(right, b.strides[last_b - 1], b.strides[last_b], K, N, scratch.data());
+            Gemm<float> g;
+            g.M = M, g.N = N, g.K = K;
+            g.A = run.at(a.address) + element_offset(sizes, a_steps, i);
+            g.a_row_stride = a.strides[last_a - 1], g.a_k_stride = a.strides[last_a];
+            g.packed_b = scratch.data();
+            g.C = run.at(y.address) + i * M * N, g.c_row_stride = N;
+            best.run(g);
+          }
+        });
+      },
+      gemm_packed_size(best.panel, K, N));
 }
 
 void check_arguments(const Tensor& a, const Tensor& b) {

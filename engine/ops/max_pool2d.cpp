@@ -4,7 +4,7 @@
 
 #include "engine/autograd.h"
 #include "engine/dispatch.h"
-#include "engine/op.h"
+#include "engine/lowering.h"
 #include "engine/ops/view.h"
 #include "engine/parallel.h"
 #include "engine/profiler.h"
@@ -13,7 +13,27 @@
 namespace espalier {
 namespace {
 
-constexpr Op max_pool2d_op{"max_pool2d"};
+template <class T>
+void forward_images(const KernelRow<MaxPool2dForward<T>>& row, const T* x, T* y, uint8_t* argmax,
+                    int64_t images, const MaxPool2dShape& s) {
+  parallel_for(images, grain_for(s.in_size()), [&](int64_t begin, int64_t end) {
+    row.run(x + begin * s.in_size(), y + begin * s.out_size(),
+            argmax ? argmax + begin * s.out_size() : nullptr, end - begin, s);
+  });
+}
+
+void lower(Lowering& l) {
+  const Operand x = l.contiguous_in(0), y = l.out();
+  const MaxPool2dShape s{x.shape[1].fixed,    x.shape[2].fixed,    x.shape[3].fixed,
+                         l.integer("kernel"), l.integer("stride"), l.integer("padding")};
+  const auto& best = kernel(max_pool2d_forward_kernels<float>());
+  l.step([=, &best](const StepRun& run) {
+    forward_images<float>(best, run.at(x.address), run.at(y.address), nullptr,
+                          x.shape[0].at(run.batch), s);
+  });
+}
+
+constexpr Op max_pool2d_op{.name = "max_pool2d", .lower = lower};
 
 MaxPool2dShape checked_shape(const Tensor& x, int64_t kernel, int64_t stride, int64_t padding) {
   const char* op = max_pool2d_op.name;
@@ -29,15 +49,6 @@ MaxPool2dShape checked_shape(const Tensor& x, int64_t kernel, int64_t stride, in
     argument_error(op, "x", x.describe(), "a padded image that holds one window",
                    "use a smaller kernel or more padding");
   return {x.size(1), x.size(2), x.size(3), kernel, stride, padding};
-}
-
-template <class T>
-void forward_images(const Tensor& x, const Tensor& y, uint8_t* argmax, const MaxPool2dShape& s) {
-  const auto& best = kernel(max_pool2d_forward_kernels<T>());
-  parallel_for(x.size(0), grain_for(s.in_size()), [&](int64_t begin, int64_t end) {
-    best.run(x.data<T>() + begin * s.in_size(), y.data<T>() + begin * s.out_size(),
-             argmax ? argmax + begin * s.out_size() : nullptr, end - begin, s);
-  });
 }
 
 template <class T>
@@ -61,7 +72,8 @@ Tensor max_pool2d(const Tensor& x, int64_t kernel, int64_t stride, int64_t paddi
   Tensor argmax;
   if (grad_enabled() && x.requires_grad()) argmax = Tensor::empty(out_shape, DType::u8);
   visit_floating_point(x.dtype(), [&]<class T>() {
-    forward_images<T>(in, y, argmax.defined() ? argmax.data<uint8_t>() : nullptr, s);
+    forward_images<T>(espalier::kernel(max_pool2d_forward_kernels<T>()), in.data<T>(), y.data<T>(),
+                      argmax.defined() ? argmax.data<uint8_t>() : nullptr, x.size(0), s);
   });
   // Backward keeps one byte an output: the tap that won.
   return record(

@@ -1,7 +1,7 @@
 #include "engine/ops/relu.h"
 
 #include "engine/dispatch.h"
-#include "engine/op.h"
+#include "engine/lowering.h"
 #include "engine/ops/view.h"
 #include "engine/parallel.h"
 #include "engine/profiler.h"
@@ -13,15 +13,21 @@ namespace {
 // One comparison an element.
 int64_t relu_flops(Shapes inputs, const Shape&) { return inputs[0].numel(); }
 
-constexpr Op relu_op{"relu", relu_flops};
-
 template <class T>
-void forward_elements(const Tensor& x, const Tensor& y) {
-  const auto& best = kernel(relu_forward_kernels<T>());
-  parallel_for(x.numel(), grain_for(1), [&](int64_t begin, int64_t end) {
-    best.run(x.data<T>() + begin, y.data<T>() + begin, end - begin);
+void forward_elements(const KernelRow<ReluForward<T>>& row, const T* x, T* y, int64_t count) {
+  parallel_for(count, grain_for(1),
+               [&](int64_t begin, int64_t end) { row.run(x + begin, y + begin, end - begin); });
+}
+
+void lower(Lowering& l) {
+  const Operand x = l.contiguous_in(0), y = l.out_over(x, 0);
+  const auto& best = kernel(relu_forward_kernels<float>());
+  l.step([=, &best](const StepRun& run) {
+    forward_elements(best, run.at(x.address), run.at(y.address), x.numel(run.batch));
   });
 }
+
+constexpr Op relu_op{.name = "relu", .flops = relu_flops, .lower = lower};
 
 template <class T>
 void backward_elements(const Tensor& y, const Tensor& dy, const Tensor& dx) {
@@ -38,7 +44,9 @@ Tensor relu(const Tensor& x) {
   const profiler::Scope scope(relu_op.name);
   const Tensor in = contiguous(x.detach());
   const Tensor y = Tensor::empty(x.shape(), x.dtype());
-  visit_floating_point(x.dtype(), [&]<class T>() { forward_elements<T>(in, y); });
+  visit_floating_point(x.dtype(), [&]<class T>() {
+    forward_elements(kernel(relu_forward_kernels<T>()), in.data<T>(), y.data<T>(), x.numel());
+  });
   // Backward keeps y alone.
   return record(
       relu_op, {}, {x}, y, [y = y.detach()](const Tensor& gradient, InputGradients& inputs) {

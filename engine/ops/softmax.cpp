@@ -1,7 +1,7 @@
 #include "engine/ops/softmax.h"
 
 #include "engine/dispatch.h"
-#include "engine/op.h"
+#include "engine/lowering.h"
 #include "engine/ops/view.h"
 #include "engine/parallel.h"
 #include "engine/profiler.h"
@@ -13,16 +13,23 @@ namespace {
 // A maximum, a subtraction, an exponential counted as one, a sum and a division for each element.
 int64_t softmax_flops(Shapes inputs, const Shape&) { return 5 * inputs[0].numel(); }
 
-constexpr Op softmax_op{"softmax", softmax_flops};
-
 template <class T>
-void forward_rows(const Tensor& x, const Tensor& y) {
-  const int64_t width = x.shape().back(), rows = width ? x.numel() / width : 0;
-  const auto& best = kernel(softmax_forward_kernels<T>());
+void forward_rows(const KernelRow<SoftmaxForward<T>>& row, const T* x, T* y, int64_t rows,
+                  int64_t width) {
   parallel_for(rows, grain_for(width), [&](int64_t begin, int64_t end) {
-    best.run(x.data<T>() + begin * width, y.data<T>() + begin * width, end - begin, width);
+    row.run(x + begin * width, y + begin * width, end - begin, width);
   });
 }
+
+void lower(Lowering& l) {
+  const Operand x = l.contiguous_in(0), y = l.out_over(x, 0);
+  const auto& best = kernel(softmax_forward_kernels<float>());
+  l.step([=, &best](const StepRun& run) {
+    forward_rows(best, run.at(x.address), run.at(y.address), x.rows(run.batch), x.back());
+  });
+}
+
+constexpr Op softmax_op{.name = "softmax", .flops = softmax_flops, .lower = lower};
 
 template <class T>
 void backward_rows(const Tensor& y, const Tensor& dy, const Tensor& dx) {
@@ -45,7 +52,10 @@ Tensor softmax(const Tensor& x, int64_t dim) {
   const profiler::Scope scope(softmax_op.name);
   const Tensor in = contiguous(x.detach());
   const Tensor y = Tensor::empty(x.shape(), x.dtype());
-  visit_floating_point(x.dtype(), [&]<class T>() { forward_rows<T>(in, y); });
+  const int64_t width = x.shape().back(), rows = width ? x.numel() / width : 0;
+  visit_floating_point(x.dtype(), [&]<class T>() {
+    forward_rows(kernel(softmax_forward_kernels<T>()), in.data<T>(), y.data<T>(), rows, width);
+  });
   // Backward keeps y alone.
   return record(softmax_op, {{"dim", int64_t{axis}}}, {x}, y,
                 [y = y.detach()](const Tensor& gradient, InputGradients& inputs) {

@@ -2,6 +2,7 @@
 
 #include "engine/autograd.h"
 #include "engine/dispatch.h"
+#include "engine/lowering.h"
 #include "engine/ops/view.h"
 #include "engine/parallel.h"
 #include "engine/profiler.h"
@@ -12,19 +13,32 @@ namespace {
 
 int64_t unary_flops(Shapes, const Shape& output) { return output.numel(); }
 
-constexpr Op unary_ops[] = {{"neg", unary_flops},    {"abs", unary_flops},
-                            {"square", unary_flops}, {"sqrt", unary_flops},
-                            {"rsqrt", unary_flops},  {"reciprocal", unary_flops},
-                            {"exp", unary_flops},    {"log", unary_flops},
-                            {"tanh", unary_flops},   {"sigmoid", unary_flops}};
-
 template <class T>
-void forward(UnaryOp op, const Tensor& x, const Tensor& y) {
-  const auto& best = kernel(unary_forward_kernels<T>());
-  parallel_for(x.numel(), grain_for(1), [&](int64_t begin, int64_t end) {
-    best.run(op, x.data<T>() + begin, y.data<T>() + begin, end - begin);
+void forward(const KernelRow<UnaryForward<T>>& row, UnaryOp op, const T* x, T* y, int64_t count) {
+  parallel_for(count, grain_for(1),
+               [&](int64_t begin, int64_t end) { row.run(op, x + begin, y + begin, end - begin); });
+}
+
+template <UnaryOp op>
+void lower(Lowering& l) {
+  const Operand x = l.contiguous_in(0), y = l.out_over(x, 0);
+  const auto& best = kernel(unary_forward_kernels<float>());
+  l.step([=, &best](const StepRun& run) {
+    forward(best, op, run.at(x.address), run.at(y.address), x.numel(run.batch));
   });
 }
+
+template <UnaryOp op>
+constexpr Op described(const char* name) {
+  return {.name = name, .flops = unary_flops, .lower = lower<op>};
+}
+
+constexpr Op unary_ops[] = {
+    described<UnaryOp::neg>("neg"),       described<UnaryOp::abs>("abs"),
+    described<UnaryOp::square>("square"), described<UnaryOp::sqrt>("sqrt"),
+    described<UnaryOp::rsqrt>("rsqrt"),   described<UnaryOp::reciprocal>("reciprocal"),
+    described<UnaryOp::exp>("exp"),       described<UnaryOp::log>("log"),
+    described<UnaryOp::tanh>("tanh"),     described<UnaryOp::sigmoid>("sigmoid")};
 
 template <class T>
 void backward_values(UnaryOp op, const Tensor& saved, const Tensor& dy, const Tensor& dx) {
@@ -35,14 +49,16 @@ void backward_values(UnaryOp op, const Tensor& saved, const Tensor& dy, const Te
 }
 
 Tensor unary(UnaryOp op, const Tensor& x) {
-  const Op& described = unary_ops[static_cast<size_t>(op)];
-  check_floating_point(described.name, "x", x);
-  const profiler::Scope scope(described.name);
+  const Op& facts = unary_ops[static_cast<size_t>(op)];
+  check_floating_point(facts.name, "x", x);
+  const profiler::Scope scope(facts.name);
   const Tensor in = contiguous(x.detach());
   const Tensor y = Tensor::empty(x.shape(), x.dtype());
-  visit_floating_point(x.dtype(), [&]<class T>() { forward<T>(op, in, y); });
+  visit_floating_point(x.dtype(), [&]<class T>() {
+    forward(kernel(unary_forward_kernels<T>()), op, in.data<T>(), y.data<T>(), x.numel());
+  });
   // Backward keeps x or y, whichever the derivative is computed from.
-  return record(described, {}, {x}, y,
+  return record(facts, {}, {x}, y,
                 [op, saved = unary_keeps_output(op) ? y.detach() : in](const Tensor& gradient,
                                                                        InputGradients& inputs) {
                   const Tensor dy = contiguous(gradient);

@@ -2,15 +2,59 @@
 
 #include <algorithm>
 
-#include "engine/op.h"
+#include "engine/lowering.h"
 
 namespace espalier {
 namespace {
 
-constexpr Op contiguous_op{"contiguous"};
-constexpr Op reshape_op{.name = "reshape", .view = true};
-constexpr Op permute_op{.name = "permute", .view = true};
-constexpr Op slice_op{.name = "slice", .view = true};
+void lower_contiguous(Lowering& l) { l.out_view(l.contiguous_in(0)); }
+
+// The dimensions of a layout without those of size 1, which have no stride to speak of.
+std::vector<std::pair<BatchDim, int64_t>> long_dimensions(const Operand& x) {
+  std::vector<std::pair<BatchDim, int64_t>> out;
+  for (size_t i = 0; i < x.shape.size(); ++i)
+    if (!(x.shape[i] == BatchDim{0, 1}))
+      out.emplace_back(x.shape[i], x.strides[static_cast<int>(i)]);
+  return out;
+}
+
+void lower_reshape(Lowering& l) {
+  Operand x = l.in(0), y{l.out_shape(), batch_strides(l.op(), l.out_shape()), {}};
+  if (!x.contiguous()) {
+    // Dimensions of size 1 may come and go in any layout.
+    const auto old = long_dimensions(x);
+    const auto now = long_dimensions(y);
+    const bool same = std::equal(old.begin(), old.end(), now.begin(), now.end(),
+                                 [](const auto& a, const auto& b) { return a.first == b.first; });
+    if (same)
+      for (size_t i = 0, next = 0; i < y.shape.size(); ++i)
+        if (!(y.shape[i] == BatchDim{0, 1})) y.strides[static_cast<int>(i)] = old[next++].second;
+    if (!same) x = l.contiguous_in(0);
+  }
+  y.address = x.address;
+  l.out_view(y);
+}
+
+void lower_permute(Lowering& l) {
+  const Operand x = l.in(0);
+  Operand y{l.out_shape(), x.strides, x.address};
+  for (int i = 0; i < y.strides.rank(); ++i)
+    y.strides[i] = x.strides[static_cast<int>(l.shape("dims")[static_cast<size_t>(i)].fixed)];
+  l.out_view(y);
+}
+
+void lower_slice(Lowering& l) {
+  const Operand x = l.in(0);
+  Operand y{l.out_shape(), x.strides, x.address};
+  y.address.offset += l.integer("start") * x.strides[static_cast<int>(l.integer("dim"))] *
+                      static_cast<int64_t>(sizeof(float));
+  l.out_view(y);
+}
+
+constexpr Op contiguous_op{.name = "contiguous", .lower = lower_contiguous};
+constexpr Op reshape_op{.name = "reshape", .view = true, .lower = lower_reshape};
+constexpr Op permute_op{.name = "permute", .view = true, .lower = lower_permute};
+constexpr Op slice_op{.name = "slice", .view = true, .lower = lower_slice};
 
 // Replaces one -1 in `shape` by what the number of elements leaves for it.
 Shape complete_shape(const Tensor& x, Shape shape) {

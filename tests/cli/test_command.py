@@ -121,6 +121,20 @@ class Command(unittest.TestCase):
         listed = json.loads(run("inspect", self.model, "--json").stdout)
         self.assertEqual({t["name"] for t in listed["tensors"]}, set(tensors(self.model)))
 
+    def test_bench_model_verifies_and_names_the_floor(self):
+        result = run("bench", "model", self.model, "-b", "1,3", "-t", "1,2", "--seconds", 0.2,
+                     "--allow-noise", "--json")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        lines = json.loads(result.stdout)
+        self.assertEqual([(t["batch"], t["threads"]) for t in lines], [(1, 1), (1, 2), (3, 1), (3, 2)])
+        for line in lines:
+            self.assertLessEqual(line["largest_difference"], line["tolerance"])
+            self.assertAlmostEqual(line["floor_seconds"] * line["peak_flops_per_second"],
+                                   line["flops"], delta=1)
+            self.assertAlmostEqual(line["images_per_second"] * line["median_seconds"], line["batch"])
+        self.expect(2, "bench", "model", "-b", 0, says="batch")
+        self.expect(2, "bench", "model", "vit-huge", says="vit-huge")
+
     def test_inspect_shows_what_each_operation_costs(self):
         def costs(batch):
             shown = run("inspect", self.model, "--graph", "-b", batch, "--json").stdout

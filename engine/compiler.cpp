@@ -1,0 +1,195 @@
+#include "engine/compiler.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "engine/error.h"
+#include "engine/parallel.h"
+#include "engine/strided.h"
+
+namespace espalier {
+namespace {
+
+constexpr const char* name_of_compile = "compile";
+constexpr int most_lanes = 64;  // a bit each in the scratch that threads share
+constexpr int64_t value_size = 4;
+
+// What of the second-level cache activations may fill; the rest is for weights on their way.
+int64_t cache_for_activations() {
+  const long bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);
+  constexpr int64_t usual = 512 * 1024;
+  return (bytes > 0 ? bytes : usual) * 3 / 4;
+}
+
+}  // namespace
+
+Shape batch_strides(const char* op, const BatchShape& shape) {
+  for (size_t i = 1; i < shape.size(); ++i)
+    if (shape[i].per_sample != 0)
+      argument_error(name_of_compile, op, "a dimension that grows with the batch behind another",
+                     "the batch in the leading dimension", "keep the batch first in forward()");
+  return contiguous_strides(shape_at(shape, 1));
+}
+
+bool Operand::contiguous() const {
+  int64_t expected = 1;
+  for (int i = strides.rank() - 1; i >= 0; --i) {
+    const BatchDim& dim = shape[static_cast<size_t>(i)];
+    if (dim == BatchDim{0, 1}) continue;
+    if (strides[i] != expected || (dim.per_sample != 0 && i > 0)) return false;
+    expected *= dim.per_sample ? 1 : dim.fixed;
+  }
+  return true;
+}
+
+Compiler::Compiler(const Graph& graph, const PlanOptions& options)
+    : graph_(graph),
+      options_(options),
+      program_(std::make_unique<Plan::Program>()),
+      places_(graph.values.size()),
+      last_use_(graph.values.size(), -1),
+      varies_(graph.values.size()),
+      absorbed_(graph.nodes.size()),
+      absorbs_(graph.nodes.size(), -1) {
+  varies_[static_cast<size_t>(graph.input)] = true;
+  for (size_t n = 0; n < graph.nodes.size(); ++n)
+    for (int input : graph.nodes[n].inputs)
+      if (input != Graph::absent) last_use_[static_cast<size_t>(input)] = static_cast<int>(n);
+  last_use_[static_cast<size_t>(graph.output)] = static_cast<int>(graph.nodes.size());
+}
+
+Address Compiler::add_constant(const Tensor& tensor) {
+  program_->constants.push_back(tensor);
+  program_->constant_data.push_back(tensor.bytes());
+  return {Address::Space::constant, static_cast<int>(program_->constants.size()) - 1, 0};
+}
+
+Operand Compiler::operand(int number) {
+  if (!place(number)) {
+    const Graph::Value& constant = value(number);
+    place(number) =
+        Operand{constant.shape, constant.constant.strides(), add_constant(constant.constant)};
+  }
+  return *place(number);
+}
+
+void Compiler::put(int number, const Operand& operand) {
+  place(number) = operand;
+  if (operand.address.space == Address::Space::arena)
+    buffer(operand).last = std::max(buffer(operand).last, last_use(number));
+}
+
+Operand Compiler::new_buffer(const char* op, const BatchShape& shape, int first, int last) {
+  const Shape strides = batch_strides(op, shape);
+  const int64_t at_0 = shape_at(shape, 0).numel(), at_1 = shape_at(shape, 1).numel();
+  buffers_.push_back({{at_1 - at_0, at_0}, first, last});
+  return {shape, strides, {Address::Space::arena, static_cast<int>(buffers_.size()) - 1, 0}};
+}
+
+void Compiler::add_step(int node, StepFunction run, int64_t scratch) {
+  const Graph::Node& from = graph_.nodes[static_cast<size_t>(node)];
+  program_->steps.push_back(std::move(run));
+  std::string operation = from.op->name;
+  if (const int other = absorbs_[static_cast<size_t>(node)]; other >= 0)
+    operation += std::string(" + ") + graph_.nodes[static_cast<size_t>(other)].op->name;
+  program_->infos.push_back({from.layer, operation});
+  scratch_ = std::max(scratch_, scratch);
+}
+
+// A plan deals samples out, so every value that depends on the input must be a row of samples.
+void Compiler::check_node(const Graph::Node& node) {
+  char varies = false;
+  for (int input : node.inputs)
+    if (input != Graph::absent) varies |= varies_[static_cast<size_t>(input)];
+  varies_[static_cast<size_t>(node.output)] = varies;
+  const Graph::Value& output = value(node.output);
+  if (output.dtype != DType::f32)
+    argument_error(name_of_compile, node.op->name,
+                   std::string("a result of ") + dtype_name(output.dtype), "f32", "");
+  const bool samples =
+      !output.shape.empty() && output.shape[0].per_sample > 0 && output.shape[0].fixed == 0;
+  if (varies && !samples)
+    argument_error(name_of_compile, node.op->name,
+                   "a result of shape " + shape_at(output.shape, 2).str() + " at batch 2",
+                   "the batch in the leading dimension, and no sample to depend on another",
+                   "run the module itself");
+  batch_strides(node.op->name, output.shape);
+}
+
+void Compiler::lower_node(int number) {
+  const Graph::Node& node = graph_.nodes[static_cast<size_t>(number)];
+  check_node(node);
+  if (!node.op->lower)
+    argument_error(name_of_compile, node.op->name, "an operation without lowering",
+                   "one that plans can run", "run the module itself");
+  Lowering lowering(*this, number);
+  node.op->lower(lowering);
+}
+
+void Compiler::copy_output() {
+  const Operand from = operand(graph_.output);
+  const Shape strides = batch_strides("output", from.shape);
+  const auto& best = copy_kernel(value_size);
+  add_step(
+      static_cast<int>(graph_.nodes.size()) - 1,
+      [=, &best](const StepRun& run) {
+        const Address to{Address::Space::output, 0, 0};
+        copy_strided(best, shape_at(from.shape, run.batch), run.at<std::byte>(to), strides,
+                     run.at<std::byte>(from.address), from.strides, value_size);
+      },
+      0);
+  program_->infos.back().operation = "output";
+}
+
+MemoryLayout Compiler::layout_for(int64_t chunk) const {
+  std::vector<BufferLife> lives;
+  for (const Buffer& b : buffers_)
+    lives.push_back({b.values.at(chunk) * value_size, b.first, b.last});
+  return lay_out(lives);
+}
+
+int64_t Compiler::cached_chunk() const {
+  constexpr int64_t most = 32;
+  int64_t chunk = 1;
+  while (chunk < most &&
+         layout_for(chunk + 1).bytes + scratch_ * value_size <= cache_for_activations())
+    ++chunk;
+  return chunk;
+}
+
+void Compiler::allocate() {
+  Plan::Program& p = *program_;
+  p.chunk = options_.chunk ? options_.chunk : cached_chunk();
+  p.lanes = std::min(options_.threads ? options_.threads : num_threads(), most_lanes);
+  const MemoryLayout layout = layout_for(p.chunk);
+  p.offsets = layout.offsets;
+  p.lane_bytes = layout.bytes;
+  p.scratch_bytes = lay_out({{scratch_ * value_size, 0, 0}}).bytes;
+  p.memory = Storage::allocate(static_cast<size_t>(p.lanes * (p.lane_bytes + p.scratch_bytes)));
+  p.scratch_free = p.lanes == 64 ? ~uint64_t{0} : (uint64_t{1} << p.lanes) - 1;
+}
+
+std::unique_ptr<Plan::Program> Compiler::compile() {
+  const int64_t chunk = options_.chunk;
+  if (options_.threads < 0 || chunk < 0)
+    argument_error(name_of_compile, options_.threads < 0 ? "threads" : "chunk",
+                   std::to_string(options_.threads < 0 ? options_.threads : chunk),
+                   "a positive number, or 0 to let the plan choose", "");
+  program_->input = value(graph_.input);
+  program_->output = value(graph_.output);
+  place(graph_.input) = Operand{program_->input.shape,
+                                batch_strides("input", program_->input.shape),
+                                {Address::Space::input, 0, 0}};
+  for (size_t n = 0; n < graph_.nodes.size(); ++n)
+    absorbed_[n] ? check_node(graph_.nodes[n]) : lower_node(static_cast<int>(n));
+  copy_output();
+  allocate();
+  return std::move(program_);
+}
+
+Plan compile(const Graph& graph, const PlanOptions& options) {
+  return Plan(Compiler(graph, options).compile());
+}
+
+}  // namespace espalier

@@ -1,0 +1,53 @@
+// The state of one compilation, shared by compile() and the Lowering of each node.
+#pragma once
+
+#include "engine/memory_layout.h"
+#include "engine/program.h"
+
+namespace espalier {
+
+class Compiler {
+ public:
+  Compiler(const Graph& graph, const PlanOptions& options);
+  std::unique_ptr<Plan::Program> compile();
+
+ private:
+  friend class Lowering;
+
+  // Memory that one or more values share, in use over nodes [first, last].
+  struct Buffer {
+    BatchDim values;
+    int first, last;
+  };
+
+  const Graph::Value& value(int number) const { return graph_.values[static_cast<size_t>(number)]; }
+  int last_use(int number) const { return last_use_[static_cast<size_t>(number)]; }
+  std::optional<Operand>& place(int number) { return places_[static_cast<size_t>(number)]; }
+  Buffer& buffer(const Operand& operand) {
+    return buffers_[static_cast<size_t>(operand.address.index)];
+  }
+  Operand operand(int number);
+  void put(int number, const Operand& operand);
+  Operand new_buffer(const char* op, const BatchShape& shape, int first, int last);
+  Address add_constant(const Tensor& tensor);
+  void add_step(int node, StepFunction run, int64_t scratch);
+  void check_node(const Graph::Node& node);
+  void lower_node(int node);
+  void copy_output();
+  MemoryLayout layout_for(int64_t chunk) const;
+  int64_t cached_chunk() const;
+  void allocate();
+
+  const Graph& graph_;
+  const PlanOptions options_;
+  std::unique_ptr<Plan::Program> program_;
+  std::vector<std::optional<Operand>> places_;  // by value
+  std::vector<int> last_use_;                   // by value: the last node that reads it
+  std::vector<char> varies_;                    // by value: depends on the input
+  std::vector<char> absorbed_;                  // by node: another node's step does its work
+  std::vector<int> absorbs_;                    // by node: the node whose work its step does, or -1
+  std::vector<Buffer> buffers_;
+  int64_t scratch_ = 0;  // values
+};
+
+}  // namespace espalier

@@ -1,0 +1,134 @@
+#include "engine/lowering.h"
+
+#include <cstring>
+
+#include "engine/compiler.h"
+#include "engine/error.h"
+#include "engine/strided.h"
+
+namespace espalier {
+namespace {
+
+template <class T>
+const T& attribute(const Graph::Node& node, const char* name) {
+  for (const Graph::Attribute& a : node.attributes)
+    if (std::strcmp(a.name, name) == 0)
+      if (const T* value = std::get_if<T>(&a.value)) return *value;
+  argument_error("compile", node.op->name, std::string("no attribute ") + name, "one", "");
+}
+
+}  // namespace
+
+const Graph::Node& Lowering::node() const {
+  return compiler_.graph_.nodes[static_cast<size_t>(node_)];
+}
+
+bool Lowering::has(int input) const {
+  const auto& inputs = node().inputs;
+  return input < static_cast<int>(inputs.size()) &&
+         inputs[static_cast<size_t>(input)] != Graph::absent;
+}
+
+Operand Lowering::in(int input) {
+  return compiler_.operand(node().inputs[static_cast<size_t>(input)]);
+}
+
+Operand Lowering::contiguous_in(int input) {
+  const Operand from = in(input);
+  if (from.contiguous()) return from;
+  const Operand to = compiler_.new_buffer(op(), from.shape, node_, node_);
+  const auto& best = copy_kernel(sizeof(float));
+  step([=, &best](const StepRun& run) {
+    copy_strided(best, shape_at(from.shape, run.batch), run.at<std::byte>(to.address), to.strides,
+                 run.at<std::byte>(from.address), from.strides, sizeof(float));
+  });
+  return to;
+}
+
+Tensor Lowering::constant(int input) const {
+  const Graph::Value& value = compiler_.value(node().inputs[static_cast<size_t>(input)]);
+  if (!value.constant.defined())
+    argument_error("compile", op(), "an operand that is computed from the input",
+                   "a parameter or a constant", "run the module itself");
+  return value.constant;
+}
+
+const BatchShape& Lowering::out_shape() const { return compiler_.value(node().output).shape; }
+
+Operand Lowering::out() {
+  const int number = node().output;
+  const Operand fresh = compiler_.new_buffer(op(), compiler_.value(number).shape, node_, node_);
+  compiler_.put(number, fresh);
+  return fresh;
+}
+
+Operand Lowering::out_over(const Operand& input, int number) {
+  bool free = input.address.space == Address::Space::arena && input.contiguous() &&
+              input.shape == out_shape() && compiler_.buffer(input).last == node_;
+  for (size_t i = 0; free && i < node().inputs.size(); ++i) {
+    if (static_cast<int>(i) == number || !has(static_cast<int>(i))) continue;
+    const Address other = in(static_cast<int>(i)).address;
+    free = other.space != Address::Space::arena || other.index != input.address.index;
+  }
+  if (!free) return out();
+  compiler_.put(node().output, input);
+  return input;
+}
+
+void Lowering::out_view(const Operand& operand) { compiler_.put(node().output, operand); }
+
+Address Lowering::keep(const Tensor& values) {
+  compiler_.program_->weight_bytes +=
+      static_cast<int64_t>(Storage::block_size(values.storage()->bytes()));
+  return compiler_.add_constant(values);
+}
+
+std::optional<Operand> Lowering::absorb_addition() {
+  const int number = node().output, sum = compiler_.last_use(number);
+  const auto& nodes = compiler_.graph_.nodes;
+  if (sum >= static_cast<int>(nodes.size())) return std::nullopt;
+  const Graph::Node& addition = nodes[static_cast<size_t>(sum)];
+  int uses = 0;
+  for (const Graph::Node& user : nodes)
+    for (int input : user.inputs) uses += input == number;
+  if (uses != 1 || std::strcmp(addition.op->name, "add") != 0) return std::nullopt;
+  const int other = addition.inputs[addition.inputs[0] == number ? 1 : 0];
+  if (!compiler_.place(other)) return std::nullopt;
+  const Operand to = *compiler_.place(other);
+  if (to.address.space != Address::Space::arena || !to.contiguous() ||
+      !(to.shape == compiler_.value(number).shape) || compiler_.buffer(to).last != sum)
+    return std::nullopt;
+  // Nobody may read the other term between here and the sum, nor this node its own result.
+  for (size_t v = 0; v < compiler_.graph_.values.size(); ++v) {
+    const std::optional<Operand>& at = compiler_.places_[v];
+    if (!at || at->address.space != Address::Space::arena || at->address.index != to.address.index)
+      continue;
+    for (int user = node_; user < sum; ++user)
+      for (int input : nodes[static_cast<size_t>(user)].inputs)
+        if (input == static_cast<int>(v)) return std::nullopt;
+  }
+  compiler_.absorbed_[static_cast<size_t>(sum)] = true;
+  compiler_.absorbs_[static_cast<size_t>(node_)] = sum;
+  compiler_.put(number, to);
+  compiler_.put(addition.output, to);
+  return to;
+}
+
+int64_t Lowering::integer(const char* name) const {
+  const BatchDim& dim = attribute<BatchDim>(node(), name);
+  if (dim.per_sample != 0)
+    argument_error("compile", op(), std::string(name) + " that changes with the batch",
+                   "one number", "");
+  return dim.fixed;
+}
+double Lowering::real(const char* name) const { return attribute<double>(node(), name); }
+const char* Lowering::text(const char* name) const { return attribute<const char*>(node(), name); }
+const BatchShape& Lowering::shape(const char* name) const {
+  return attribute<BatchShape>(node(), name);
+}
+
+void Lowering::step(StepFunction run, int64_t scratch) {
+  compiler_.add_step(node_, std::move(run), scratch);
+}
+
+}  // namespace espalier

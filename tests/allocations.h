@@ -1,0 +1,11 @@
+// Counts what the program takes from the heap through operator new.
+#pragma once
+
+#include <cstdint>
+
+namespace espalier::test {
+
+// Calls of operator new so far, on all threads.
+int64_t allocations() noexcept;
+
+}  // namespace espalier::test

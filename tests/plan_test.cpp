@@ -1,0 +1,237 @@
+// Compiled plans: the same results as the operations themselves, without allocating.
+#include "engine/plan.h"
+
+#include "engine/capture.h"
+#include "engine/dispatch.h"
+#include "engine/ops/attention.h"
+#include "engine/ops/binary.h"
+#include "engine/ops/broadcast.h"
+#include "engine/ops/cat.h"
+#include "engine/ops/conv2d.h"
+#include "engine/ops/gelu.h"
+#include "engine/ops/layer_norm.h"
+#include "engine/ops/linear.h"
+#include "engine/ops/matmul.h"
+#include "engine/ops/max_pool2d.h"
+#include "engine/ops/reduce.h"
+#include "engine/ops/relu.h"
+#include "engine/ops/softmax.h"
+#include "engine/ops/unary.h"
+#include "engine/ops/view.h"
+#include "tests/allocations.h"
+#include "tests/gradient_test.h"
+
+namespace espalier::test {
+namespace {
+
+using Unary = std::function<Tensor(const Tensor&)>;
+
+std::vector<std::string> operations_of(const Plan& plan) {
+  std::vector<std::string> names;
+  for (const Plan::StepInfo& step : plan.steps()) names.push_back(step.operation);
+  return names;
+}
+
+// The plan of `f` gives the bits of `f` for several batches, chunks and threads.
+void check_same_bits(const Unary& f, const Shape& sample) {
+  const NoGradGuard off;
+  const Graph graph = capture(f, sample, {});
+  for (int threads : {1, 3})
+    for (int64_t chunk : {0, 1, 2}) {
+      Plan plan = compile(graph, {.threads = threads, .chunk = chunk});
+      for (int64_t batch : {1, 2, 5, 9}) {
+        INFO(threads, " threads, chunk ", chunk, ", batch ", batch);
+        Shape shape{batch};
+        for (int64_t dim : sample) shape.push_back(dim);
+        const Tensor x = random_tensor(shape, static_cast<unsigned>(batch), DType::f32);
+        const Tensor expected = f(x), found = plan(x);
+        REQUIRE(found.shape() == expected.shape());
+        CHECK(found.to_vector() == expected.to_vector());
+      }
+    }
+}
+
+std::string refusal(const Unary& f, const Shape& sample) {
+  try {
+    compile(capture(f, sample, {}));
+  } catch (const Error& error) {
+    CHECK(error.kind() == ErrorKind::argument);
+    return error.what();
+  }
+  return "none";
+}
+
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+}  // namespace
+
+TEST_CASE("each operation of a plan gives the bits of the operation itself") {
+  const Tensor weight = random_tensor({24, 12}, 1, DType::f32);
+  const Tensor bias = random_tensor({24}, 2, DType::f32), row = random_tensor({12}, 3, DType::f32);
+  const Tensor filter = random_tensor({5, 3, 3, 2}, 4, DType::f32);
+  const Tensor filter_bias = random_tensor({5}, 5, DType::f32);
+  const auto same = [](const char* name, const Unary& f, const Shape& sample) {
+    INFO(name);
+    check_same_bits(f, sample);
+  };
+  same("linear", [&](const Tensor& x) { return linear(x, weight, bias); }, {7, 12});
+  same("linear of a matrix", [&](const Tensor& x) { return linear(x, weight); }, {12});
+  same("linear of a column of tokens",
+       [&](const Tensor& x) { return linear(select(x, 1, 2), weight); }, {7, 12});
+  same("linear of a transpose", [&](const Tensor& x) { return linear(transpose(x, 1, 2), weight); },
+       {12, 7});
+  same("gelu", [](const Tensor& x) { return gelu(x); }, {7, 12});
+  same("gelu tanh", [](const Tensor& x) { return gelu(x, GeluKind::tanh); }, {7, 12});
+  same("relu", [](const Tensor& x) { return relu(x); }, {7, 12});
+  same("exp", [](const Tensor& x) { return exp(x); }, {7, 12});
+  same("sigmoid", [](const Tensor& x) { return sigmoid(x); }, {7, 12});
+  same("softmax", [](const Tensor& x) { return softmax(x, -1); }, {7, 12});
+  same("softmax over tokens", [](const Tensor& x) { return softmax(x, 1); }, {7, 12});
+  same("layer_norm", [&](const Tensor& x) { return layer_norm(x, row, row, 1e-5); }, {7, 12});
+  same("attention", [](const Tensor& x) { return attention(x, 2); }, {9, 24});
+  same("conv2d", [&](const Tensor& x) { return conv2d(x, filter, filter_bias, 1, 1); }, {6, 7, 2});
+  same("conv2d of patches", [&](const Tensor& x) { return conv2d(x, filter, Tensor(), 3, 0); },
+       {6, 9, 2});
+  same("max_pool2d", [](const Tensor& x) { return max_pool2d(x, 3, 2, 1); }, {6, 7, 2});
+  same("matmul", [](const Tensor& x) { return matmul(x, transpose(x, 1, 2)); }, {7, 12});
+  same("matmul with a matrix", [&](const Tensor& x) { return matmul(x, transpose(weight, 0, 1)); },
+       {7, 12});
+  same("cat",
+       [&](const Tensor& x) {
+         return cat({expand(reshape(row, {1, 1, 12}), {x.size(0), 1, 12}), x, x}, 1);
+       },
+       {7, 12});
+}
+
+TEST_CASE("broadcasting arithmetic in a plan gives the bits of the operation itself") {
+  const Tensor row = random_tensor({12}, 1, DType::f32);
+  const Tensor column = random_tensor({7, 1}, 2, DType::f32);
+  check_same_bits([&](const Tensor& x) { return add(x, row); }, {7, 12});
+  check_same_bits([&](const Tensor& x) { return mul(column, x); }, {7, 12});
+  check_same_bits([](const Tensor& x) { return sub(x, 2.0); }, {7, 12});
+  check_same_bits([](const Tensor& x) { return div(x, slice(x, 1, 0, 1)); }, {7, 12});
+  check_same_bits([](const Tensor& x) { return add(transpose(x, 1, 2), transpose(x, 1, 2)); },
+                  {7, 12});
+  check_same_bits([](const Tensor& x) { return maximum(x, neg(x)); }, {7, 12});
+}
+
+TEST_CASE("values that are still needed are not written over") {
+  check_same_bits(
+      [](const Tensor& x) {
+        const Tensor a = exp(x), b = relu(a), c = neg(a), d = slice(a, 1, 1, 3);
+        return cat({add(b, c), d}, 1);
+      },
+      {7, 12});
+  check_same_bits(
+      [](const Tensor& x) {
+        const Tensor a = exp(x), view = reshape(a, {x.size(0), 84});
+        const Tensor b = relu(a);
+        return add(reshape(b, {x.size(0), 84}), view);
+      },
+      {7, 12});
+}
+
+TEST_CASE("a residual is summed inside the product, which keeps its error bound") {
+  const NoGradGuard off;
+  const int64_t K = 40;
+  const Tensor weight = random_tensor({12, K}, 1, DType::f32),
+               up = random_tensor({K, 12}, 2, DType::f32);
+  const auto f = [&](const Tensor& x) {
+    const Tensor stream = exp(x);
+    return add(stream, linear(gelu(linear(stream, up)), weight));
+  };
+  Plan plan = compile(capture(f, {7, 12}, {}));
+  CHECK(operations_of(plan) ==
+        std::vector<std::string>{"exp", "linear", "gelu", "linear + add", "output"});
+  const Tensor x = random_tensor({5, 7, 12}, 3, DType::f32);
+  const auto expected = f(x).to_vector(), found = plan(x).to_vector();
+  // Either order rounds K + 1 sums of terms that add up to at most this in magnitude.
+  const Tensor stream = exp(x);
+  const auto magnitude =
+      add(stream, linear(abs(gelu(linear(stream, up))), abs(weight))).to_vector();
+  for (size_t i = 0; i < expected.size(); ++i)
+    CHECK(std::abs(found[i] - expected[i]) <=
+          2 * (K + 1) * std::numeric_limits<float>::epsilon() * magnitude[i]);
+}
+
+TEST_CASE("a residual that is read again is not overwritten by its sum") {
+  const Tensor weight = random_tensor({12, 12}, 1, DType::f32);
+  check_same_bits(
+      [&](const Tensor& x) {
+        const Tensor stream = exp(x), sum = add(stream, linear(relu(stream), weight));
+        return mul(sum, stream);
+      },
+      {7, 12});
+  check_same_bits(
+      [&](const Tensor& x) {
+        const Tensor stream = exp(x);
+        const Tensor branch = linear(stream, weight);  // reads what it would write
+        return add(branch, stream);
+      },
+      {7, 12});
+}
+
+TEST_CASE("a running plan neither allocates nor chooses, and takes the memory it said") {
+  const Tensor up = random_tensor({48, 12}, 1, DType::f32);
+  const Tensor down = random_tensor({12, 16}, 2, DType::f32),
+               row = random_tensor({12}, 3, DType::f32);
+  const Graph graph = capture(
+      [&](const Tensor& x) {
+        const Tensor y = attention(linear(layer_norm(x, row, row, 1e-5), up), 2);
+        const Tensor z = add(x, linear(gelu(y), down));
+        return matmul(softmax(transpose(z, 1, 2), -1), z);
+      },
+      {9, 12}, {});
+  for (int threads : {1, 3}) {
+    INFO(threads, " threads");
+    const int before_threads = num_threads();
+    set_num_threads(threads);
+    const size_t before = memory_stats().in_use;
+    Plan plan = compile(graph, {.threads = threads, .chunk = 2});
+    const Plan::Memory memory = plan.memory();
+    CHECK(memory_stats().in_use - before ==
+          static_cast<size_t>(memory.activations + memory.weights));
+    for (int64_t batch : {1, 2, 11}) {
+      const Tensor x = random_tensor({batch, 9, 12}, 4, DType::f32);
+      const Tensor y = Tensor::empty({batch, 12, 12});
+      plan.run(x, y);  // the pool starts its threads once
+      reset_peak_memory();
+      const size_t in_use = memory_stats().in_use;
+      const int64_t allocated = allocations(), chosen = dispatch_count();
+      plan.run(x, y);
+      CHECK(allocations() == allocated);
+      CHECK(dispatch_count() == chosen);
+      CHECK(memory_stats().peak == in_use);
+    }
+    set_num_threads(before_threads);
+  }
+}
+
+TEST_CASE("what a plan cannot run is refused before anything runs") {
+  CHECK(contains(refusal([](const Tensor& x) { return slice(relu(x), 0, 0, 1); }, {4}),
+                 "leading dimension"));
+  CHECK(contains(refusal([](const Tensor& x) { return slice(relu(x), 0, 1, x.size(0)); }, {4}),
+                 "leading dimension"));
+  CHECK(contains(refusal([](const Tensor& x) { return sum(x, {1}); }, {4}), "without lowering"));
+  CHECK(contains(refusal([](const Tensor& x) { return cat({x, x}, 0); }, {4}), "the batch"));
+  CHECK(contains(refusal([](const Tensor& x) { return matmul(transpose(x, 0, 1), x); }, {4}),
+                 "batch"));
+  CHECK(contains(refusal([](const Tensor& x) { return linear(x, relu(x)); }, {4}), "batch"));
+  const Graph graph = capture([](const Tensor& x) { return relu(x); }, {4}, {});
+  CHECK_THROWS_AS(compile(graph, {.threads = -1}), Error);
+  CHECK_THROWS_AS(compile(graph, {.chunk = -1}), Error);
+  Plan plan = compile(graph);
+  CHECK_THROWS_AS(plan(Tensor::zeros({2, 5})), Error);
+  CHECK_THROWS_AS(plan(Tensor::zeros({2, 4}, DType::f64)), Error);
+  CHECK_THROWS_AS(plan(transpose(Tensor::zeros({4, 2}), 0, 1)), Error);
+  CHECK_THROWS_AS(plan.run(Tensor::zeros({2, 4}), Tensor::zeros({3, 4})), Error);
+}
+
+TEST_CASE("an empty batch gives an empty result") {
+  Plan plan = compile(capture([](const Tensor& x) { return relu(x); }, {4}, {}));
+  CHECK(plan(Tensor::zeros({0, 4})).numel() == 0);
+}
+
+}  // namespace espalier::test
