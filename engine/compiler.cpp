@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "engine/early_slice.h"
 #include "engine/error.h"
 #include "engine/parallel.h"
 #include "engine/strided.h"
@@ -43,20 +44,20 @@ bool Operand::contiguous() const {
   return true;
 }
 
-Compiler::Compiler(const Graph& graph, const PlanOptions& options)
-    : graph_(graph),
+Compiler::Compiler(Graph graph, const PlanOptions& options)
+    : graph_(std::move(graph)),
       options_(options),
       program_(std::make_unique<Plan::Program>()),
-      places_(graph.values.size()),
-      last_use_(graph.values.size(), -1),
-      varies_(graph.values.size()),
-      absorbed_(graph.nodes.size()),
-      absorbs_(graph.nodes.size(), -1) {
-  varies_[static_cast<size_t>(graph.input)] = true;
-  for (size_t n = 0; n < graph.nodes.size(); ++n)
-    for (int input : graph.nodes[n].inputs)
+      places_(graph_.values.size()),
+      last_use_(graph_.values.size(), -1),
+      varies_(graph_.values.size()),
+      absorbed_(graph_.nodes.size()),
+      absorbs_(graph_.nodes.size(), -1) {
+  varies_[static_cast<size_t>(graph_.input)] = true;
+  for (size_t n = 0; n < graph_.nodes.size(); ++n)
+    for (int input : graph_.nodes[n].inputs)
       if (input != Graph::absent) last_use_[static_cast<size_t>(input)] = static_cast<int>(n);
-  last_use_[static_cast<size_t>(graph.output)] = static_cast<int>(graph.nodes.size());
+  last_use_[static_cast<size_t>(graph_.output)] = static_cast<int>(graph_.nodes.size());
 }
 
 Address Compiler::add_constant(const Tensor& tensor) {
@@ -189,7 +190,7 @@ std::unique_ptr<Plan::Program> Compiler::compile() {
 }
 
 Plan compile(const Graph& graph, const PlanOptions& options) {
-  return Plan(Compiler(graph, options).compile());
+  return Plan(Compiler(slice_early(graph), options).compile());
 }
 
 }  // namespace espalier

@@ -8,7 +8,7 @@ namespace espalier {
 
 class Compiler {
  public:
-  Compiler(const Graph& graph, const PlanOptions& options);
+  Compiler(Graph graph, const PlanOptions& options);
   std::unique_ptr<Plan::Program> compile();
 
  private:
@@ -38,7 +38,7 @@ class Compiler {
   int64_t cached_chunk() const;
   void allocate();
 
-  const Graph& graph_;
+  const Graph graph_;
   const PlanOptions options_;
   std::unique_ptr<Plan::Program> program_;
   std::vector<std::optional<Operand>> places_;  // by value

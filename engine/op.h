@@ -31,6 +31,9 @@ struct Op {
   int64_t (*flops)(Shapes inputs, const Shape& output) = nullptr;
   // The output is another look at the first input's memory; nothing is computed or moved.
   bool view = false;
+  // So many leading inputs are matrices of rows (along the last dimension, broadcast to the
+  // output's shape), of which each output row needs the same row and no other; 0 where rows mix.
+  size_t row_inputs = 0;
   // Makes the operation a step of a compiled plan; null where plans cannot run it.
   void (*lower)(Lowering&) = nullptr;
 };

@@ -3,6 +3,7 @@
 
 #include "engine/capture.h"
 #include "engine/dispatch.h"
+#include "engine/early_slice.h"
 #include "engine/ops/attention.h"
 #include "engine/ops/binary.h"
 #include "engine/ops/broadcast.h"
@@ -171,6 +172,40 @@ TEST_CASE("a residual that is read again is not overwritten by its sum") {
         return add(branch, stream);
       },
       {7, 12});
+}
+
+TEST_CASE("rows that a slice drops are not computed, and the others keep their bits") {
+  const Tensor weight = random_tensor({12, 12}, 1, DType::f32);
+  const Tensor row = random_tensor({12}, 2, DType::f32);
+  const Tensor positions = random_tensor({1, 7, 12}, 3, DType::f32);
+  const Tensor scales = random_tensor({7, 1}, 4, DType::f32);
+  const auto f = [&](const Tensor& x) {
+    const Tensor stream = mul(add(exp(x), positions), scales);
+    const Tensor sum = add(gelu(linear(layer_norm(stream, row, row, 1e-5), weight, row)), stream);
+    return select(softmax(sum, -1), 1, 2);
+  };
+  const Graph early = slice_early(capture(f, {7, 12}, {}));
+  for (const Graph::Node& node : early.nodes)
+    if (!node.op->view) {
+      INFO(node.op->name);
+      CHECK(early.values[static_cast<size_t>(node.output)].shape[1] == BatchDim{0, 1});
+    }
+  check_same_bits(f, {7, 12});
+  check_same_bits([&](const Tensor& x) { return slice(relu(exp(x)), 1, 2, 6); }, {7, 12});
+}
+
+TEST_CASE("a slice stays where other rows are read, or rows are cut") {
+  const auto other = [](const Tensor& x) {
+    const Tensor y = exp(x);
+    return add(slice(y, 1, 0, 1), slice(relu(y), 1, 1, 3));
+  };
+  check_same_bits(other, {7, 12});
+  const auto columns = [](const Tensor& x) { return slice(softmax(exp(x), -1), 2, 0, 5); };
+  CHECK(std::string(slice_early(capture(columns, {7, 12}, {})).nodes.back().op->name) == "slice");
+  check_same_bits(columns, {7, 12});
+  const auto mixed = [](const Tensor& x) { return slice(attention(exp(x), 2), 1, 0, 1); };
+  CHECK(std::string(slice_early(capture(mixed, {7, 12}, {})).nodes.back().op->name) == "slice");
+  check_same_bits(mixed, {7, 12});
 }
 
 TEST_CASE("a running plan neither allocates nor chooses, and takes the memory it said") {

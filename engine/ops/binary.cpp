@@ -54,7 +54,7 @@ void lower(Lowering& l) {
 
 template <BinaryOp op>
 constexpr Op described(const char* name) {
-  return {.name = name, .flops = one_flop_an_element, .lower = lower<op>};
+  return {.name = name, .flops = one_flop_an_element, .row_inputs = 2, .lower = lower<op>};
 }
 
 constexpr Op add_op = described<BinaryOp::add>("add"), sub_op = described<BinaryOp::sub>("sub");

@@ -32,7 +32,7 @@ void lower(Lowering& l) {
   });
 }
 
-constexpr Op gelu_op{.name = "gelu", .flops = gelu_flops, .lower = lower};
+constexpr Op gelu_op{.name = "gelu", .flops = gelu_flops, .row_inputs = 1, .lower = lower};
 
 template <class T>
 void forward_training(GeluKind kind, const Tensor& x, const Tensor& y, const Tensor& slope) {

@@ -51,7 +51,8 @@ void lower(Lowering& l) {
   });
 }
 
-constexpr Op layer_norm_op{.name = "layer_norm", .flops = layer_norm_flops, .lower = lower};
+constexpr Op layer_norm_op{
+    .name = "layer_norm", .flops = layer_norm_flops, .row_inputs = 1, .lower = lower};
 
 // sum over p of parts[p, which, :], in the order of p.
 template <class T>

@@ -19,7 +19,7 @@ int64_t linear_flops(Shapes inputs, const Shape& output) {
 
 void lower(Lowering& l);
 
-constexpr Op linear_op{.name = "linear", .flops = linear_flops, .lower = lower};
+constexpr Op linear_op{.name = "linear", .flops = linear_flops, .row_inputs = 1, .lower = lower};
 
 // M tokens of `in` features become M of `out`.
 struct Sizes {

@@ -27,7 +27,7 @@ void lower(Lowering& l) {
   });
 }
 
-constexpr Op relu_op{.name = "relu", .flops = relu_flops, .lower = lower};
+constexpr Op relu_op{.name = "relu", .flops = relu_flops, .row_inputs = 1, .lower = lower};
 
 template <class T>
 void backward_elements(const Tensor& y, const Tensor& dy, const Tensor& dx) {

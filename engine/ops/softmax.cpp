@@ -29,7 +29,7 @@ void lower(Lowering& l) {
   });
 }
 
-constexpr Op softmax_op{.name = "softmax", .flops = softmax_flops, .lower = lower};
+constexpr Op softmax_op{.name = "softmax", .flops = softmax_flops, .row_inputs = 1, .lower = lower};
 
 template <class T>
 void backward_rows(const Tensor& y, const Tensor& dy, const Tensor& dx) {

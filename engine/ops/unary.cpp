@@ -30,7 +30,7 @@ void lower(Lowering& l) {
 
 template <UnaryOp op>
 constexpr Op described(const char* name) {
-  return {.name = name, .flops = unary_flops, .lower = lower<op>};
+  return {.name = name, .flops = unary_flops, .row_inputs = 1, .lower = lower<op>};
 }
 
 constexpr Op unary_ops[] = {
