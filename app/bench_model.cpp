@@ -1,11 +1,9 @@
 #include <cstdio>
-#include <filesystem>
 
 #include "app/command.h"
 #include "bench/model_timing.h"
 #include "engine/io/json.h"
 #include "engine/parallel.h"
-#include "nn/model_file.h"
 
 namespace espalier::app {
 namespace {
@@ -20,15 +18,6 @@ struct ModelFlags : CommonFlags {
 
 // Half the distance between the quartiles, relative to the median, past which a time says little.
 constexpr double noisy_spread = 0.1;
-
-// A file's model, or a built-in one with random weights, which take as long as trained ones.
-std::unique_ptr<VisionTransformer> model_of(const std::string& name) {
-  if (std::filesystem::exists(name)) return load_model(name).model;
-  Generator generator(1);
-  auto model = std::make_unique<VisionTransformer>(named_config(name), generator);
-  model->eval();
-  return model;
-}
 
 Json as_json(const bench::ModelTiming& t) {
   return {{"model", t.model},

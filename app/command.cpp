@@ -1,8 +1,11 @@
 #include "app/command.h"
 
+#include <filesystem>
+
 #include "engine/device.h"
 #include "engine/dispatch.h"
 #include "engine/parallel.h"
+#include "nn/model_file.h"
 
 namespace espalier::app {
 
@@ -35,6 +38,14 @@ void apply_machine_flags(const CommonFlags& flags) {
   apply_isa_environment();
   if (!flags.isa.empty()) set_isa(flags.isa);
   if (flags.threads) set_num_threads(flags.threads);
+}
+
+std::unique_ptr<VisionTransformer> model_of(const std::string& name_or_file) {
+  if (std::filesystem::exists(name_or_file)) return load_model(name_or_file).model;
+  Generator generator(1);
+  auto model = std::make_unique<VisionTransformer>(named_config(name_or_file), generator);
+  model->eval();
+  return model;
 }
 
 }  // namespace espalier::app

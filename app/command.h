@@ -6,6 +6,7 @@
 #include <string>
 
 #include "nn/data/dataset.h"
+#include "nn/vit.h"
 
 namespace espalier::app {
 
@@ -35,12 +36,17 @@ void add_json_flag(CLI::App& verb, CommonFlags& flags);
 // Applies what add_machine_flags took; throws a device or argument error.
 void apply_machine_flags(const CommonFlags& flags);
 
+// The model in a file, or a built-in one with random weights, which take as long as trained ones.
+// In evaluation mode.
+std::unique_ptr<VisionTransformer> model_of(const std::string& name_or_file);
+
 // A verb: its name, and a body that runs after parsing and returns the exit code.
 using Body = std::function<int()>;
 void add_train(CLI::App& app, Body& chosen);
 void add_eval(CLI::App& app, Body& chosen);
 void add_predict(CLI::App& app, Body& chosen);
 void add_inspect(CLI::App& app, Body& chosen);
+void add_profile(CLI::App& app, Body& chosen);
 void add_bench(CLI::App& app, Body& chosen);
 void add_bench_model(CLI::App& bench, Body& chosen);
 

@@ -7,12 +7,6 @@
 namespace espalier::bench {
 namespace {
 
-bool is_best_row(const KernelResult& result, Isa isa) {
-  return result.verified() && result.threads == 1 && result.way == isa_name(isa);
-}
-
-double intensity(const Work& work) { return work.flops / work.bytes; }
-
 // From `low` over the ridge, where memory stops being the limit, to `high`; named where it starts.
 Series roof(const CopyRate& copy, double peak, double low, double high) {
   const double ridge = std::clamp(peak / copy.gigabytes, low, high);
@@ -25,8 +19,7 @@ Series roof(const CopyRate& copy, double peak, double low, double high) {
   return out;
 }
 
-// The series of a kernel, which is the part of a case's name before its shape.
-Series& kernel_series(std::vector<Series>& all, const std::string& name) {
+Series& series_named(std::vector<Series>& all, const std::string& name) {
   const auto found =
       std::find_if(all.begin(), all.end(), [&](const Series& s) { return s.name == name; });
   if (found != all.end()) return *found;
@@ -38,36 +31,52 @@ Series& kernel_series(std::vector<Series>& all, const std::string& name) {
   return all.back();
 }
 
+// The first is of the best instruction set.
+const PeakRate* best_peak(const HardwareProfile& profile, int threads) {
+  for (const PeakRate& peak : profile.peaks)
+    if (peak.threads == threads) return &peak;
+  return nullptr;
+}
+
 }  // namespace
 
-Chart roofline(const HardwareProfile& profile, const std::vector<KernelResult>& results) {
-  const auto peak = std::find_if(profile.peaks.begin(), profile.peaks.end(),
-                                 [](const PeakRate& p) { return p.threads == 1; });
+Chart roofline(const HardwareProfile& profile, int threads,
+               const std::vector<RooflinePoint>& points) {
   Chart chart;
-  chart.title = "Roofline of one thread";
+  chart.title = threads == 1 ? "Roofline of one thread"
+                             : "Roofline of " + std::to_string(threads) + " threads";
   chart.x.label = "arithmetic intensity (FLOP/byte)";
   chart.y.label = "GFLOP/s";
   chart.x.log = chart.y.log = true;
-  if (peak == profile.peaks.end()) return chart;
+  const PeakRate* peak = best_peak(profile, threads);
+  if (!peak) return chart;
   chart.title += std::string(", ") + isa_name(peak->isa) + ", " + profile.cpu + ": peak " +
                  fixed(peak->gflops, 1) + " GFLOP/s";
-  std::vector<Series> kernels;  // first, for the palette; the roofs follow
   double low = 0.05, high = 10;
-  for (const KernelResult& result : results) {
-    if (!is_best_row(result, peak->isa)) continue;
-    const double x = intensity(result.work);
-    Series& series = kernel_series(kernels, result.name.substr(0, result.name.find('/')));
-    series.x.push_back(x);
-    series.y.push_back(1e-9 * result.work.flops /
-                       summarise(result.timing.seconds(result.threads)).median);
-    low = std::min(low, x / 2);
-    high = std::max(high, x * 2);
+  for (const RooflinePoint& point : points) {  // first, for the palette; the roofs follow
+    Series& series = series_named(chart.series, point.name);
+    series.x.push_back(point.intensity);
+    series.y.push_back(point.gflops);
+    low = std::min(low, point.intensity / 2);
+    high = std::max(high, point.intensity * 2);
   }
   for (const CopyRate& copy : profile.copies)
-    if (copy.threads == 1) kernels.push_back(roof(copy, peak->gflops, low, high));
-  chart.series = kernels;
+    if (copy.threads == threads) chart.series.push_back(roof(copy, peak->gflops, low, high));
   chart.x.low = low / 3;  // room for the roofs' names
   return chart;
+}
+
+Chart roofline(const HardwareProfile& profile, const std::vector<KernelResult>& results) {
+  const PeakRate* peak = best_peak(profile, 1);
+  std::vector<RooflinePoint> points;
+  for (const KernelResult& result : results) {
+    if (!peak || !result.verified() || result.threads != 1 || result.way != isa_name(peak->isa))
+      continue;
+    const double seconds = summarise(result.timing.seconds(1)).median;
+    points.push_back({result.name.substr(0, result.name.find('/')),  // before the case's shape
+                      result.work.flops / result.work.bytes, 1e-9 * result.work.flops / seconds});
+  }
+  return roofline(profile, 1, points);
 }
 
 }  // namespace espalier::bench

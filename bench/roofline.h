@@ -10,8 +10,19 @@
 
 namespace espalier::bench {
 
-// One thread, the best instruction set that was measured. Each level of memory has a roof; each
-// kernel is a series of points, its best row for each case.
+// What something reached, at its arithmetic intensity (FLOP/byte). Points of one name share a
+// colour.
+struct RooflinePoint {
+  std::string name;
+  double intensity, gflops;
+};
+
+// The roofs of `threads` threads: the best instruction set that was measured, and each level of
+// memory.
+Chart roofline(const HardwareProfile& profile, int threads,
+               const std::vector<RooflinePoint>& points);
+
+// One thread; each kernel's best row for each case.
 Chart roofline(const HardwareProfile& profile, const std::vector<KernelResult>& results);
 
 }  // namespace espalier::bench

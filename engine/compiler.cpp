@@ -88,14 +88,45 @@ Operand Compiler::new_buffer(const char* op, const BatchShape& shape, int first,
   return {shape, strides, {Address::Space::arena, static_cast<int>(buffers_.size()) - 1, 0}};
 }
 
-void Compiler::add_step(int node, StepFunction run, int64_t scratch) {
-  const Graph::Node& from = graph_.nodes[static_cast<size_t>(node)];
+Plan::StepInfo Compiler::info_of(int number, Isa isa) const {
+  const Graph::Node& node = graph_.nodes[static_cast<size_t>(number)];
+  Plan::StepInfo info{node.layer, node.op->name, isa, cost_of(graph_, node, 1),
+                      cost_of(graph_, node, 2)};
+  const int other = absorbs_[static_cast<size_t>(number)];
+  if (other < 0) return info;
+  const Graph::Node& absorbed = graph_.nodes[static_cast<size_t>(other)];
+  info.operation += std::string(" + ") + absorbed.op->name;
+  const auto add = [&](NodeCost& cost, int64_t batch) {
+    // The sum is written over its other term: one more read, and no second write.
+    cost.flops += cost_of(graph_, absorbed, batch).flops;
+    cost.bytes_read += bytes_of(value(absorbed.output), batch);
+  };
+  add(info.cost_of_one, 1);
+  add(info.cost_of_two, 2);
+  return info;
+}
+
+void Compiler::add_step(Plan::StepInfo info, const char* name, StepFunction run, int64_t scratch) {
+  program_->infos.push_back(std::move(info));
+  program_->names.push_back(name);
   program_->steps.push_back(std::move(run));
-  std::string operation = from.op->name;
-  if (const int other = absorbs_[static_cast<size_t>(node)]; other >= 0)
-    operation += std::string(" + ") + graph_.nodes[static_cast<size_t>(other)].op->name;
-  program_->infos.push_back({from.layer, operation});
   scratch_ = std::max(scratch_, scratch);
+}
+
+void Compiler::add_copy(const std::string& layer, const char* name, const Operand& from,
+                        const Operand& to) {
+  const auto& best = copy_kernel(value_size);
+  const auto cost = [&](int64_t batch) {
+    const int64_t bytes = from.numel(batch) * value_size;
+    return NodeCost{0, bytes, bytes};
+  };
+  add_step(
+      {layer, name, best.isa, cost(1), cost(2)}, name,
+      [=, &best](const StepRun& run) {
+        copy_strided(best, shape_at(from.shape, run.batch), run.at<std::byte>(to.address),
+                     to.strides, run.at<std::byte>(from.address), from.strides, value_size);
+      },
+      0);
 }
 
 // A plan deals samples out, so every value that depends on the input must be a row of samples.
@@ -130,17 +161,8 @@ void Compiler::lower_node(int number) {
 
 void Compiler::copy_output() {
   const Operand from = operand(graph_.output);
-  const Shape strides = batch_strides("output", from.shape);
-  const auto& best = copy_kernel(value_size);
-  add_step(
-      static_cast<int>(graph_.nodes.size()) - 1,
-      [=, &best](const StepRun& run) {
-        const Address to{Address::Space::output, 0, 0};
-        copy_strided(best, shape_at(from.shape, run.batch), run.at<std::byte>(to), strides,
-                     run.at<std::byte>(from.address), from.strides, value_size);
-      },
-      0);
-  program_->infos.back().operation = "output";
+  add_copy("", "output", from,
+           {from.shape, batch_strides("output", from.shape), {Address::Space::output, 0, 0}});
 }
 
 MemoryLayout Compiler::layout_for(int64_t chunk) const {

@@ -30,7 +30,9 @@ class Compiler {
   void put(int number, const Operand& operand);
   Operand new_buffer(const char* op, const BatchShape& shape, int first, int last);
   Address add_constant(const Tensor& tensor);
-  void add_step(int node, StepFunction run, int64_t scratch);
+  Plan::StepInfo info_of(int node, Isa isa) const;
+  void add_step(Plan::StepInfo info, const char* name, StepFunction run, int64_t scratch);
+  void add_copy(const std::string& layer, const char* name, const Operand& from, const Operand& to);
   void check_node(const Graph::Node& node);
   void lower_node(int node);
   void copy_output();

@@ -54,6 +54,7 @@ struct Graph {
 // writes its output once, whatever caches may save.
 struct NodeCost {
   int64_t flops = 0, bytes_read = 0, bytes_written = 0;
+  int64_t bytes() const noexcept { return bytes_read + bytes_written; }
 };
 NodeCost cost_of(const Graph& graph, const Graph::Node& node, int64_t batch);
 

@@ -4,7 +4,6 @@
 
 #include "engine/compiler.h"
 #include "engine/error.h"
-#include "engine/strided.h"
 
 namespace espalier {
 namespace {
@@ -37,11 +36,7 @@ Operand Lowering::contiguous_in(int input) {
   const Operand from = in(input);
   if (from.contiguous()) return from;
   const Operand to = compiler_.new_buffer(op(), from.shape, node_, node_);
-  const auto& best = copy_kernel(sizeof(float));
-  step([=, &best](const StepRun& run) {
-    copy_strided(best, shape_at(from.shape, run.batch), run.at<std::byte>(to.address), to.strides,
-                 run.at<std::byte>(from.address), from.strides, sizeof(float));
-  });
+  compiler_.add_copy(node().layer, "copy", from, to);
   return to;
 }
 
@@ -127,8 +122,8 @@ const BatchShape& Lowering::shape(const char* name) const {
   return attribute<BatchShape>(node(), name);
 }
 
-void Lowering::step(StepFunction run, int64_t scratch) {
-  compiler_.add_step(node_, std::move(run), scratch);
+void Lowering::step(Isa isa, StepFunction run, int64_t scratch) {
+  compiler_.add_step(compiler_.info_of(node_, isa), op(), std::move(run), scratch);
 }
 
 }  // namespace espalier

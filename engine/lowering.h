@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engine/graph.h"
+#include "kernels/isa.h"
 
 namespace espalier {
 
@@ -124,8 +125,8 @@ class Lowering {
   const char* text(const char* name) const;
   const BatchShape& shape(const char* name) const;
 
-  // The node's work. `scratch` is in values, for each thread.
-  void step(StepFunction run, int64_t scratch = 0);
+  // The node's work, done by a kernel row of `isa`. `scratch` is in values, for each thread.
+  void step(Isa isa, StepFunction run, int64_t scratch = 0);
 
  private:
   friend class Compiler;

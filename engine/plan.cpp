@@ -4,6 +4,7 @@
 
 #include "engine/op.h"
 #include "engine/parallel.h"
+#include "engine/profiler.h"
 #include "engine/program.h"
 
 namespace espalier {
@@ -63,7 +64,10 @@ void Plan::run(const Tensor& input, const Tensor& output) {
   check_operand("output", output, p.output, batch);
   const auto run_chunk = [&](int lane, int64_t begin, int64_t end, bool alone) {
     const StepRun run = p.run_of(lane, input.bytes(), output.bytes(), begin, end, alone);
-    for (const StepFunction& step : p.steps) step(run);
+    for (size_t i = 0; i < p.steps.size(); ++i) {
+      const profiler::Scope scope(p.names[i], "plan", static_cast<int>(i));
+      p.steps[i](run);
+    }
   };
   if (p.lanes == 1) {
     const SerialGuard here;
@@ -88,6 +92,13 @@ Tensor Plan::operator()(const Tensor& input) {
   const Tensor output = Tensor::empty(shape_at(program_->output.shape, input.size(0)));
   run(input, output);
   return output;
+}
+
+NodeCost Plan::StepInfo::cost(int64_t batch) const noexcept {
+  const auto line = [&](int64_t one, int64_t two) { return one + (two - one) * (batch - 1); };
+  return {line(cost_of_one.flops, cost_of_two.flops),
+          line(cost_of_one.bytes_read, cost_of_two.bytes_read),
+          line(cost_of_one.bytes_written, cost_of_two.bytes_written)};
 }
 
 const std::vector<Plan::StepInfo>& Plan::steps() const noexcept { return program_->infos; }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/graph.h"
+#include "kernels/isa.h"
 
 namespace espalier {
 
@@ -30,9 +31,14 @@ class Plan {
   // The same into a fresh tensor.
   Tensor operator()(const Tensor& input);
 
+  // While the profiler is on, each step is a scope that names its number here.
   struct StepInfo {
     std::string layer;
-    std::string operation;  // "linear + add" where operations were fused
+    std::string operation;              // "linear + add" where operations were fused
+    Isa isa;                            // of the kernel row that runs
+    NodeCost cost_of_one, cost_of_two;  // of batches 1 and 2: the rest lies on a line
+
+    NodeCost cost(int64_t batch) const noexcept;
   };
   const std::vector<StepInfo>& steps() const noexcept;
 

@@ -64,9 +64,10 @@ std::vector<Event> stop() {
   return all;
 }
 
-void Scope::open(const char* name, const char* phase) noexcept {
+void Scope::open(const char* name, const char* phase, int step) noexcept {
   name_ = name;
   phase_ = phase;
+  step_ = step;
   ThreadLog& mine = log();
   ++mine.depth;
   outer_ = mine.innermost;
@@ -80,7 +81,8 @@ void Scope::close() noexcept {
   --mine.depth;
   mine.innermost = outer_;
   const std::lock_guard lock(mine.mutex);
-  mine.events.push_back({name_, phase_, start_, end - start_, flops_, mine.thread, mine.depth});
+  mine.events.push_back(
+      {name_, phase_, start_, end - start_, flops_, mine.thread, mine.depth, step_});
 }
 
 void add_flops(int64_t flops) noexcept {

@@ -16,6 +16,7 @@ struct Event {
   int64_t flops;
   int thread;  // a small number, one a thread
   int depth;   // 0 for outermost on its thread
+  int step;    // of the compiled plan that ran; -1 outside one
 };
 
 extern std::atomic<bool> enabled_flag;
@@ -26,8 +27,8 @@ std::vector<Event> stop();  // turns it off; every thread's events, ordered by s
 
 class Scope {
  public:
-  explicit Scope(const char* name, const char* phase = "forward") noexcept {
-    if (enabled()) open(name, phase);
+  explicit Scope(const char* name, const char* phase = "forward", int step = -1) noexcept {
+    if (enabled()) open(name, phase, step);
   }
   ~Scope() {
     if (start_ >= 0) close();
@@ -36,12 +37,13 @@ class Scope {
   Scope& operator=(const Scope&) = delete;
 
  private:
-  void open(const char* name, const char* phase) noexcept;
+  void open(const char* name, const char* phase, int step) noexcept;
   void close() noexcept;
   friend void add_flops(int64_t flops) noexcept;
   const char* name_ = nullptr;
   const char* phase_ = nullptr;
   int64_t start_ = -1, flops_ = 0;
+  int step_ = -1;
   Scope* outer_ = nullptr;
 };
 

@@ -12,7 +12,8 @@ struct Plan::Program {
   Graph::Value input, output;  // their shapes
   std::vector<StepFunction> steps;
   std::vector<StepInfo> infos;
-  std::vector<Tensor> constants;  // parameters in place, and what the plan keeps itself
+  std::vector<const char*> names;  // of the steps' operations
+  std::vector<Tensor> constants;   // parameters in place, and what the plan keeps itself
   std::vector<std::byte*> constant_data;
   std::vector<int64_t> offsets;  // of arena buffers
   int64_t lane_bytes = 0, scratch_bytes = 0, weight_bytes = 0;

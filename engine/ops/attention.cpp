@@ -122,6 +122,7 @@ void lower(Lowering& l) {
   const int64_t count = l.integer("heads"), tokens = qkv.shape[1].fixed, width = out.back();
   const auto& best = kernel(attention_forward_kernels<float>());
   l.step(
+      best.isa,
       [=, &best](const StepRun& run) {
         const Heads heads = packed_heads(qkv.shape[0].at(run.batch), tokens, width, count);
         const auto x = packed_operands(heads, run.at(qkv.address));

@@ -46,7 +46,7 @@ void lower(Lowering& l) {
   }
   const Operand y = a.shape == l.out_shape() ? l.out_over(a, 0) : l.out_over(b, 1);
   const auto& best = kernel(binary_kernels<float>());
-  l.step([=, &best](const StepRun& run) {
+  l.step(best.isa, [=, &best](const StepRun& run) {
     run_pieces<float>(best, op, layout_of(a, b, y.shape, run.batch), run.at(a.address),
                       run.at(b.address), run.at(y.address));
   });

@@ -26,7 +26,7 @@ void lower(Lowering& l) {
                  static_cast<int64_t>(sizeof(float));
   }
   const auto& best = copy_kernel(sizeof(float));
-  l.step([=, &best](const StepRun& run) {
+  l.step(best.isa, [=, &best](const StepRun& run) {
     for (const Part& part : parts)
       copy_strided(best, shape_at(part.from.shape, run.batch), run.at<std::byte>(part.to),
                    y.strides, run.at<std::byte>(part.from.address), part.from.strides,

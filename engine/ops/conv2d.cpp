@@ -143,6 +143,7 @@ void lower(Lowering& l) {
   const std::optional<Operand> bias = l.has(2) ? std::optional(l.contiguous_in(2)) : std::nullopt;
   const auto& best = kernel(conv2d_forward_kernels<float>());
   l.step(
+      best.isa,
       [=, &best](const StepRun& run) {
         Convolution c = each;
         c.images = x.shape[0].at(run.batch);

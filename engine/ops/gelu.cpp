@@ -27,7 +27,7 @@ void lower(Lowering& l) {
   const GeluKind kind =
       std::string(l.text("form")) == form_of(GeluKind::erf) ? GeluKind::erf : GeluKind::tanh;
   const auto& best = kernel(gelu_forward_kernels<float>());
-  l.step([=, &best](const StepRun& run) {
+  l.step(best.isa, [=, &best](const StepRun& run) {
     forward(best, kind, run.at(x.address), run.at(y.address), x.numel(run.batch));
   });
 }

@@ -44,7 +44,7 @@ void lower(Lowering& l) {
   const Operand y = l.out_over(x, 0);
   const double eps = l.real("eps");
   const auto& best = kernel(layer_norm_forward_kernels<float>());
-  l.step([=, &best](const StepRun& run) {
+  l.step(best.isa, [=, &best](const StepRun& run) {
     forward_rows<float>(
         best, {run.at(x.address), run.at(gamma.address), run.at(beta.address), run.at(y.address),
                nullptr, nullptr, x.rows(run.batch), x.back(), eps});

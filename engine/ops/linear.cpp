@@ -56,7 +56,7 @@ void lower(Lowering& l) {
   const std::optional<Operand> sum = l.absorb_addition();
   const Operand y = sum ? *sum : l.out();
   const int64_t a_row_stride = x.contiguous() ? K : x.strides[0];
-  l.step([=, &best, accumulate = sum.has_value()](const StepRun& run) {
+  l.step(best.isa, [=, &best, accumulate = sum.has_value()](const StepRun& run) {
     Gemm<float> g;
     g.M = x.rows(run.batch), g.N = N, g.K = K;
     g.A = run.at(x.address), g.a_row_stride = a_row_stride, g.a_k_stride = 1;

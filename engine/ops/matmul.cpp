@@ -75,6 +75,7 @@ void lower(Lowering& l) {
   const Shape a_steps = stack_strides(a, y), b_steps = stack_strides(b, y);
   const auto& best = kernel(gemm_kernels<float>());
   l.step(
+      best.isa,
       [=, &best](const StepRun& run) {
         const Shape shape = shape_at(y.shape, run.batch);
         const Shape sizes(shape.begin(), shape.end() - 2);

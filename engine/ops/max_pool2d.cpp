@@ -27,7 +27,7 @@ void lower(Lowering& l) {
   const MaxPool2dShape s{x.shape[1].fixed,    x.shape[2].fixed,    x.shape[3].fixed,
                          l.integer("kernel"), l.integer("stride"), l.integer("padding")};
   const auto& best = kernel(max_pool2d_forward_kernels<float>());
-  l.step([=, &best](const StepRun& run) {
+  l.step(best.isa, [=, &best](const StepRun& run) {
     forward_images<float>(best, run.at(x.address), run.at(y.address), nullptr,
                           x.shape[0].at(run.batch), s);
   });

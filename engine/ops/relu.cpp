@@ -22,7 +22,7 @@ void forward_elements(const KernelRow<ReluForward<T>>& row, const T* x, T* y, in
 void lower(Lowering& l) {
   const Operand x = l.contiguous_in(0), y = l.out_over(x, 0);
   const auto& best = kernel(relu_forward_kernels<float>());
-  l.step([=, &best](const StepRun& run) {
+  l.step(best.isa, [=, &best](const StepRun& run) {
     forward_elements(best, run.at(x.address), run.at(y.address), x.numel(run.batch));
   });
 }

@@ -23,7 +23,7 @@ template <UnaryOp op>
 void lower(Lowering& l) {
   const Operand x = l.contiguous_in(0), y = l.out_over(x, 0);
   const auto& best = kernel(unary_forward_kernels<float>());
-  l.step([=, &best](const StepRun& run) {
+  l.step(best.isa, [=, &best](const StepRun& run) {
     forward(best, op, run.at(x.address), run.at(y.address), x.numel(run.batch));
   });
 }

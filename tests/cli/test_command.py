@@ -135,6 +135,21 @@ class Command(unittest.TestCase):
         self.expect(2, "bench", "model", "-b", 0, says="batch")
         self.expect(2, "bench", "model", "vit-huge", says="vit-huge")
 
+    def test_profile_accounts_for_the_time_and_draws_it(self):
+        trace, picture = self.folder / "trace.json", self.folder / "roofline.png"
+        result = run("profile", self.model, "-b", 8, "-t", 1, "--seconds", 0.3, "--json",
+                     "--trace", trace, "--roofline", picture)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        profile = json.loads(result.stdout)
+        self.assertAlmostEqual(sum(step["share"] for step in profile["steps"]), 1)
+        self.assertGreater(profile["steps_of_wall"], 0.9)
+        self.assertLessEqual(profile["steps_of_wall"], 1)
+        self.assertTrue(json.loads(trace.read_text())["traceEvents"])
+        self.assertTrue(picture.is_file())
+        self.assertIn("all layers", run("profile", self.model, "--seconds", 0.1).stdout)
+        self.expect(3, "profile", self.model, "--seconds", 0.1, "--json",
+                    "--trace", self.folder / "absent" / "trace.json", says="absent")
+
     def test_inspect_shows_what_each_operation_costs(self):
         def costs(batch):
             shown = run("inspect", self.model, "--graph", "-b", batch, "--json").stdout

@@ -1,0 +1,55 @@
+#include <cstdio>
+
+#include "app/command.h"
+#include "bench/model_profile.h"
+#include "bench/png.h"
+#include "engine/io/file.h"
+#include "engine/parallel.h"
+
+namespace espalier::app {
+namespace {
+
+struct ProfileFlags : CommonFlags {
+  std::string model, trace, roofline;
+  int64_t batch = 1;
+  double seconds = 2;
+};
+
+int run(const ProfileFlags& flags) {
+  apply_machine_flags(flags);
+  const auto model = model_of(flags.model);
+  const bench::ModelProfile profile =
+      bench::profile_model(*model, flags.batch, num_threads(), flags.seconds);
+  if (!flags.trace.empty()) write_atomically(flags.trace, bench::trace_json(profile));
+  if (!flags.roofline.empty())
+    bench::save_png(draw(bench::profile_roofline(profile)), flags.roofline);
+  if (flags.json)
+    std::printf("%s\n", bench::profile_json(profile).c_str());
+  else
+    std::printf("%s", bench::profile_table(profile).c_str());
+  return done;
+}
+
+}  // namespace
+
+void add_profile(CLI::App& app, Body& chosen) {
+  auto flags = std::make_shared<ProfileFlags>();
+  CLI::App* verb = app.add_subcommand(
+      "profile", "Where a compiled model's time goes, against this machine's ceilings");
+  verb->add_option("model", flags->model, "vit-tiny, vit-fashion, vit-peer, or a model file")
+      ->required();
+  verb->add_option("-b,--batch", flags->batch, "Images in a batch")
+      ->check(CLI::Range(1, 65'536))
+      ->capture_default_str();
+  verb->add_option("--seconds", flags->seconds, "Time to run for")
+      ->check(CLI::Range(0.1, 3600.0))
+      ->capture_default_str();
+  verb->add_option("--trace", flags->trace,
+                   "Write one run's trace to this JSON file, for Perfetto or chrome://tracing");
+  verb->add_option("--roofline", flags->roofline, "Draw the steps under the roofs into this PNG");
+  add_json_flag(*verb, *flags);
+  add_machine_flags(*verb, *flags);
+  verb->callback([flags, &chosen] { chosen = [flags] { return run(*flags); }; });
+}
+
+}  // namespace espalier::app

@@ -1,0 +1,52 @@
+// Where a compiled model's time goes, step by step, against this machine's measured ceilings.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "bench/hardware.h"
+#include "bench/roofline.h"
+#include "engine/plan.h"
+#include "engine/profiler.h"
+#include "nn/vit.h"
+
+namespace espalier::bench {
+
+struct StepProfile {
+  Plan::StepInfo info;
+  int64_t calls = 0;
+  double seconds = 0;  // of all calls, on all threads together
+  double flops = 0, bytes = 0;
+  // The FLOP/s that the roofline allows these threads at the step's intensity, the share of it that
+  // the step reached, and what the roof is made of: "arithmetic", "L2", "memory".
+  double roof = 0, reached = 0;
+  std::string bound;
+};
+
+struct ModelProfile {
+  std::string model;
+  int64_t batch = 0, chunk = 0, runs = 0;
+  int threads = 0;
+  int workers = 0;          // threads that each took whole chunks; 1 where they shared each step
+  double wall_seconds = 0;  // of the profiled runs
+  double overhead = 0;  // the profiled runs' time over that of as many without the profiler, - 1
+  Plan::Memory memory{};
+  HardwareProfile hardware;
+  std::vector<StepProfile> steps;
+  std::vector<profiler::Event> events;  // of one run
+
+  double step_seconds() const;  // of all steps
+};
+
+// Runs the model's plan on random images for about `seconds`, with and without the profiler in
+// turn. Sets the pool to `threads` and leaves it so.
+ModelProfile profile_model(const VisionTransformer& model, int64_t batch, int threads,
+                           double seconds);
+
+std::string profile_table(const ModelProfile& profile);
+std::string profile_json(const ModelProfile& profile);
+// A trace in the Trace Event Format ("complete" events), which Perfetto and Chrome open.
+std::string trace_json(const ModelProfile& profile);
+Chart profile_roofline(const ModelProfile& profile);
+
+}  // namespace espalier::bench

@@ -1,0 +1,144 @@
+// A model's profile as text, JSON and a trace.
+#include <algorithm>
+#include <cstdio>
+#include <map>
+
+#include "bench/model_profile.h"
+#include "engine/io/json.h"
+
+namespace espalier::bench {
+namespace {
+
+struct Line {
+  std::string layer, operation, bound, row;
+  int64_t calls;
+  double seconds, flops, bytes, reached;
+};
+
+Line line_of(const StepProfile& step) {
+  return {step.info.layer, step.info.operation, step.bound, isa_name(step.info.isa),
+          step.calls,      step.seconds,        step.flops, step.bytes,
+          step.reached};
+}
+
+std::string text(const Line& line, const ModelProfile& profile) {
+  const auto runs = static_cast<double>(profile.runs);
+  const double busy = line.seconds / profile.workers;
+  char out[240];
+  std::snprintf(
+      out, sizeof out, "%-24s %-14s %7lld %9.3f %6.1f%% %9.3f %9.1f %9.1f %9.2f %7.1f%% %-10s %s\n",
+      line.layer.c_str(), line.operation.c_str(), static_cast<long long>(line.calls / profile.runs),
+      1e3 * line.seconds / runs, 100 * line.seconds / profile.step_seconds(),
+      1e-6 * line.flops / runs, 1e-3 * line.bytes / runs, busy > 0 ? 1e-9 * line.flops / busy : 0.0,
+      line.bytes > 0 ? line.flops / line.bytes : 0.0, 100 * line.reached, line.bound.c_str(),
+      line.row.c_str());
+  return out;
+}
+
+// One line for each operation, the longest first. Its share of the roof is weighted by time.
+std::vector<Line> by_operation(const ModelProfile& profile) {
+  std::map<std::string, Line> sums;
+  for (const StepProfile& step : profile.steps) {
+    const auto [found, fresh] = sums.try_emplace(step.info.operation, line_of(step));
+    Line& sum = found->second;
+    if (fresh) {
+      sum.layer = "all layers";
+      sum.reached *= step.seconds;
+      continue;
+    }
+    sum.calls += step.calls;
+    sum.seconds += step.seconds;
+    sum.flops += step.flops;
+    sum.bytes += step.bytes;
+    sum.reached += step.reached * step.seconds;
+    if (sum.bound != step.bound) sum.bound = "several";
+  }
+  std::vector<Line> lines;
+  for (auto& [name, sum] : sums) {
+    if (sum.seconds > 0) sum.reached /= sum.seconds;
+    lines.push_back(sum);
+  }
+  std::sort(lines.begin(), lines.end(),
+            [](const Line& a, const Line& b) { return a.seconds > b.seconds; });
+  return lines;
+}
+
+double share_of_wall(const ModelProfile& p) {
+  return p.step_seconds() / p.workers / p.wall_seconds;
+}
+
+}  // namespace
+
+std::string profile_table(const ModelProfile& p) {
+  char line[240];
+  std::snprintf(line, sizeof line, "%-24s %-14s %7s %9s %7s %9s %9s %9s %9s %8s %-10s %s\n",
+                "layer", "operation", "calls", "ms", "share", "MFLOP", "KB", "GFLOP/s", "FLOP/byte",
+                "of roof", "bound", "row");
+  const std::string heading = line;
+  std::string out = heading;
+  for (const StepProfile& step : p.steps) out += text(line_of(step), p);
+  out += "\n" + heading;
+  for (const Line& operation : by_operation(p)) out += text(operation, p);
+  std::snprintf(line, sizeof line,
+                "\n%s, batch %lld in chunks of %lld, %d thread(s), %lld runs: %.3f ms a run, of "
+                "which steps take %.1f %%; the profiler itself costs %.2f %%\n",
+                p.model.c_str(), static_cast<long long>(p.batch), static_cast<long long>(p.chunk),
+                p.threads, static_cast<long long>(p.runs),
+                1e3 * p.wall_seconds / static_cast<double>(p.runs), 100 * share_of_wall(p),
+                100 * p.overhead);
+  out += line;
+  std::snprintf(line, sizeof line, "memory: %.1f KB of activations, %.1f KB of packed weights\n",
+                1e-3 * static_cast<double>(p.memory.activations),
+                1e-3 * static_cast<double>(p.memory.weights));
+  return out + line;
+}
+
+std::string profile_json(const ModelProfile& p) {
+  Json steps = Json::array();
+  for (const StepProfile& step : p.steps)
+    steps.push_back({{"layer", step.info.layer},
+                     {"operation", step.info.operation},
+                     {"row", isa_name(step.info.isa)},
+                     {"calls", step.calls},
+                     {"seconds", step.seconds},
+                     {"share", step.seconds / p.step_seconds()},
+                     {"flops", step.flops},
+                     {"bytes", step.bytes},
+                     {"of_roof", step.reached},
+                     {"bound", step.bound}});
+  return Json{{"model", p.model},
+              {"batch", p.batch},
+              {"chunk", p.chunk},
+              {"threads", p.threads},
+              {"runs", p.runs},
+              {"wall_seconds", p.wall_seconds},
+              {"steps_of_wall", share_of_wall(p)},
+              {"profiler_overhead", p.overhead},
+              {"activation_bytes", p.memory.activations},
+              {"weight_bytes", p.memory.weights},
+              {"steps", steps}}
+      .dump(2);
+}
+
+std::string trace_json(const ModelProfile& p) {
+  Json events = Json::array();
+  const int64_t start = p.events.empty() ? 0 : p.events.front().start;
+  for (const profiler::Event& event : p.events) {
+    Json args = Json::object();
+    if (event.step >= 0) {
+      const Plan::StepInfo& info = p.steps[static_cast<size_t>(event.step)].info;
+      args = {{"layer", info.layer}, {"operation", info.operation}, {"row", isa_name(info.isa)}};
+    }
+    events.push_back({{"name", event.name},
+                      {"cat", event.phase},
+                      {"ph", "X"},
+                      {"ts", 1e-3 * static_cast<double>(event.start - start)},  // microseconds
+                      {"dur", 1e-3 * static_cast<double>(event.duration)},
+                      {"pid", 1},
+                      {"tid", event.thread},
+                      {"args", args}});
+  }
+  return Json{{"displayTimeUnit", "ms"}, {"traceEvents", events}}.dump();
+}
+
+}  // namespace espalier::bench

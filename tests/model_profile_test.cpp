@@ -1,0 +1,82 @@
+// The profile of a compiled model.
+#include "bench/model_profile.h"
+
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "engine/parallel.h"
+#include "tests/kernel_test.h"
+
+namespace espalier::test {
+namespace {
+
+VisionTransformer small_model() {
+  Generator generator(1);
+  return VisionTransformer({.image_size = 8,
+                            .classes = 3,
+                            .conv_channels = {4},
+                            .width = 8,
+                            .depth = 2,
+                            .heads = 2,
+                            .mlp_hidden = 12},
+                           generator);
+}
+
+}  // namespace
+
+TEST_CASE("a profile counts every step of every run, with the graph's own arithmetic") {
+  const VisionTransformer model = small_model();
+  const int before = num_threads();
+  for (const auto& [batch, threads] : {std::pair<int64_t, int>{1, 1}, {1, 2}, {40, 1}, {40, 2}}) {
+    INFO(batch, " images, ", threads, " threads");
+    const bench::ModelProfile profile = bench::profile_model(model, batch, threads, 0.01);
+    CHECK(profile.runs >= 3);
+    CHECK(profile.workers == (batch == 1 ? 1 : threads));
+    const int64_t chunks = profile.steps.front().calls / profile.runs;
+    CHECK(chunks >= 1);
+    for (const bench::StepProfile& step : profile.steps) {
+      INFO(step.info.layer, " ", step.info.operation);
+      CHECK(step.calls == chunks * profile.runs);
+      CHECK(step.seconds > 0);
+      CHECK(step.flops == static_cast<double>(profile.runs * step.info.cost(batch).flops));
+      CHECK(step.info.cost(batch).bytes() > 0);
+      CHECK(step.bytes >= static_cast<double>(profile.runs * step.info.cost(batch).bytes()));
+      CHECK(!step.bound.empty());
+    }
+    // Steps follow each other on each worker, inside the runs.
+    CHECK(profile.step_seconds() <= profile.wall_seconds * profile.workers);
+    const std::string table = bench::profile_table(profile);
+    CHECK(table.find("blocks.1.mlp.fc2") != std::string::npos);
+    CHECK(table.find("all layers") != std::string::npos);
+    CHECK(draw(bench::profile_roofline(profile)).width() > 0);
+  }
+  set_num_threads(before);
+}
+
+// "Trace Event Format" (Google, 2016), section "Complete Events".
+TEST_CASE("a trace has the fields that the Trace Event Format names") {
+  const VisionTransformer model = small_model();
+  const int before = num_threads();
+  const bench::ModelProfile profile = bench::profile_model(model, 4, 1, 0.01);
+  set_num_threads(before);
+  const auto trace = nlohmann::json::parse(bench::trace_json(profile));
+  CHECK(trace.at("displayTimeUnit") == "ms");
+  const auto& events = trace.at("traceEvents");
+  CHECK(events.size() >= profile.steps.size());
+  double end = 0;
+  std::set<std::string> layers;
+  for (const auto& event : events) {
+    CHECK(event.at("ph") == "X");
+    CHECK(event.at("name").is_string());
+    CHECK(event.at("cat") == "plan");
+    CHECK(event.at("pid").is_number_integer());
+    CHECK(event.at("tid").is_number_integer());
+    CHECK(event.at("dur").get<double>() >= 0);
+    CHECK(event.at("ts").get<double>() >= end);  // one thread: steps follow each other
+    end = event.at("ts").get<double>() + event.at("dur").get<double>();
+    layers.insert(event.at("args").at("layer").get<std::string>());
+  }
+  CHECK(layers.count("blocks.0.attention.qkv") == 1);
+}
+
+}  // namespace espalier::test
