@@ -84,9 +84,11 @@ TrainConfig named_train_config(const std::string& name) {
     config.augmentation.shift = 1;
     return config;
   }
-  config.epochs = 26;
+  config.epochs = 84;
   config.learning_rate = 1.5e-3;
   config.warmup_steps = 800;
+  config.weight_decay = 0.4;
+  config.ema_decay = 0.999;
   config.augmentation.erase = 0.25;
   return config;
 }

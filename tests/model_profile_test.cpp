@@ -27,7 +27,9 @@ VisionTransformer small_model() {
 TEST_CASE("a profile counts every step of every run, with the graph's own arithmetic") {
   const VisionTransformer model = small_model();
   const int before = num_threads();
-  for (const auto& [batch, threads] : {std::pair<int64_t, int>{1, 1}, {1, 2}, {40, 1}, {40, 2}}) {
+  for (const auto& load : {std::pair<int64_t, int>{1, 1}, {1, 2}, {40, 1}, {40, 2}}) {
+    const int64_t batch = load.first;
+    const int threads = load.second;
     INFO(batch, " images, ", threads, " threads");
     const bench::ModelProfile profile = bench::profile_model(model, batch, threads, 0.01);
     CHECK(profile.runs >= 3);
