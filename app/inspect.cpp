@@ -51,9 +51,7 @@ struct ModelGraph {
   int64_t batch;
 
   explicit ModelGraph(const InspectFlags& flags) : batch(flags.batch) {
-    const LoadedModel loaded = load_model(flags.file);
-    const ViTConfig& config = loaded.model->config;
-    graph = capture(*loaded.model, {config.image_size, config.image_size, config.channels});
+    graph = capture(*load_model(flags.file).model);
   }
   const Graph::Value& output(const Graph::Node& node) const {
     return graph.values[static_cast<size_t>(node.output)];

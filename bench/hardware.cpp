@@ -139,6 +139,13 @@ int count_processors(const std::string& list) {
 
 }  // namespace
 
+// The first of a thread count is of the best instruction set.
+const PeakRate* best_peak(const HardwareProfile& profile, int threads) {
+  for (const PeakRate& peak : profile.peaks)
+    if (peak.threads == threads) return &peak;
+  return nullptr;
+}
+
 double PeakLoop::flops() const {
   return static_cast<double>(run_peak(isa, 1) * peak_steps * (threads > 1 ? threads * pieces : 1));
 }

@@ -39,6 +39,9 @@ struct HardwareProfile {
   std::vector<CopyRate> copies;
 };
 
+// The peak of the best instruction set that was measured on so many threads; null where none was.
+const PeakRate* best_peak(const HardwareProfile& profile, int threads);
+
 // Data caches of the first processor, smallest first; empty where the system does not tell.
 std::vector<CacheLevel> data_caches();
 std::string cpu_name();

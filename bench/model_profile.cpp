@@ -42,8 +42,7 @@ const CopyRate* level_for(const HardwareProfile& hardware, int threads, double b
 
 void judge(ModelProfile& profile) {
   const HardwareProfile& hardware = profile.hardware;
-  const auto peak = std::find_if(hardware.peaks.begin(), hardware.peaks.end(),
-                                 [&](const PeakRate& p) { return p.threads == profile.threads; });
+  const PeakRate* peak = best_peak(hardware, profile.threads);
   const auto chunks = static_cast<double>(profile.batch) / static_cast<double>(profile.chunk);
   for (StepProfile& step : profile.steps) {
     const NodeCost whole = step.info.cost(profile.batch), none = step.info.cost(0);
@@ -52,9 +51,8 @@ void judge(ModelProfile& profile) {
     // What does not grow with the batch, the weights, is read for each chunk again.
     step.bytes = runs * static_cast<double>(whole.bytes() - none.bytes()) +
                  static_cast<double>(step.calls * none.bytes());
-    if (peak == hardware.peaks.end() || step.bytes <= 0 || step.seconds <= 0) continue;
-    const CopyRate* copy =
-        level_for(hardware, profile.threads, step.bytes / runs / std::max(chunks, 1.0));
+    if (!peak || step.bytes <= 0 || step.seconds <= 0) continue;
+    const CopyRate* copy = level_for(hardware, profile.threads, step.bytes / runs / chunks);
     const double by_memory = copy ? step.flops / step.bytes * copy->gigabytes : peak->gflops;
     step.bound = by_memory < peak->gflops ? copy->level : "arithmetic";
     step.roof = 1e9 * std::min(by_memory, peak->gflops);
@@ -79,8 +77,7 @@ ModelProfile profile_model(const VisionTransformer& model, int64_t batch, int th
   const NoGradGuard off;
   set_num_threads(threads);
   const ViTConfig& config = model.config;
-  Plan plan = compile(capture(model, {config.image_size, config.image_size, config.channels}),
-                      {.threads = threads});
+  Plan plan = compile(capture(model), {.threads = threads});
   ModelProfile profile;
   profile.model = config.name;
   profile.batch = batch;
@@ -94,8 +91,7 @@ ModelProfile profile_model(const VisionTransformer& model, int64_t batch, int th
     profile.steps.back().info = info;
   }
   Generator generator(1);
-  const Tensor images =
-      normal({batch, config.image_size, config.image_size, config.channels}, generator);
+  const Tensor images = normal(config.batch_shape(batch), generator);
   const Tensor logits = plan(images);
   std::vector<double> with, without;
   for (double spent = 0; spent < seconds || profile.runs < 3; ++profile.runs) {

@@ -48,7 +48,7 @@ ModelTiming measure_model(const VisionTransformer& model, int64_t batch, int thr
   set_num_threads(threads);
   apply_isa_environment();
   const ViTConfig& config = model.config;
-  const Graph graph = capture(model, {config.image_size, config.image_size, config.channels});
+  const Graph graph = capture(model);
   Plan plan = compile(graph, {.threads = threads});
   ModelTiming timing;
   timing.model = config.name;
@@ -59,8 +59,7 @@ ModelTiming measure_model(const VisionTransformer& model, int64_t batch, int thr
   for (const Graph::Node& node : graph.nodes)
     timing.flops += static_cast<double>(cost_of(graph, node, batch).flops);
   Generator generator(1);
-  const Tensor images =
-      normal({batch, config.image_size, config.image_size, config.channels}, generator);
+  const Tensor images = normal(config.batch_shape(batch), generator);
   const Tensor logits = plan(images);
   verify(config, model(images), logits, timing);
   if (!timing.verified()) return timing;

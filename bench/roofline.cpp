@@ -31,13 +31,6 @@ Series& series_named(std::vector<Series>& all, const std::string& name) {
   return all.back();
 }
 
-// The first is of the best instruction set.
-const PeakRate* best_peak(const HardwareProfile& profile, int threads) {
-  for (const PeakRate& peak : profile.peaks)
-    if (peak.threads == threads) return &peak;
-  return nullptr;
-}
-
 }  // namespace
 
 Chart roofline(const HardwareProfile& profile, int threads,

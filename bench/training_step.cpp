@@ -19,9 +19,7 @@ class Step {
         model_(config.model, generator_),
         optimizer_(model_.named_parameters()),
         average_(optimizer_.arena(), config.ema_decay),
-        images_(normal({config.batch_size, config.model.image_size, config.model.image_size,
-                        config.model.channels},
-                       generator_)),
+        images_(normal(config.model.batch_shape(config.batch_size), generator_)),
         labels_(Tensor::empty({config.batch_size}, DType::s64)) {
     for (int64_t i = 0; i < config.batch_size; ++i)
       labels_.data<int64_t>()[i] = generator_.below(config.model.classes);

@@ -51,7 +51,6 @@ Compiler::Compiler(Graph graph, const PlanOptions& options)
       places_(graph_.values.size()),
       last_use_(graph_.values.size(), -1),
       varies_(graph_.values.size()),
-      absorbed_(graph_.nodes.size()),
       absorbs_(graph_.nodes.size(), -1) {
   varies_[static_cast<size_t>(graph_.input)] = true;
   for (size_t n = 0; n < graph_.nodes.size(); ++n)
@@ -151,7 +150,6 @@ void Compiler::check_node(const Graph::Node& node) {
 
 void Compiler::lower_node(int number) {
   const Graph::Node& node = graph_.nodes[static_cast<size_t>(number)];
-  check_node(node);
   if (!node.op->lower)
     argument_error(name_of_compile, node.op->name, "an operation without lowering",
                    "one that plans can run", "run the module itself");
@@ -204,8 +202,11 @@ std::unique_ptr<Plan::Program> Compiler::compile() {
   place(graph_.input) = Operand{program_->input.shape,
                                 batch_strides("input", program_->input.shape),
                                 {Address::Space::input, 0, 0}};
-  for (size_t n = 0; n < graph_.nodes.size(); ++n)
-    absorbed_[n] ? check_node(graph_.nodes[n]) : lower_node(static_cast<int>(n));
+  for (size_t n = 0; n < graph_.nodes.size(); ++n) {
+    check_node(graph_.nodes[n]);
+    // A result that has its place already is made by the step that absorbed the node.
+    if (!place(graph_.nodes[n].output)) lower_node(static_cast<int>(n));
+  }
   copy_output();
   allocate();
   return std::move(program_);

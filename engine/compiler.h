@@ -46,7 +46,6 @@ class Compiler {
   std::vector<std::optional<Operand>> places_;  // by value
   std::vector<int> last_use_;                   // by value: the last node that reads it
   std::vector<char> varies_;                    // by value: depends on the input
-  std::vector<char> absorbed_;                  // by node: another node's step does its work
   std::vector<int> absorbs_;                    // by node: the node whose work its step does, or -1
   std::vector<Buffer> buffers_;
   int64_t scratch_ = 0;  // values

@@ -12,16 +12,11 @@ struct Range {
   friend bool operator==(const Range&, const Range&) = default;
 };
 
-const BatchDim& number(const Graph::Node& node, const char* name) {
-  const auto found = std::find_if(node.attributes.begin(), node.attributes.end(),
-                                  [&](const auto& a) { return std::strcmp(a.name, name) == 0; });
-  return std::get<BatchDim>(found->value);
-}
-
 bool is_slice(const Graph::Node& node) { return std::strcmp(node.op->name, "slice") == 0; }
 
 Range range_of(const Graph::Node& slice) {
-  return {number(slice, "dim"), number(slice, "start"), number(slice, "end")};
+  return {attribute<BatchDim>(slice, "dim"), attribute<BatchDim>(slice, "start"),
+          attribute<BatchDim>(slice, "end")};
 }
 
 class Mover {
@@ -72,7 +67,7 @@ class Mover {
       if (rows == 0 || users.size() != 1 || !is_slice(graph_.nodes[users[0]]) ||
           graph_.output == graph_.nodes[n].output)
         continue;
-      const auto dim = static_cast<size_t>(number(graph_.nodes[users[0]], "dim").fixed);
+      const auto dim = static_cast<size_t>(range_of(graph_.nodes[users[0]]).dim.fixed);
       if (dim + 1 == value(graph_.nodes[n].output).shape.size()) continue;  // not of whole rows
       move(n, users[0], dim);
       return true;

@@ -1,5 +1,9 @@
 #include "engine/graph.h"
 
+#include <cstring>
+
+#include "engine/error.h"
+
 namespace espalier {
 
 Shape shape_at(const BatchShape& shape, int64_t batch) {
@@ -11,6 +15,19 @@ Shape shape_at(const BatchShape& shape, int64_t batch) {
 int64_t bytes_of(const Graph::Value& value, int64_t batch) {
   return shape_at(value.shape, batch).numel() * static_cast<int64_t>(dtype_size(value.dtype));
 }
+
+template <class T>
+const T& attribute(const Graph::Node& node, const char* name) {
+  for (const Graph::Attribute& a : node.attributes)
+    if (std::strcmp(a.name, name) == 0)
+      if (const T* value = std::get_if<T>(&a.value)) return *value;
+  argument_error("graph", node.op->name, std::string("no attribute ") + name, "one", "");
+}
+
+template const BatchDim& attribute(const Graph::Node&, const char*);
+template const double& attribute(const Graph::Node&, const char*);
+template const char* const& attribute(const Graph::Node&, const char*);
+template const BatchShape& attribute(const Graph::Node&, const char*);
 
 NodeCost cost_of(const Graph& graph, const Graph::Node& node, int64_t batch) {
   NodeCost cost;

@@ -50,6 +50,10 @@ struct Graph {
   int input = absent, output = absent;
 };
 
+// The attribute of that name and type; an argument error where the node has none.
+template <class T>
+const T& attribute(const Graph::Node& node, const char* name);
+
 // What one node costs for a batch. A view costs nothing; any other node reads each input once and
 // writes its output once, whatever caches may save.
 struct NodeCost {

@@ -6,17 +6,6 @@
 #include "engine/error.h"
 
 namespace espalier {
-namespace {
-
-template <class T>
-const T& attribute(const Graph::Node& node, const char* name) {
-  for (const Graph::Attribute& a : node.attributes)
-    if (std::strcmp(a.name, name) == 0)
-      if (const T* value = std::get_if<T>(&a.value)) return *value;
-  argument_error("compile", node.op->name, std::string("no attribute ") + name, "one", "");
-}
-
-}  // namespace
 
 const Graph::Node& Lowering::node() const {
   return compiler_.graph_.nodes[static_cast<size_t>(node_)];
@@ -102,7 +91,6 @@ std::optional<Operand> Lowering::absorb_addition() {
       for (int input : nodes[static_cast<size_t>(user)].inputs)
         if (input == static_cast<int>(v)) return std::nullopt;
   }
-  compiler_.absorbed_[static_cast<size_t>(sum)] = true;
   compiler_.absorbs_[static_cast<size_t>(node_)] = sum;
   compiler_.put(number, to);
   compiler_.put(addition.output, to);

@@ -69,11 +69,7 @@ void Plan::run(const Tensor& input, const Tensor& output) {
       p.steps[i](run);
     }
   };
-  if (p.lanes == 1) {
-    const SerialGuard here;
-    for (int64_t i = 0, n = (batch + p.chunk - 1) / p.chunk; i < n; ++i)
-      run_chunk(0, i * batch / n, (i + 1) * batch / n, false);
-  } else if (batch < p.lanes) {  // too few samples to deal out: threads share each step
+  if (batch < p.lanes) {  // too few samples to deal out: threads share each step
     for (int64_t begin = 0; begin < batch; begin += p.chunk)
       run_chunk(0, begin, std::min(batch, begin + p.chunk), true);
   } else {  // each thread takes whole chunks, equally many of them where that is possible
@@ -81,6 +77,7 @@ void Plan::run(const Tensor& input, const Tensor& output) {
     const int64_t n = std::min(batch, (least + p.lanes - 1) / p.lanes * p.lanes);
     std::atomic<int64_t> next{0};
     parallel_for(p.lanes, 1, [&](int64_t lane, int64_t) {
+      const SerialGuard here;  // a plan of one thread stays on it
       for (int64_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < n;)
         run_chunk(static_cast<int>(lane), i * batch / n, (i + 1) * batch / n, false);
     });

@@ -27,7 +27,7 @@ void count_row(const float* logits, int64_t classes, int64_t label, Evaluation& 
 }
 
 void check_fits(const ViTConfig& config, const ImageDataset& dataset) {
-  const Shape expected{dataset.size(), config.image_size, config.image_size, config.channels};
+  const Shape expected = config.batch_shape(dataset.size());
   if (!(dataset.images.shape() == expected) || dataset.classes() > config.classes)
     argument_error(
         "evaluate", "dataset",
@@ -39,7 +39,7 @@ void check_fits(const ViTConfig& config, const ImageDataset& dataset) {
 }  // namespace
 
 Tensor normalized(const Tensor& images, const ViTConfig& config) {
-  const Shape expected{images.size(0), config.image_size, config.image_size, config.channels};
+  const Shape expected = config.batch_shape(images.size(0));
   if (images.dtype() != DType::u8 || !(images.shape() == expected))
     argument_error("normalized", "images", images.describe(), "u8 " + expected.str(),
                    "load_image() makes one of that size");

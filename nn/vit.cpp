@@ -67,8 +67,7 @@ Tensor VisionTransformer::pool(const Tensor& tokens) const {
 }
 
 Tensor VisionTransformer::features(const Tensor& images) const {
-  const Shape expected{images.defined() && images.rank() ? images.size(0) : 0, config.image_size,
-                       config.image_size, config.channels};
+  const Shape expected = config.batch_shape(images.defined() && images.rank() ? images.size(0) : 0);
   if (!images.defined() || !(images.shape() == expected))
     argument_error("VisionTransformer", "images", images.describe(),
                    "f32 [B, " + std::to_string(config.image_size) + ", " +
@@ -83,5 +82,10 @@ Tensor VisionTransformer::features(const Tensor& images) const {
 }
 
 Tensor VisionTransformer::forward(const Tensor& images) const { return (*head_)(features(images)); }
+
+Graph capture(const VisionTransformer& model) {
+  const ViTConfig& c = model.config;
+  return capture(model, {c.image_size, c.image_size, c.channels});
+}
 
 }  // namespace espalier

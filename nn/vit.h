@@ -26,8 +26,9 @@ struct ViTConfig {
   // The normalisation of the data the model was trained on: (pixel / 255 - mean) / deviation.
   double mean = 0.2860, deviation = 0.3530;
 
-  int64_t grid() const;    // tokens along one side
-  int64_t tokens() const;  // the class token included
+  Shape batch_shape(int64_t batch) const;  // of images: [B, H, W, C]
+  int64_t grid() const;                    // tokens along one side
+  int64_t tokens() const;                  // the class token included
   int64_t parameter_count() const;
 };
 
@@ -64,5 +65,8 @@ class VisionTransformer : public Module {
   const Linear* attention_pool_ = nullptr;
   const Linear* head_;
 };
+
+// The operations of a model on a batch of its images.
+Graph capture(const VisionTransformer& model);
 
 }  // namespace espalier

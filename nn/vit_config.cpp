@@ -54,6 +54,10 @@ ViTConfig vit_config_from_json(const std::string& text, const std::string& origi
   return config_from_json<ViTConfig>(text, origin);
 }
 
+Shape ViTConfig::batch_shape(int64_t batch) const {
+  return {batch, image_size, image_size, channels};
+}
+
 int64_t ViTConfig::grid() const {
   if (tokenizer == "patch") return image_size / patch_size;
   int64_t size = pooled(image_size);

@@ -7,6 +7,7 @@
 #include "engine/ops/relu.h"
 #include "engine/ops/view.h"
 #include "tests/gradient_test.h"
+#include "tests/refusal.h"
 
 namespace espalier::test {
 namespace {
@@ -23,17 +24,7 @@ const Graph::Value& value(const Graph& graph, int number) {
 
 // The message of the argument error that capturing `function` over [B, 4] throws.
 std::string refusal(const std::function<Tensor(const Tensor&)>& function) {
-  try {
-    capture(function, {4}, {});
-  } catch (const Error& error) {
-    CHECK(error.kind() == ErrorKind::argument);
-    return error.what();
-  }
-  return "none";
-}
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
+  return refusal_of([&] { capture(function, {4}, {}); });
 }
 
 }  // namespace

@@ -21,6 +21,7 @@
 #include "engine/ops/view.h"
 #include "tests/allocations.h"
 #include "tests/gradient_test.h"
+#include "tests/refusal.h"
 
 namespace espalier::test {
 namespace {
@@ -53,17 +54,7 @@ void check_same_bits(const Unary& f, const Shape& sample) {
 }
 
 std::string refusal(const Unary& f, const Shape& sample) {
-  try {
-    compile(capture(f, sample, {}));
-  } catch (const Error& error) {
-    CHECK(error.kind() == ErrorKind::argument);
-    return error.what();
-  }
-  return "none";
-}
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
+  return refusal_of([&] { compile(capture(f, sample, {})); });
 }
 
 }  // namespace
