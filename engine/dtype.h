@@ -9,7 +9,7 @@
 
 namespace espalier {
 
-enum class DType : uint8_t { f32, f64, f16, bf16, s8, u8, s32, s64, boolean };
+enum class DType : uint8_t { f32, f64, f16, bf16, s8, u8, s16, s32, s64, boolean };
 
 size_t dtype_size(DType dtype) noexcept;       // bytes an element
 const char* dtype_name(DType dtype) noexcept;  // "f32", …, "bool"
@@ -31,6 +31,8 @@ constexpr DType dtype_of() noexcept {
     return DType::s8;
   else if constexpr (std::is_same_v<T, uint8_t>)
     return DType::u8;
+  else if constexpr (std::is_same_v<T, int16_t>)
+    return DType::s16;
   else if constexpr (std::is_same_v<T, int32_t>)
     return DType::s32;
   else if constexpr (std::is_same_v<T, int64_t>)

@@ -23,6 +23,8 @@ void visit_arithmetic(const char* op, DType dtype, F f) {
       return f(static_cast<int8_t*>(nullptr));
     case DType::u8:
       return f(static_cast<uint8_t*>(nullptr));
+    case DType::s16:
+      return f(static_cast<int16_t*>(nullptr));
     case DType::s32:
       return f(static_cast<int32_t*>(nullptr));
     case DType::s64:

@@ -29,7 +29,9 @@
 namespace espalier {
 
 // Instruction sets that kernels are written for. A row of a kernel table names one of them.
-enum class Isa { scalar, neon, avx2, avx512 };
+// Each includes those before it of its architecture. avx512vnni256 is avx512vnni on 256-bit
+// registers, for processors that lower their clock for wider ones.
+enum class Isa { scalar, neon, dotprod, avx2, avx512, avx512vnni256, avx512vnni };
 
 // Every Isa that this build has rows for, best first.
 std::span<const Isa> built_isas() noexcept;

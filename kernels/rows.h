@@ -16,6 +16,14 @@
   ESPALIER_IF_AVX512({Isa::avx512, avx512::__VA_ARGS__}, ) \
   ESPALIER_IF_AVX2({Isa::avx2, avx2::__VA_ARGS__}, )       \
   ESPALIER_IF_NEON({Isa::neon, neon::__VA_ARGS__}, )
+// The same for 8-bit arithmetic, which has dot-product instructions of its own.
+#define ESPALIER_DECLARE_DOT_ISAS(...)                                                          \
+  ESPALIER_IF_AVX512(namespace avx512vnni { __VA_ARGS__ } namespace avx512vnni256{__VA_ARGS__}) \
+  ESPALIER_IF_AVX2(namespace avx2{__VA_ARGS__})                                                 \
+  ESPALIER_IF_NEON(namespace dotprod { __VA_ARGS__ } namespace neon{__VA_ARGS__})
+#define ESPALIER_EACH_DOT_ISA(ROW)                       \
+  ESPALIER_IF_AVX512(ROW(avx512vnni) ROW(avx512vnni256)) \
+  ESPALIER_IF_AVX2(ROW(avx2)) ESPALIER_IF_NEON(ROW(dotprod) ROW(neon))
 #define ESPALIER_EACH_ISA(ROW) \
   ESPALIER_IF_AVX512(ROW(avx512)) ESPALIER_IF_AVX2(ROW(avx2)) ESPALIER_IF_NEON(ROW(neon))
 

@@ -94,7 +94,8 @@ TEST_CASE("cast rounds to half precision as IEEE 754 says, for every half") {
 }
 
 TEST_CASE("cast converts every pair of types over all widths") {
-  check_every_pair<float, double, Float16, BFloat16, int8_t, uint8_t, int32_t, int64_t, bool>();
+  check_every_pair<float, double, Float16, BFloat16, int8_t, uint8_t, int16_t, int32_t, int64_t,
+                   bool>();
 }
 
 TEST_CASE("cast saturates, truncates and wraps as the contract says") {

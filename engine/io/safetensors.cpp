@@ -23,9 +23,10 @@ constexpr std::string_view unset_checksum = "00000000";
 constexpr struct {
   DType dtype;
   const char* name;
-} dtype_names[] = {{DType::f32, "F32"},   {DType::f64, "F64"}, {DType::f16, "F16"},
-                   {DType::bf16, "BF16"}, {DType::s8, "I8"},   {DType::u8, "U8"},
-                   {DType::s32, "I32"},   {DType::s64, "I64"}, {DType::boolean, "BOOL"}};
+} dtype_names[] = {{DType::f32, "F32"},     {DType::f64, "F64"}, {DType::f16, "F16"},
+                   {DType::bf16, "BF16"},   {DType::s8, "I8"},   {DType::u8, "U8"},
+                   {DType::s16, "I16"},     {DType::s32, "I32"}, {DType::s64, "I64"},
+                   {DType::boolean, "BOOL"}};
 
 // One tensor as the header tells it, proven to lie in the file.
 struct Entry {

@@ -29,6 +29,8 @@ void visit_dtype(DType dtype, F f) {
       return f.template operator()<int8_t>();
     case DType::u8:
       return f.template operator()<uint8_t>();
+    case DType::s16:
+      return f.template operator()<int16_t>();
     case DType::s32:
       return f.template operator()<int32_t>();
     case DType::s64:

@@ -139,7 +139,7 @@ void cast_scalar(const From* x, To* y, int64_t count) noexcept {
 }  // namespace cast_detail
 
 // The rows for one pair of types, each of float, double, Float16, BFloat16, int8_t, uint8_t,
-// int32_t, int64_t and bool.
+// int16_t, int32_t, int64_t and bool.
 template <class From, class To>
 std::span<const KernelRow<Cast<From, To>>> cast_kernels() noexcept {
   static constexpr KernelRow<Cast<From, To>> rows[] = {

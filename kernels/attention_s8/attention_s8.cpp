@@ -1,0 +1,67 @@
+#include "kernels/attention_s8/attention_s8.h"
+
+#include <algorithm>
+
+#include "kernels/round_within.h"
+
+namespace espalier {
+namespace {
+
+// One row of weights, in `p`; returns their sum.
+int32_t weigh(const AttentionS8& s, const int8_t* q, const int8_t* k, int32_t* p) {
+  for (int64_t j = 0; j < s.tokens; ++j) {
+    p[j] = 0;
+    for (int64_t d = 0; d < s.head_dim; ++d) p[j] += q[d] * k[j * s.row_stride + d];
+  }
+  const int32_t largest = *std::max_element(p, p + s.tokens);
+  int32_t sum = 0;
+  for (int64_t j = 0; j < s.tokens; ++j) {
+    const float below = static_cast<float>(largest - p[j]) * s.score_scale;
+    p[j] = attention_s8_weight(round_within(below, 0.0f, attention_s8_last));
+    sum += p[j];
+  }
+  return sum;
+}
+
+void attention_s8_scalar(const AttentionS8& s, const int8_t* q, const int8_t* k, const int8_t* v,
+                         int8_t* out, std::byte* scratch) noexcept {
+  int32_t* p = reinterpret_cast<int32_t*>(scratch);
+  const auto zero = static_cast<float>(s.zero_point);
+  for (int64_t i = 0; i < s.tokens; ++i) {
+    const int32_t total = weigh(s, q + i * s.row_stride, k, p);
+    const float scale = s.multiplier / static_cast<float>(total);
+    for (int64_t d = 0; d < s.head_dim; ++d) {
+      int32_t sum = 0;
+      for (int64_t j = 0; j < s.tokens; ++j) sum += p[j] * v[j * s.row_stride + d];
+      const int32_t code =
+          round_within(static_cast<float>(sum) * scale, -128 - zero, 127 - zero) + s.zero_point;
+      out[i * s.out_stride + d] = static_cast<int8_t>(code);
+    }
+  }
+}
+
+#define ESPALIER_ATTENTION_S8_ROW(isa) {Isa::isa, isa::attention_s8},
+
+constexpr int64_t round_up(int64_t x, int64_t to) { return (x + to - 1) / to * to; }
+
+}  // namespace
+
+// No row takes panels of more than 32 columns, groups of more than 4, tiles of more than 12 rows or
+// elements of more than 2 bytes: packed keys and values, one tile of scores, its rows of q and of
+// weights.
+int64_t attention_s8_scratch(int64_t tokens, int64_t head_dim) noexcept {
+  constexpr int64_t panel = 32, group = 4, rows = 12, sums = 4, element = 2, line = 64;
+  const int64_t T = round_up(tokens, panel), D = round_up(head_dim, panel);
+  const int64_t keys = T * (sums + element * round_up(head_dim, group));
+  const int64_t values = D * (sums + element * round_up(tokens, group));
+  return round_up(keys, line) + round_up(values, line) + rows * T * sums +
+         rows * element * (T + D) + 4 * line;
+}
+
+std::span<const KernelRow<AttentionS8Run>> attention_s8_kernels() noexcept {
+  static constexpr KernelRow<AttentionS8Run> rows[] = {
+      ESPALIER_EACH_DOT_ISA(ESPALIER_ATTENTION_S8_ROW){Isa::scalar, attention_s8_scalar}};
+  return rows;
+}
+
+}  // namespace espalier

@@ -1,0 +1,62 @@
+// Scaled dot-product attention of one head on 8-bit codes (Vaswani et al., 2017, equation 1), with
+// a softmax in integers.
+//
+//   S[i, j] = sum_d q[i, d] k[j, d]                                     exact, in 32 bits
+//   t = round(min(float(max_j S[i, j] - S[i, j]) * score_scale, 4095))  256ths of a power of two
+//   p[i, j] = attention_s8_weight(t), 0 to 255
+//   out[i, d] = limit(round(float(sum_j p[i, j] v[j, d]) * (multiplier / float(sum_j p[i, j])))
+//                     + zero_point, -128, 127)
+//
+// Weights are relative to the row's largest, which is 255, so all eight bits serve however flat the
+// row is, and the division by their own sum makes up for what rounding them did to it.
+//
+//   score_scale = scale of q * scale of k / sqrt(D) * log2(e) * 256
+//   multiplier  = scale of v / scale of out
+//
+// float() and round() go to nearest even; each operation on floats is one IEEE operation. Every row
+// of the table gives the same integers.
+//
+// Contract: q, k, v are T x D codes without zero point, rows `row_stride` apart; out is T x D, rows
+// `out_stride` apart. 1 <= T <= 65,793 and 1 <= D <= 65,535, so that no sum and no difference of
+// scores leaves 32 bits. score_scale and multiplier are finite and not negative. out overlaps
+// nothing. scratch starts at a multiple of 4 bytes, best of 64; no other alignment is assumed.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/rows.h"
+
+namespace espalier {
+
+struct AttentionS8 {
+  int64_t tokens, head_dim;
+  int64_t row_stride, out_stride;
+  float score_scale, multiplier;
+  int zero_point;
+};
+
+// 2^(-f / 256) is 1 - f (a - b f) within 0.27 %, and 1 and 1/2 at the ends; here times 255 * 2^22.
+constexpr int32_t attention_s8_one = 255 << 22;
+constexpr int32_t attention_s8_a = 2'798'789, attention_s8_b = 2'773;
+constexpr float attention_s8_last = 4095.0f;
+
+// The weight of a score that lies t / 256 powers of two below the row's largest, 0 <= t <= 4095.
+constexpr int32_t attention_s8_weight(int32_t t) noexcept {
+  const int32_t f = t & 255;
+  const int32_t power = (attention_s8_one - f * (attention_s8_a - attention_s8_b * f)) >> (t >> 8);
+  return (power + (1 << 21)) >> 22;
+}
+
+using AttentionS8Run = void(const AttentionS8& shape, const int8_t* q, const int8_t* k,
+                            const int8_t* v, int8_t* out, std::byte* scratch) noexcept;
+
+// Bytes of scratch that any row of the table may write. What they hold before does not matter.
+int64_t attention_s8_scratch(int64_t tokens, int64_t head_dim) noexcept;
+
+// Rows of the table, best first.
+std::span<const KernelRow<AttentionS8Run>> attention_s8_kernels() noexcept;
+
+ESPALIER_DECLARE_DOT_ISAS(AttentionS8Run attention_s8;)
+
+}  // namespace espalier

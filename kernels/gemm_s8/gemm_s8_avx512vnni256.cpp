@@ -1,0 +1,2 @@
+// The gemm_s8 rows for avx512vnni256: the shared algorithm, compiled with its flags.
+#include "kernels/gemm_s8/gemm_s8_simd.h"

@@ -1,0 +1,2 @@
+// The layer_norm_s8 rows for avx512vnni: the shared algorithm, compiled with its flags.
+#include "kernels/layer_norm_s8/layer_norm_s8_simd.h"

@@ -1,0 +1,337 @@
+// The vocabulary of 8-bit arithmetic: one register of 32-bit sums, and what goes in and out of it.
+//
+// `dot` multiplies `group` neighbours along K and adds them to a sum, exactly, on every instruction
+// set: VNNI takes four unsigned by four signed bytes, Arm's sdot four signed ones, AVX2 two 16-bit
+// values (its 8-bit product saturates), plain NEON one. A left operand is therefore stored as
+// `a_type`, less a_offset<T>; whoever multiplies adds a_offset<T> times the sum of the right
+// operand's column. Floats appear element by element, each operation one IEEE operation.
+//
+// Only *_simd.h files include this. See kernels/simd.h for the floating-point vocabulary.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+#include "kernels/rows.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#else
+#include <arm_neon.h>
+#endif
+
+// Before a loop of constant length over registers, as ESPALIER_UNROLL of kernels/simd.h.
+#if defined(__clang__)
+#define ESPALIER_UNROLL_REGISTERS _Pragma("clang loop unroll(full)")
+#else
+#define ESPALIER_UNROLL_REGISTERS _Pragma("GCC unroll 16")
+#endif
+
+namespace espalier::ESPALIER_ISA {
+
+template <class T>
+constexpr bool is_signed = T(-1) < T(0);
+
+#if defined(__x86_64__)
+
+#if defined(__AVX512VNNI__) || defined(ESPALIER_EMULATE_VNNI)
+constexpr int group = 4;
+using a_type = uint8_t;
+using b_type = int8_t;
+template <class T>
+constexpr int a_offset = is_signed<T> ? -128 : 0;
+#else
+constexpr int group = 2;
+using a_type = int16_t;
+using b_type = int16_t;
+template <class T>
+constexpr int a_offset = 0;
+#endif
+
+#if defined(__AVX512F__) && !defined(ESPALIER_NARROW_VNNI)
+using s32 = __m512i;
+using f32v = __m512;
+using b_register = s32;
+ESPALIER_INLINE s32 zero() { return _mm512_setzero_si512(); }
+ESPALIER_INLINE s32 set1(int32_t x) { return _mm512_set1_epi32(x); }
+ESPALIER_INLINE f32v set1(float x) { return _mm512_set1_ps(x); }
+ESPALIER_INLINE s32 load(const int32_t* p) { return _mm512_loadu_si512(p); }
+ESPALIER_INLINE void store(int32_t* p, s32 x) { _mm512_storeu_si512(p, x); }
+ESPALIER_INLINE f32v load(const float* p) { return _mm512_loadu_ps(p); }
+ESPALIER_INLINE void store(float* p, f32v x) { _mm512_storeu_ps(p, x); }
+ESPALIER_INLINE s32 add(s32 a, s32 b) { return _mm512_add_epi32(a, b); }
+ESPALIER_INLINE s32 sub(s32 a, s32 b) { return _mm512_sub_epi32(a, b); }
+ESPALIER_INLINE s32 max(s32 a, s32 b) { return _mm512_max_epi32(a, b); }
+ESPALIER_INLINE s32 bit_and(s32 a, s32 b) { return _mm512_and_si512(a, b); }
+ESPALIER_INLINE s32 multiply(s32 a, s32 b) { return _mm512_mullo_epi32(a, b); }
+template <int bits>
+ESPALIER_INLINE s32 shift_right(s32 a) {
+  return _mm512_srli_epi32(a, bits);
+}
+ESPALIER_INLINE s32 shift_right(s32 a, s32 bits) { return _mm512_srlv_epi32(a, bits); }
+ESPALIER_INLINE f32v mul(f32v a, f32v b) { return _mm512_mul_ps(a, b); }
+ESPALIER_INLINE f32v fma(f32v a, f32v b, f32v c) { return _mm512_fmadd_ps(a, b, c); }
+ESPALIER_INLINE f32v min(f32v a, f32v b) { return _mm512_min_ps(a, b); }
+ESPALIER_INLINE f32v max(f32v a, f32v b) { return _mm512_max_ps(a, b); }
+ESPALIER_INLINE f32v to_float(s32 x) { return _mm512_cvtepi32_ps(x); }
+ESPALIER_INLINE s32 round(f32v x) { return _mm512_cvtps_epi32(x); }
+ESPALIER_INLINE s32 load_s16(const int16_t* p) {
+  return _mm512_cvtepi16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+}
+ESPALIER_INLINE s32 load_s8(const int8_t* p) {
+  return _mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+}
+ESPALIER_INLINE void store_s16(int16_t* p, s32 x) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtsepi32_epi16(x));
+}
+ESPALIER_INLINE void store_bytes(void* p, s32 x) {
+  _mm_storeu_si128(static_cast<__m128i*>(p), _mm512_cvtepi32_epi8(x));
+}
+#else
+using s32 = __m256i;
+using f32v = __m256;
+using b_register = s32;
+ESPALIER_INLINE s32 zero() { return _mm256_setzero_si256(); }
+ESPALIER_INLINE s32 set1(int32_t x) { return _mm256_set1_epi32(x); }
+ESPALIER_INLINE f32v set1(float x) { return _mm256_set1_ps(x); }
+ESPALIER_INLINE s32 load(const int32_t* p) {
+  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+}
+ESPALIER_INLINE void store(int32_t* p, s32 x) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), x);
+}
+ESPALIER_INLINE f32v load(const float* p) { return _mm256_loadu_ps(p); }
+ESPALIER_INLINE void store(float* p, f32v x) { _mm256_storeu_ps(p, x); }
+ESPALIER_INLINE s32 add(s32 a, s32 b) { return _mm256_add_epi32(a, b); }
+ESPALIER_INLINE s32 sub(s32 a, s32 b) { return _mm256_sub_epi32(a, b); }
+ESPALIER_INLINE s32 max(s32 a, s32 b) { return _mm256_max_epi32(a, b); }
+ESPALIER_INLINE s32 bit_and(s32 a, s32 b) { return _mm256_and_si256(a, b); }
+ESPALIER_INLINE s32 multiply(s32 a, s32 b) { return _mm256_mullo_epi32(a, b); }
+template <int bits>
+ESPALIER_INLINE s32 shift_right(s32 a) {
+  return _mm256_srli_epi32(a, bits);
+}
+ESPALIER_INLINE s32 shift_right(s32 a, s32 bits) { return _mm256_srlv_epi32(a, bits); }
+ESPALIER_INLINE f32v mul(f32v a, f32v b) { return _mm256_mul_ps(a, b); }
+ESPALIER_INLINE f32v fma(f32v a, f32v b, f32v c) { return _mm256_fmadd_ps(a, b, c); }
+ESPALIER_INLINE f32v min(f32v a, f32v b) { return _mm256_min_ps(a, b); }
+ESPALIER_INLINE f32v max(f32v a, f32v b) { return _mm256_max_ps(a, b); }
+ESPALIER_INLINE f32v to_float(s32 x) { return _mm256_cvtepi32_ps(x); }
+ESPALIER_INLINE s32 round(f32v x) { return _mm256_cvtps_epi32(x); }
+ESPALIER_INLINE s32 load_s16(const int16_t* p) {
+  return _mm256_cvtepi16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+}
+ESPALIER_INLINE s32 load_s8(const int8_t* p) {
+  return _mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
+}
+ESPALIER_INLINE __m128i narrowed(s32 x) {
+  return _mm_packs_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
+}
+ESPALIER_INLINE void store_s16(int16_t* p, s32 x) {
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), narrowed(x));
+}
+// The low bytes of 16-bit values that a byte holds, signed or not.
+ESPALIER_INLINE void store_bytes(void* p, s32 x) {
+  const __m128i low = _mm_and_si128(narrowed(x), _mm_set1_epi16(0xff));
+  _mm_storel_epi64(static_cast<__m128i*>(p), _mm_packus_epi16(low, low));
+}
+#endif
+
+ESPALIER_INLINE b_register load_b(const b_type* p) {
+  s32 b;
+  std::memcpy(&b, p, sizeof b);
+  return b;
+}
+// `group` values of the left operand in every lane.
+ESPALIER_INLINE s32 broadcast_group(const a_type* p) {
+  int32_t bits;
+  std::memcpy(&bits, p, sizeof bits);
+  return set1(bits);
+}
+
+// g++ 12 spills accumulators around the intrinsics of vpdpbusd, halving the rate of a tile.
+ESPALIER_INLINE s32 dot(s32 sum, s32 a, s32 b) {
+#if defined(__AVX512VNNI__)
+  __asm__("%{evex%} vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b));
+  return sum;
+#elif defined(ESPALIER_EMULATE_VNNI) && defined(ESPALIER_NARROW_VNNI)
+  return emulated_avx512::dpbusd_256(sum, a, b);
+#elif defined(ESPALIER_EMULATE_VNNI)
+  return emulated_avx512::dpbusd(sum, a, b);
+#else
+  return _mm256_add_epi32(sum, _mm256_madd_epi16(a, b));
+#endif
+}
+
+#else  // Arm
+
+using s32 = int32x4_t;
+using f32v = float32x4_t;
+#if defined(__ARM_FEATURE_DOTPROD)
+constexpr int group = 4;
+using a_type = int8_t;
+using b_type = int8_t;
+using b_register = int8x16_t;
+template <class T>
+constexpr int a_offset = is_signed<T> ? 0 : 128;
+ESPALIER_INLINE b_register load_b(const b_type* p) { return vld1q_s8(p); }
+ESPALIER_INLINE int8x16_t broadcast_group(const a_type* p) {
+  int32_t bits;
+  std::memcpy(&bits, p, sizeof bits);
+  return vreinterpretq_s8_s32(vdupq_n_s32(bits));
+}
+ESPALIER_INLINE s32 dot(s32 sum, int8x16_t a, b_register b) { return vdotq_s32(sum, a, b); }
+#else
+constexpr int group = 1;
+using a_type = int16_t;
+using b_type = int16_t;
+using b_register = int16x4_t;
+template <class T>
+constexpr int a_offset = 0;
+ESPALIER_INLINE b_register load_b(const b_type* p) { return vld1_s16(p); }
+ESPALIER_INLINE int16x4_t broadcast_group(const a_type* p) { return vdup_n_s16(*p); }
+ESPALIER_INLINE s32 dot(s32 sum, int16x4_t a, b_register b) { return vmlal_s16(sum, a, b); }
+#endif
+ESPALIER_INLINE s32 zero() { return vdupq_n_s32(0); }
+ESPALIER_INLINE s32 set1(int32_t x) { return vdupq_n_s32(x); }
+ESPALIER_INLINE f32v set1(float x) { return vdupq_n_f32(x); }
+ESPALIER_INLINE s32 load(const int32_t* p) { return vld1q_s32(p); }
+ESPALIER_INLINE void store(int32_t* p, s32 x) { vst1q_s32(p, x); }
+ESPALIER_INLINE f32v load(const float* p) { return vld1q_f32(p); }
+ESPALIER_INLINE void store(float* p, f32v x) { vst1q_f32(p, x); }
+ESPALIER_INLINE s32 add(s32 a, s32 b) { return vaddq_s32(a, b); }
+ESPALIER_INLINE s32 sub(s32 a, s32 b) { return vsubq_s32(a, b); }
+ESPALIER_INLINE s32 max(s32 a, s32 b) { return vmaxq_s32(a, b); }
+ESPALIER_INLINE s32 bit_and(s32 a, s32 b) { return vandq_s32(a, b); }
+ESPALIER_INLINE s32 multiply(s32 a, s32 b) { return vmulq_s32(a, b); }
+template <int bits>
+ESPALIER_INLINE s32 shift_right(s32 a) {
+  return vreinterpretq_s32_u32(vshrq_n_u32(vreinterpretq_u32_s32(a), bits));
+}
+ESPALIER_INLINE s32 shift_right(s32 a, s32 bits) {
+  return vreinterpretq_s32_u32(vshlq_u32(vreinterpretq_u32_s32(a), vnegq_s32(bits)));
+}
+ESPALIER_INLINE f32v mul(f32v a, f32v b) { return vmulq_f32(a, b); }
+ESPALIER_INLINE f32v fma(f32v a, f32v b, f32v c) { return vfmaq_f32(c, a, b); }
+ESPALIER_INLINE f32v min(f32v a, f32v b) { return vminnmq_f32(a, b); }
+ESPALIER_INLINE f32v max(f32v a, f32v b) { return vmaxnmq_f32(a, b); }
+ESPALIER_INLINE f32v to_float(s32 x) { return vcvtq_f32_s32(x); }
+ESPALIER_INLINE s32 round(f32v x) { return vcvtnq_s32_f32(x); }
+ESPALIER_INLINE s32 load_s16(const int16_t* p) { return vmovl_s16(vld1_s16(p)); }
+ESPALIER_INLINE s32 load_s8(const int8_t* p) {
+  int8x8_t bytes = vdup_n_s8(0);
+  std::memcpy(&bytes, p, 4);
+  return vmovl_s16(vget_low_s16(vmovl_s8(bytes)));
+}
+ESPALIER_INLINE void store_s16(int16_t* p, s32 x) { vst1_s16(p, vqmovn_s32(x)); }
+ESPALIER_INLINE void store_bytes(void* p, s32 x) {
+  const int16x4_t half = vmovn_s32(x);
+  const int8x8_t bytes = vmovn_s16(vcombine_s16(half, half));
+  std::memcpy(p, &bytes, 4);
+}
+
+#endif
+
+constexpr int s32_lanes = static_cast<int>(sizeof(s32) / sizeof(int32_t));
+constexpr int b_values = s32_lanes * group;  // of one b_register
+
+// A row of the left operand in its stored form, padded with zeros to whole groups (which meet
+// zeros of the right operand).
+template <class T>
+ESPALIER_INLINE void store_left(const T* a, int64_t K, a_type* to) {
+  for (int64_t k = 0; k < K; ++k) to[k] = static_cast<a_type>(a[k] - a_offset<T>);
+  for (int64_t k = K; k % group; ++k) to[k] = 0;
+}
+
+// Rounds to nearest even within [low, high], whole numbers that a float holds exactly; NaN gives
+// `low`, as the first comparison is with that.
+ESPALIER_INLINE s32 round_within(f32v x, f32v low, f32v high) {
+  return round(min(max(x, low), high));
+}
+
+// ---- a table of 256 bytes ---------------------------------------------------------------------
+
+// values[i] = table[values[i] + 128].
+#if defined(__x86_64__)
+
+struct ByteTable {
+  // Each sixteenth of a half, combined with the one before it: what a lookup XORs together.
+  __m256i negative[8], positive[8];
+
+  ESPALIER_INLINE explicit ByteTable(const int8_t* table) {
+    const __m128i* parts = reinterpret_cast<const __m128i*>(table);
+    __m128i before[2] = {_mm_setzero_si128(), _mm_setzero_si128()};
+    for (int i = 0; i < 8; ++i) {
+      const __m128i low = _mm_loadu_si128(parts + i), high = _mm_loadu_si128(parts + 8 + i);
+      negative[i] = _mm256_broadcastsi128_si256(_mm_xor_si128(low, before[0]));
+      positive[i] = _mm256_broadcastsi128_si256(_mm_xor_si128(high, before[1]));
+      before[0] = low, before[1] = high;
+    }
+  }
+
+  // vpshufb takes an index's low four bits and gives zero where its top bit is set, so the index
+  // less 16 i picks from the i-th sixteenth once it has got that far, and nothing before.
+  ESPALIER_INLINE __m256i operator()(__m256i codes) const {
+    __m256i index = _mm256_and_si256(codes, _mm256_set1_epi8(0x7f));
+    __m256i below = _mm256_shuffle_epi8(negative[0], index);
+    __m256i above = _mm256_shuffle_epi8(positive[0], index);
+    ESPALIER_UNROLL_REGISTERS
+    for (int i = 1; i < 8; ++i) {
+      index = _mm256_sub_epi8(index, _mm256_set1_epi8(16));
+      below = _mm256_xor_si256(below, _mm256_shuffle_epi8(negative[i], index));
+      above = _mm256_xor_si256(above, _mm256_shuffle_epi8(positive[i], index));
+    }
+    return _mm256_blendv_epi8(above, below, codes);
+  }
+};
+
+ESPALIER_INLINE __m256i load_codes(const int8_t* p) {
+  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+}
+ESPALIER_INLINE void store_codes(int8_t* p, __m256i codes) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), codes);
+}
+constexpr int codes_at_once = 32;
+
+#else
+
+struct ByteTable {
+  uint8x16x4_t quarter[4];
+
+  ESPALIER_INLINE explicit ByteTable(const int8_t* table) {
+    for (int i = 0; i < 4; ++i)
+      quarter[i] = vld1q_u8_x4(reinterpret_cast<const uint8_t*>(table) + 64 * i);
+  }
+  ESPALIER_INLINE uint8x16_t operator()(uint8x16_t codes) const {
+    uint8x16_t index = veorq_u8(codes, vdupq_n_u8(0x80));
+    uint8x16_t out = vqtbl4q_u8(quarter[0], index);
+    for (int i = 1; i < 4; ++i) {
+      index = vsubq_u8(index, vdupq_n_u8(64));
+      out = vqtbx4q_u8(out, quarter[i], index);
+    }
+    return out;
+  }
+};
+
+ESPALIER_INLINE uint8x16_t load_codes(const int8_t* p) {
+  return vld1q_u8(reinterpret_cast<const uint8_t*>(p));
+}
+ESPALIER_INLINE void store_codes(int8_t* p, uint8x16_t codes) {
+  vst1q_u8(reinterpret_cast<uint8_t*>(p), codes);
+}
+constexpr int codes_at_once = 16;
+
+#endif
+
+ESPALIER_INLINE void look_up(const ByteTable& table, int8_t* values, int64_t count) {
+  int64_t i = 0;
+  for (; i + codes_at_once <= count; i += codes_at_once)
+    store_codes(values + i, table(load_codes(values + i)));
+  if (i == count) return;
+  int8_t last[codes_at_once] = {};
+  for (int64_t j = i; j < count; ++j) last[j - i] = values[j];
+  store_codes(last, table(load_codes(last)));
+  for (int64_t j = i; j < count; ++j) values[j] = last[j - i];
+}
+
+}  // namespace espalier::ESPALIER_ISA
