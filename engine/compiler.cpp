@@ -14,7 +14,7 @@ namespace {
 
 constexpr const char* name_of_compile = "compile";
 constexpr int most_lanes = 64;  // a bit each in the scratch that threads share
-constexpr int64_t value_size = 4;
+constexpr auto float_size = static_cast<int64_t>(sizeof(float));
 
 // What of the second-level cache activations may fill; the rest is for weights on their way.
 int64_t cache_for_activations() {
@@ -68,8 +68,8 @@ Address Compiler::add_constant(const Tensor& tensor) {
 Operand Compiler::operand(int number) {
   if (!place(number)) {
     const Graph::Value& constant = value(number);
-    place(number) =
-        Operand{constant.shape, constant.constant.strides(), add_constant(constant.constant)};
+    place(number) = Operand{constant.shape, constant.constant.strides(),
+                            add_constant(constant.constant), constant.dtype};
   }
   return *place(number);
 }
@@ -80,11 +80,14 @@ void Compiler::put(int number, const Operand& operand) {
     buffer(operand).last = std::max(buffer(operand).last, last_use(number));
 }
 
-Operand Compiler::new_buffer(const char* op, const BatchShape& shape, int first, int last) {
+Operand Compiler::new_buffer(const char* op, const BatchShape& shape, DType dtype, int first,
+                             int last) {
   const Shape strides = batch_strides(op, shape);
-  const int64_t at_0 = shape_at(shape, 0).numel(), at_1 = shape_at(shape, 1).numel();
+  const auto size = static_cast<int64_t>(dtype_size(dtype));
+  const int64_t at_0 = shape_at(shape, 0).numel() * size;
+  const int64_t at_1 = shape_at(shape, 1).numel() * size;
   buffers_.push_back({{at_1 - at_0, at_0}, first, last});
-  return {shape, strides, {Address::Space::arena, static_cast<int>(buffers_.size()) - 1, 0}};
+  return {shape, strides, {Address::Space::arena, static_cast<int>(buffers_.size()) - 1, 0}, dtype};
 }
 
 Plan::StepInfo Compiler::info_of(int number, Isa isa) const {
@@ -114,16 +117,17 @@ void Compiler::add_step(Plan::StepInfo info, const char* name, StepFunction run,
 
 void Compiler::add_copy(const std::string& layer, const char* name, const Operand& from,
                         const Operand& to) {
-  const auto& best = copy_kernel(value_size);
+  const int64_t size = from.element_size();
+  const auto& best = copy_kernel(size);
   const auto cost = [&](int64_t batch) {
-    const int64_t bytes = from.numel(batch) * value_size;
+    const int64_t bytes = from.numel(batch) * size;
     return NodeCost{0, bytes, bytes};
   };
   add_step(
       {layer, name, best.isa, cost(1), cost(2)}, name,
       [=, &best](const StepRun& run) {
         copy_strided(best, shape_at(from.shape, run.batch), run.at<std::byte>(to.address),
-                     to.strides, run.at<std::byte>(from.address), from.strides, value_size);
+                     to.strides, run.at<std::byte>(from.address), from.strides, size);
       },
       0);
 }
@@ -135,9 +139,6 @@ void Compiler::check_node(const Graph::Node& node) {
     if (input != Graph::absent) varies |= varies_[static_cast<size_t>(input)];
   varies_[static_cast<size_t>(node.output)] = varies;
   const Graph::Value& output = value(node.output);
-  if (output.dtype != DType::f32)
-    argument_error(name_of_compile, node.op->name,
-                   std::string("a result of ") + dtype_name(output.dtype), "f32", "");
   const bool samples =
       !output.shape.empty() && output.shape[0].per_sample > 0 && output.shape[0].fixed == 0;
   if (varies && !samples)
@@ -159,14 +160,16 @@ void Compiler::lower_node(int number) {
 
 void Compiler::copy_output() {
   const Operand from = operand(graph_.output);
+  if (from.dtype != DType::f32)
+    argument_error(name_of_compile, "output", std::string("a result of ") + dtype_name(from.dtype),
+                   "f32", "end the function with dequantize() or to(DType::f32)");
   add_copy("", "output", from,
            {from.shape, batch_strides("output", from.shape), {Address::Space::output, 0, 0}});
 }
 
 MemoryLayout Compiler::layout_for(int64_t chunk) const {
   std::vector<BufferLife> lives;
-  for (const Buffer& b : buffers_)
-    lives.push_back({b.values.at(chunk) * value_size, b.first, b.last});
+  for (const Buffer& b : buffers_) lives.push_back({b.bytes.at(chunk), b.first, b.last});
   return lay_out(lives);
 }
 
@@ -174,7 +177,7 @@ int64_t Compiler::cached_chunk() const {
   constexpr int64_t most = 32;
   int64_t chunk = 1;
   while (chunk < most &&
-         layout_for(chunk + 1).bytes + scratch_ * value_size <= cache_for_activations())
+         layout_for(chunk + 1).bytes + scratch_ * float_size <= cache_for_activations())
     ++chunk;
   return chunk;
 }
@@ -186,7 +189,7 @@ void Compiler::allocate() {
   const MemoryLayout layout = layout_for(p.chunk);
   p.offsets = layout.offsets;
   p.lane_bytes = layout.bytes;
-  p.scratch_bytes = lay_out({{scratch_ * value_size, 0, 0}}).bytes;
+  p.scratch_bytes = lay_out({{scratch_ * float_size, 0, 0}}).bytes;
   p.memory = Storage::allocate(static_cast<size_t>(p.lanes * (p.lane_bytes + p.scratch_bytes)));
   p.scratch_free = p.lanes == 64 ? ~uint64_t{0} : (uint64_t{1} << p.lanes) - 1;
 }

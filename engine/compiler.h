@@ -16,7 +16,7 @@ class Compiler {
 
   // Memory that one or more values share, in use over nodes [first, last].
   struct Buffer {
-    BatchDim values;
+    BatchDim bytes;
     int first, last;
   };
 
@@ -28,7 +28,7 @@ class Compiler {
   }
   Operand operand(int number);
   void put(int number, const Operand& operand);
-  Operand new_buffer(const char* op, const BatchShape& shape, int first, int last);
+  Operand new_buffer(const char* op, const BatchShape& shape, DType dtype, int first, int last);
   Address add_constant(const Tensor& tensor);
   Plan::StepInfo info_of(int node, Isa isa) const;
   void add_step(Plan::StepInfo info, const char* name, StepFunction run, int64_t scratch);
@@ -48,7 +48,7 @@ class Compiler {
   std::vector<char> varies_;                    // by value: depends on the input
   std::vector<int> absorbs_;                    // by node: the node whose work its step does, or -1
   std::vector<Buffer> buffers_;
-  int64_t scratch_ = 0;  // values
+  int64_t scratch_ = 0;  // floats
 };
 
 }  // namespace espalier

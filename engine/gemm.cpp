@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/dispatch.h"
+#include "engine/panels.h"
 #include "engine/parallel.h"
 #include "engine/storage.h"
 
@@ -173,13 +174,9 @@ void multiply(MatrixProduct<T> product, ProductBatch batch, ProductBatch terms) 
 
 template <class T>
 void multiply_packed(const GemmKernel<T>& row, const Gemm<T>& g) {
-  constexpr int64_t piece =
-      1 << 19;  // some 5 microseconds, where each microsecond of a step counts
-  const int64_t panels = gemm_panel_count(row.panel, g.N);
-  const int64_t pieces =
-      std::clamp<int64_t>(g.M * g.N * g.K / piece, 1, std::max<int64_t>(1, panels));
-  parallel_for(panels, divide_up(panels, pieces),
-               [&](int64_t begin, int64_t end) { row.run(gemm_panels(g, row.panel, begin, end)); });
+  parallel_panels(
+      gemm_panel_count(row.panel, g.N), g.M * g.N * g.K,
+      [&](int64_t begin, int64_t end) { row.run(gemm_panels(g, row.panel, begin, end)); });
 }
 
 template void multiply_packed(const GemmKernel<float>&, const Gemm<float>&);

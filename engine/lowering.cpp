@@ -24,7 +24,7 @@ Operand Lowering::in(int input) {
 Operand Lowering::contiguous_in(int input) {
   const Operand from = in(input);
   if (from.contiguous()) return from;
-  const Operand to = compiler_.new_buffer(op(), from.shape, node_, node_);
+  const Operand to = compiler_.new_buffer(op(), from.shape, from.dtype, node_, node_);
   compiler_.add_copy(node().layer, "copy", from, to);
   return to;
 }
@@ -41,14 +41,16 @@ const BatchShape& Lowering::out_shape() const { return compiler_.value(node().ou
 
 Operand Lowering::out() {
   const int number = node().output;
-  const Operand fresh = compiler_.new_buffer(op(), compiler_.value(number).shape, node_, node_);
+  const Operand fresh = compiler_.new_buffer(op(), compiler_.value(number).shape,
+                                             compiler_.value(number).dtype, node_, node_);
   compiler_.put(number, fresh);
   return fresh;
 }
 
 Operand Lowering::out_over(const Operand& input, int number) {
   bool free = input.address.space == Address::Space::arena && input.contiguous() &&
-              input.shape == out_shape() && compiler_.buffer(input).last == node_;
+              input.shape == out_shape() && input.dtype == compiler_.value(node().output).dtype &&
+              compiler_.buffer(input).last == node_;
   for (size_t i = 0; free && i < node().inputs.size(); ++i) {
     if (static_cast<int>(i) == number || !has(static_cast<int>(i))) continue;
     const Address other = in(static_cast<int>(i)).address;

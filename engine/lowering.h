@@ -28,7 +28,9 @@ struct Operand {
   BatchShape shape;
   Shape strides;
   Address address;
+  DType dtype = DType::f32;
 
+  int64_t element_size() const { return static_cast<int64_t>(dtype_size(dtype)); }
   bool contiguous() const;
   int64_t numel(int64_t batch) const { return shape_at(shape, batch).numel(); }
   int64_t back() const { return shape.back().fixed; }
@@ -90,7 +92,7 @@ class Scratch {
 
 using StepFunction = std::function<void(const StepRun&)>;
 
-// One node's view of the plan that is being made. Values are f32.
+// One node's view of the plan that is being made.
 class Lowering {
  public:
   const Graph::Node& node() const;
@@ -125,7 +127,7 @@ class Lowering {
   const char* text(const char* name) const;
   const BatchShape& shape(const char* name) const;
 
-  // The node's work, done by a kernel row of `isa`. `scratch` is in values, for each thread.
+  // The node's work, done by a kernel row of `isa`. `scratch` is in floats, for each thread.
   void step(Isa isa, StepFunction run, int64_t scratch = 0);
 
  private:

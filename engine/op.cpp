@@ -56,6 +56,13 @@ void check_floating_point(const char* op, const char* operand, const Tensor& x) 
     argument_error(op, operand, x.describe(), "f32 or f64", "convert it with to(DType::f32)");
 }
 
+void check_dtype(const char* op, const char* operand, const Tensor& x, DType expected) {
+  check_defined(op, operand, x);
+  if (x.dtype() != expected)
+    argument_error(op, operand, x.describe(), std::string("dtype ") + dtype_name(expected),
+                   "quantize() makes integers of f32, dequantize() the reverse");
+}
+
 void check_same_dtype(const char* op, const char* operand, const Tensor& x, const Tensor& like) {
   check_defined(op, operand, x);
   if (x.dtype() != like.dtype())

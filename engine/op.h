@@ -13,6 +13,7 @@ namespace espalier {
 
 struct GradientSink;  // engine/autograd.h
 class Lowering;       // engine/lowering.h
+class NodeCall;       // engine/replay.h
 
 // A named constant of one call: a dimension, an epsilon, a list of sizes, a mode.
 struct Attribute {
@@ -36,6 +37,8 @@ struct Op {
   size_t row_inputs = 0;
   // Makes the operation a step of a compiled plan; null where plans cannot run it.
   void (*lower)(Lowering&) = nullptr;
+  // Calls the operation as a node of a graph did; null where graphs cannot be run again.
+  Tensor (*replay)(const NodeCall&) = nullptr;
 };
 
 // The gradients of one operation's inputs, filled by its backward function.
@@ -79,6 +82,7 @@ inline Tensor record(const Op& op, Attributes attributes, std::initializer_list<
 void check_defined(const char* op, const char* operand, const Tensor& x);
 // f32 or f64, where arithmetic exists.
 void check_floating_point(const char* op, const char* operand, const Tensor& x);
+void check_dtype(const char* op, const char* operand, const Tensor& x, DType expected);
 void check_same_dtype(const char* op, const char* operand, const Tensor& x, const Tensor& like);
 void check_shape(const char* op, const char* operand, const Tensor& x, const Shape& expected);
 void check_min_rank(const char* op, const char* operand, const Tensor& x, int rank);

@@ -59,7 +59,7 @@ class Plan {
   std::unique_ptr<Program> program_;
 };
 
-// Argument errors: an operation that has no lowering, a dtype other than f32, a graph whose batch
+// Argument errors: an operation that has no lowering, a result other than f32, a graph whose batch
 // is not the leading dimension throughout. Weights are read now: compile again after changing them.
 Plan compile(const Graph& graph, const PlanOptions& options = {});
 

@@ -5,15 +5,20 @@
 #include "engine/dispatch.h"
 #include "engine/early_slice.h"
 #include "engine/ops/attention.h"
+#include "engine/ops/attention_s8.h"
 #include "engine/ops/binary.h"
 #include "engine/ops/broadcast.h"
+#include "engine/ops/cast.h"
 #include "engine/ops/cat.h"
 #include "engine/ops/conv2d.h"
 #include "engine/ops/gelu.h"
 #include "engine/ops/layer_norm.h"
+#include "engine/ops/layer_norm_s8.h"
 #include "engine/ops/linear.h"
+#include "engine/ops/linear_s8.h"
 #include "engine/ops/matmul.h"
 #include "engine/ops/max_pool2d.h"
+#include "engine/ops/quantize.h"
 #include "engine/ops/reduce.h"
 #include "engine/ops/relu.h"
 #include "engine/ops/softmax.h"
@@ -53,6 +58,16 @@ void check_same_bits(const Unary& f, const Shape& sample) {
     }
 }
 
+// A weight for the way back: [out, in] -> [in, out].
+Tensor transposed_codes(const Tensor& weight) { return contiguous(transpose(weight, 0, 1)); }
+
+// Code c becomes -1 - c.
+Tensor reverse_table() {
+  const Tensor table = Tensor::empty({256}, DType::s8);
+  for (int i = 0; i < 256; ++i) table.data<int8_t>()[i] = static_cast<int8_t>(127 - i);
+  return table;
+}
+
 std::string refusal(const Unary& f, const Shape& sample) {
   return refusal_of([&] { compile(capture(f, sample, {})); });
 }
@@ -90,6 +105,48 @@ TEST_CASE("each operation of a plan gives the bits of the operation itself") {
   same("matmul", [](const Tensor& x) { return matmul(x, transpose(x, 1, 2)); }, {7, 12});
   same("matmul with a matrix", [&](const Tensor& x) { return matmul(x, transpose(weight, 0, 1)); },
        {7, 12});
+  const auto codes = [](const Tensor& x) { return quantize(x, 0.02, 3, DType::s8); };
+  const auto wide = [](const Tensor& x) { return quantize(x, 1e-4, 0, DType::s16); };
+  const auto floats = [](const Tensor& x) { return dequantize(x, 0.5, 0); };
+  const LinearS8 layer{quantize(weight, 0.02, 0, DType::s8), to(mul(bias, 1e3), DType::s32),
+                       exp(sub(bias, 7.0))};
+  const LinearS8 back{transposed_codes(layer.weight), to(mul(row, 1e3), DType::s32),
+                      exp(sub(row, 7.0))};
+  const Tensor table = reverse_table();
+  same("quantize and dequantize", [&](const Tensor& x) { return floats(codes(x)); }, {7, 12});
+  same("codes of a slice",
+       [&](const Tensor& x) {
+         return floats(contiguous(transpose(slice(codes(x), 1, 2, 5), 1, 2)));
+       },
+       {7, 12});
+  same("codes side by side",
+       [&](const Tensor& x) {
+         return floats(cat({codes(x), codes(x)}, 1));
+       },
+       {7, 12});
+  same("linear_s8", [&](const Tensor& x) { return floats(linear_s8(codes(x), layer, 5)); },
+       {7, 12});
+  same("linear_s8 with a table",
+       [&](const Tensor& x) { return floats(linear_s8(codes(x), layer, 5, table)); }, {7, 12});
+  same("add_linear_s8",
+       [&](const Tensor& x) {
+         return floats(add_linear_s8(wide(x), linear_s8(codes(x), layer, 0), back));
+       },
+       {7, 12});
+  same("add_linear_s8 to a stream that is still needed",
+       [&](const Tensor& x) {
+         const Tensor stream = wide(x);
+         const Tensor sum = add_linear_s8(stream, linear_s8(codes(x), layer, 0), back);
+         return add(floats(sum), floats(stream));
+       },
+       {7, 12});
+  same("layer_norm_s8",
+       [&](const Tensor& x) { return floats(layer_norm_s8(wide(x), row, row, 0.5)); }, {7, 12});
+  same("attention_s8",
+       [&](const Tensor& x) {
+         return floats(attention_s8(codes(x), 2, {0.05, 0.8, -4}));
+       },
+       {9, 24});
   same("cat",
        [&](const Tensor& x) {
          return cat({expand(reshape(row, {1, 1, 12}), {x.size(0), 1, 12}), x, x}, 1);

@@ -8,6 +8,7 @@
 #include "engine/ops/view.h"
 #include "engine/parallel.h"
 #include "engine/profiler.h"
+#include "engine/replay.h"
 #include "kernels/attention/attention.h"
 
 namespace espalier {
@@ -20,7 +21,10 @@ int64_t attention_flops(Shapes inputs, const Shape& out) {
 
 void lower(Lowering& l);
 
-constexpr Op attention_op{.name = "attention", .flops = attention_flops, .lower = lower};
+Tensor replay_call(const NodeCall& c) { return attention(c.in(0), c.integer("heads")); }
+
+constexpr Op attention_op{
+    .name = "attention", .flops = attention_flops, .lower = lower, .replay = replay_call};
 constexpr Op scaled_dot_product_attention_op{"scaled_dot_product_attention", attention_flops};
 
 // Where head (b, h) starts and how far apart its rows are, in elements.

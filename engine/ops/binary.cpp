@@ -7,6 +7,7 @@
 #include "engine/ops/unary.h"
 #include "engine/ops/view.h"
 #include "engine/profiler.h"
+#include "engine/replay.h"
 #include "engine/strided.h"
 #include "kernels/binary/binary.h"
 
@@ -52,16 +53,30 @@ void lower(Lowering& l) {
   });
 }
 
-template <BinaryOp op>
-constexpr Op described(const char* name) {
-  return {.name = name, .flops = one_flop_an_element, .row_inputs = 2, .lower = lower<op>};
+using BinaryFunction = Tensor(const Tensor&, const Tensor&);
+
+template <BinaryFunction* function>
+Tensor replay_call(const NodeCall& c) {
+  return function(c.in(0), c.in(1));
 }
 
-constexpr Op add_op = described<BinaryOp::add>("add"), sub_op = described<BinaryOp::sub>("sub");
-constexpr Op mul_op = described<BinaryOp::mul>("mul"), div_op = described<BinaryOp::div>("div");
-constexpr Op maximum_op = described<BinaryOp::maximum>("maximum");
-constexpr Op minimum_op = described<BinaryOp::minimum>("minimum");
-constexpr Op maximum_share_op = described<BinaryOp::share>("maximum_share");
+template <BinaryOp op, BinaryFunction* function>
+constexpr Op described(const char* name) {
+  return {.name = name,
+          .flops = one_flop_an_element,
+          .row_inputs = 2,
+          .lower = lower<op>,
+          .replay = replay_call<function>};
+}
+
+constexpr Op add_op = described<BinaryOp::add, add>("add"),
+             sub_op = described<BinaryOp::sub, sub>("sub");
+constexpr Op mul_op = described<BinaryOp::mul, mul>("mul"),
+             div_op = described<BinaryOp::div, div>("div");
+constexpr Op maximum_op = described<BinaryOp::maximum, maximum>("maximum");
+constexpr Op minimum_op = described<BinaryOp::minimum, minimum>("minimum");
+constexpr Op maximum_share_op =
+    described<BinaryOp::share, espalier::maximum_share>("maximum_share");
 
 // f(a, b) off the tape.
 Tensor apply(BinaryOp op, Tensor a, Tensor b) {

@@ -3,6 +3,7 @@
 #include "engine/lowering.h"
 #include "engine/ops/reduce.h"
 #include "engine/ops/view.h"
+#include "engine/replay.h"
 
 namespace espalier {
 namespace {
@@ -11,10 +12,12 @@ void lower(Lowering& l) {
   const Operand x = l.in(0);
   l.out_view({l.out_shape(),
               broadcast_strides(shape_at(x.shape, 2), x.strides, shape_at(l.out_shape(), 2)),
-              x.address});
+              x.address, x.dtype});
 }
 
-constexpr Op expand_op{.name = "expand", .view = true, .lower = lower};
+Tensor replay_call(const NodeCall& c) { return expand(c.in(0), c.shape("shape")); }
+
+constexpr Op expand_op{.name = "expand", .view = true, .lower = lower, .replay = replay_call};
 
 void check_broadcast(const char* op, const Shape& narrow, const Shape& wide) {
   if (!(broadcast_shapes(op, narrow, wide) == wide))

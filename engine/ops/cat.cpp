@@ -3,6 +3,7 @@
 #include "engine/lowering.h"
 #include "engine/ops/view.h"
 #include "engine/profiler.h"
+#include "engine/replay.h"
 #include "engine/strided.h"
 
 namespace espalier {
@@ -23,18 +24,20 @@ void lower(Lowering& l) {
   for (int i = 0; l.has(i); ++i) {
     parts.push_back({l.in(i), to});
     to.offset += parts.back().from.shape[static_cast<size_t>(axis)].fixed * y.strides[axis] *
-                 static_cast<int64_t>(sizeof(float));
+                 y.element_size();
   }
-  const auto& best = copy_kernel(sizeof(float));
+  const auto& best = copy_kernel(y.element_size());
   l.step(best.isa, [=, &best](const StepRun& run) {
     for (const Part& part : parts)
       copy_strided(best, shape_at(part.from.shape, run.batch), run.at<std::byte>(part.to),
                    y.strides, run.at<std::byte>(part.from.address), part.from.strides,
-                   sizeof(float));
+                   y.element_size());
   });
 }
 
-constexpr Op cat_op{.name = "cat", .lower = lower};
+Tensor replay_call(const NodeCall& c) { return cat(c.inputs, c.integer("dim")); }
+
+constexpr Op cat_op{.name = "cat", .lower = lower, .replay = replay_call};
 
 Shape joined_shape(const std::vector<Tensor>& tensors, int axis) {
   Shape shape = tensors[0].shape();

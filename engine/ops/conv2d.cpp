@@ -8,6 +8,7 @@
 #include "engine/ops/view.h"
 #include "engine/parallel.h"
 #include "engine/profiler.h"
+#include "engine/replay.h"
 #include "kernels/conv2d/conv2d.h"
 
 namespace espalier {
@@ -21,7 +22,12 @@ int64_t conv2d_flops(Shapes inputs, const Shape& y) {
 
 void lower(Lowering& l);
 
-constexpr Op conv2d_op{.name = "conv2d", .flops = conv2d_flops, .lower = lower};
+Tensor replay_call(const NodeCall& c) {
+  return conv2d(c.in(0), c.in(1), c.in(2), c.integer("stride"), c.integer("padding"));
+}
+
+constexpr Op conv2d_op{
+    .name = "conv2d", .flops = conv2d_flops, .lower = lower, .replay = replay_call};
 
 // One call: `shape` is that of an image with its border.
 struct Convolution {

@@ -6,6 +6,7 @@
 #include "engine/ops/view.h"
 #include "engine/parallel.h"
 #include "engine/profiler.h"
+#include "engine/replay.h"
 
 namespace espalier {
 namespace {
@@ -22,17 +23,23 @@ void forward(const KernelRow<GeluForward<T>>& row, GeluKind kind, const T* x, T*
 
 constexpr const char* form_of(GeluKind kind) { return kind == GeluKind::erf ? "erf" : "tanh"; }
 
+GeluKind kind_of(const std::string& form) {
+  return form == form_of(GeluKind::erf) ? GeluKind::erf : GeluKind::tanh;
+}
+
 void lower(Lowering& l) {
   const Operand x = l.contiguous_in(0), y = l.out_over(x, 0);
-  const GeluKind kind =
-      std::string(l.text("form")) == form_of(GeluKind::erf) ? GeluKind::erf : GeluKind::tanh;
+  const GeluKind kind = kind_of(l.text("form"));
   const auto& best = kernel(gelu_forward_kernels<float>());
   l.step(best.isa, [=, &best](const StepRun& run) {
     forward(best, kind, run.at(x.address), run.at(y.address), x.numel(run.batch));
   });
 }
 
-constexpr Op gelu_op{.name = "gelu", .flops = gelu_flops, .row_inputs = 1, .lower = lower};
+Tensor replay_call(const NodeCall& c) { return gelu(c.in(0), kind_of(c.text("form"))); }
+
+constexpr Op gelu_op{
+    .name = "gelu", .flops = gelu_flops, .row_inputs = 1, .lower = lower, .replay = replay_call};
 
 template <class T>
 void forward_training(GeluKind kind, const Tensor& x, const Tensor& y, const Tensor& slope) {

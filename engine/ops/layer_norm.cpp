@@ -6,6 +6,7 @@
 #include "engine/ops/view.h"
 #include "engine/parallel.h"
 #include "engine/profiler.h"
+#include "engine/replay.h"
 #include "kernels/layer_norm/layer_norm.h"
 
 namespace espalier {
@@ -51,8 +52,15 @@ void lower(Lowering& l) {
   });
 }
 
-constexpr Op layer_norm_op{
-    .name = "layer_norm", .flops = layer_norm_flops, .row_inputs = 1, .lower = lower};
+Tensor replay_call(const NodeCall& c) {
+  return layer_norm(c.in(0), c.in(1), c.in(2), c.real("eps"));
+}
+
+constexpr Op layer_norm_op{.name = "layer_norm",
+                           .flops = layer_norm_flops,
+                           .row_inputs = 1,
+                           .lower = lower,
+                           .replay = replay_call};
 
 // sum over p of parts[p, which, :], in the order of p.
 template <class T>

@@ -5,6 +5,7 @@
 #include "engine/lowering.h"
 #include "engine/parallel.h"
 #include "engine/profiler.h"
+#include "engine/replay.h"
 #include "engine/strided.h"
 
 namespace espalier {
@@ -16,7 +17,10 @@ int64_t matmul_flops(Shapes inputs, const Shape& output) {
 
 void lower(Lowering& l);
 
-constexpr Op matmul_op{.name = "matmul", .flops = matmul_flops, .lower = lower};
+Tensor replay_call(const NodeCall& c) { return matmul(c.in(0), c.in(1)); }
+
+constexpr Op matmul_op{
+    .name = "matmul", .flops = matmul_flops, .lower = lower, .replay = replay_call};
 
 // A stack of matrices: its batch steps (zero where it is broadcast over the common batch), and the
 // steps to the next row and column.

@@ -8,6 +8,7 @@
 #include "engine/ops/view.h"
 #include "engine/parallel.h"
 #include "engine/profiler.h"
+#include "engine/replay.h"
 #include "kernels/max_pool2d/max_pool2d.h"
 
 namespace espalier {
@@ -33,7 +34,11 @@ void lower(Lowering& l) {
   });
 }
 
-constexpr Op max_pool2d_op{.name = "max_pool2d", .lower = lower};
+Tensor replay_call(const NodeCall& c) {
+  return max_pool2d(c.in(0), c.integer("kernel"), c.integer("stride"), c.integer("padding"));
+}
+
+constexpr Op max_pool2d_op{.name = "max_pool2d", .lower = lower, .replay = replay_call};
 
 MaxPool2dShape checked_shape(const Tensor& x, int64_t kernel, int64_t stride, int64_t padding) {
   const char* op = max_pool2d_op.name;

@@ -5,6 +5,7 @@
 #include "engine/ops/view.h"
 #include "engine/parallel.h"
 #include "engine/profiler.h"
+#include "engine/replay.h"
 #include "kernels/relu/relu.h"
 
 namespace espalier {
@@ -27,7 +28,10 @@ void lower(Lowering& l) {
   });
 }
 
-constexpr Op relu_op{.name = "relu", .flops = relu_flops, .row_inputs = 1, .lower = lower};
+Tensor replay_call(const NodeCall& c) { return relu(c.in(0)); }
+
+constexpr Op relu_op{
+    .name = "relu", .flops = relu_flops, .row_inputs = 1, .lower = lower, .replay = replay_call};
 
 template <class T>
 void backward_elements(const Tensor& y, const Tensor& dy, const Tensor& dx) {

@@ -5,6 +5,7 @@
 #include "engine/ops/view.h"
 #include "engine/parallel.h"
 #include "engine/profiler.h"
+#include "engine/replay.h"
 #include "kernels/softmax/softmax.h"
 
 namespace espalier {
@@ -29,7 +30,13 @@ void lower(Lowering& l) {
   });
 }
 
-constexpr Op softmax_op{.name = "softmax", .flops = softmax_flops, .row_inputs = 1, .lower = lower};
+Tensor replay_call(const NodeCall& c) { return softmax(c.in(0), c.integer("dim")); }
+
+constexpr Op softmax_op{.name = "softmax",
+                        .flops = softmax_flops,
+                        .row_inputs = 1,
+                        .lower = lower,
+                        .replay = replay_call};
 
 template <class T>
 void backward_rows(const Tensor& y, const Tensor& dy, const Tensor& dx) {

@@ -6,6 +6,7 @@
 #include "engine/ops/view.h"
 #include "engine/parallel.h"
 #include "engine/profiler.h"
+#include "engine/replay.h"
 #include "kernels/unary/unary.h"
 
 namespace espalier {
@@ -28,17 +29,32 @@ void lower(Lowering& l) {
   });
 }
 
-template <UnaryOp op>
-constexpr Op described(const char* name) {
-  return {.name = name, .flops = unary_flops, .row_inputs = 1, .lower = lower<op>};
+using UnaryFunction = Tensor(const Tensor&);
+
+template <UnaryFunction* function>
+Tensor replay_call(const NodeCall& c) {
+  return function(c.in(0));
 }
 
-constexpr Op unary_ops[] = {
-    described<UnaryOp::neg>("neg"),       described<UnaryOp::abs>("abs"),
-    described<UnaryOp::square>("square"), described<UnaryOp::sqrt>("sqrt"),
-    described<UnaryOp::rsqrt>("rsqrt"),   described<UnaryOp::reciprocal>("reciprocal"),
-    described<UnaryOp::exp>("exp"),       described<UnaryOp::log>("log"),
-    described<UnaryOp::tanh>("tanh"),     described<UnaryOp::sigmoid>("sigmoid")};
+template <UnaryOp op, UnaryFunction* function>
+constexpr Op described(const char* name) {
+  return {.name = name,
+          .flops = unary_flops,
+          .row_inputs = 1,
+          .lower = lower<op>,
+          .replay = replay_call<function>};
+}
+
+constexpr Op unary_ops[] = {described<UnaryOp::neg, espalier::neg>("neg"),
+                            described<UnaryOp::abs, espalier::abs>("abs"),
+                            described<UnaryOp::square, espalier::square>("square"),
+                            described<UnaryOp::sqrt, espalier::sqrt>("sqrt"),
+                            described<UnaryOp::rsqrt, espalier::rsqrt>("rsqrt"),
+                            described<UnaryOp::reciprocal, espalier::reciprocal>("reciprocal"),
+                            described<UnaryOp::exp, espalier::exp>("exp"),
+                            described<UnaryOp::log, espalier::log>("log"),
+                            described<UnaryOp::tanh, espalier::tanh>("tanh"),
+                            described<UnaryOp::sigmoid, espalier::sigmoid>("sigmoid")};
 
 template <class T>
 void backward_values(UnaryOp op, const Tensor& saved, const Tensor& dy, const Tensor& dx) {

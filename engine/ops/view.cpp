@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/lowering.h"
+#include "engine/replay.h"
 
 namespace espalier {
 namespace {
@@ -19,7 +20,7 @@ std::vector<std::pair<BatchDim, int64_t>> long_dimensions(const Operand& x) {
 }
 
 void lower_reshape(Lowering& l) {
-  Operand x = l.in(0), y{l.out_shape(), batch_strides(l.op(), l.out_shape()), {}};
+  Operand x = l.in(0), y{l.out_shape(), batch_strides(l.op(), l.out_shape()), {}, x.dtype};
   if (!x.contiguous()) {
     // Dimensions of size 1 may come and go in any layout.
     const auto old = long_dimensions(x);
@@ -37,7 +38,7 @@ void lower_reshape(Lowering& l) {
 
 void lower_permute(Lowering& l) {
   const Operand x = l.in(0);
-  Operand y{l.out_shape(), x.strides, x.address};
+  Operand y{l.out_shape(), x.strides, x.address, x.dtype};
   for (int i = 0; i < y.strides.rank(); ++i)
     y.strides[i] = x.strides[static_cast<int>(l.shape("dims")[static_cast<size_t>(i)].fixed)];
   l.out_view(y);
@@ -45,16 +46,26 @@ void lower_permute(Lowering& l) {
 
 void lower_slice(Lowering& l) {
   const Operand x = l.in(0);
-  Operand y{l.out_shape(), x.strides, x.address};
-  y.address.offset += l.integer("start") * x.strides[static_cast<int>(l.integer("dim"))] *
-                      static_cast<int64_t>(sizeof(float));
+  Operand y{l.out_shape(), x.strides, x.address, x.dtype};
+  y.address.offset +=
+      l.integer("start") * x.strides[static_cast<int>(l.integer("dim"))] * x.element_size();
   l.out_view(y);
 }
 
-constexpr Op contiguous_op{.name = "contiguous", .lower = lower_contiguous};
-constexpr Op reshape_op{.name = "reshape", .view = true, .lower = lower_reshape};
-constexpr Op permute_op{.name = "permute", .view = true, .lower = lower_permute};
-constexpr Op slice_op{.name = "slice", .view = true, .lower = lower_slice};
+Tensor replay_contiguous(const NodeCall& c) { return contiguous(c.in(0)); }
+Tensor replay_reshape(const NodeCall& c) { return reshape(c.in(0), c.shape("shape")); }
+Tensor replay_permute(const NodeCall& c) { return permute(c.in(0), c.shape("dims")); }
+Tensor replay_slice(const NodeCall& c) {
+  return slice(c.in(0), c.integer("dim"), c.integer("start"), c.integer("end"));
+}
+
+constexpr Op contiguous_op{
+    .name = "contiguous", .lower = lower_contiguous, .replay = replay_contiguous};
+constexpr Op reshape_op{
+    .name = "reshape", .view = true, .lower = lower_reshape, .replay = replay_reshape};
+constexpr Op permute_op{
+    .name = "permute", .view = true, .lower = lower_permute, .replay = replay_permute};
+constexpr Op slice_op{.name = "slice", .view = true, .lower = lower_slice, .replay = replay_slice};
 
 // Replaces one -1 in `shape` by what the number of elements leaves for it.
 Shape complete_shape(const Tensor& x, Shape shape) {
