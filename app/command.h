@@ -46,6 +46,7 @@ void add_train(CLI::App& app, Body& chosen);
 void add_eval(CLI::App& app, Body& chosen);
 void add_predict(CLI::App& app, Body& chosen);
 void add_inspect(CLI::App& app, Body& chosen);
+void add_compress(CLI::App& app, Body& chosen);
 void add_profile(CLI::App& app, Body& chosen);
 void add_bench(CLI::App& app, Body& chosen);
 void add_bench_model(CLI::App& bench, Body& chosen);

@@ -59,7 +59,7 @@ int run(const EvalFlags& flags) {
   apply_machine_flags(flags);
   const LoadedModel loaded = load_model(flags.model);
   const ImageDataset test = load_fashion_mnist(flags.data, Split::test);
-  const Evaluation result = evaluate(*loaded.model, test);
+  const Evaluation result = evaluate(loaded.graph, loaded.config, test);
   if (flags.json) {
     const Json json = {{"model", flags.model},
                        {"accuracy", result.accuracy()},

@@ -51,7 +51,7 @@ struct ModelGraph {
   int64_t batch;
 
   explicit ModelGraph(const InspectFlags& flags) : batch(flags.batch) {
-    graph = capture(*load_model(flags.file).model);
+    graph = load_model(flags.file).graph;
   }
   const Graph::Value& output(const Graph::Node& node) const {
     return graph.values[static_cast<size_t>(node.output)];
@@ -59,12 +59,12 @@ struct ModelGraph {
 };
 
 void print_graph(const ModelGraph& model) {
-  std::printf("%-24s %-12s %-20s %10s %10s %10s\n", "layer", "operation", "output", "MFLOP",
+  std::printf("%-24s %-14s %-20s %10s %10s %10s\n", "layer", "operation", "output", "MFLOP",
               "KB read", "KB written");
   NodeCost total;
   for (const Graph::Node& node : model.graph.nodes) {
     const NodeCost cost = cost_of(model.graph, node, model.batch);
-    std::printf("%-24s %-12s %-20s %10.3f %10.1f %10.1f\n", node.layer.c_str(), node.op->name,
+    std::printf("%-24s %-14s %-20s %10.3f %10.1f %10.1f\n", node.layer.c_str(), node.op->name,
                 shape_at(model.output(node).shape, model.batch).str().c_str(),
                 static_cast<double>(cost.flops) * 1e-6, static_cast<double>(cost.bytes_read) * 1e-3,
                 static_cast<double>(cost.bytes_written) * 1e-3);

@@ -38,6 +38,7 @@ int run(int argc, char** argv) {
   add_eval(command, body);
   add_predict(command, body);
   add_inspect(command, body);
+  add_compress(command, body);
   add_profile(command, body);
   add_bench(command, body);
   try {

@@ -4,11 +4,11 @@
 #include "app/command.h"
 #include "bench/gallery.h"
 #include "bench/png.h"
-#include "engine/autograd.h"
 #include "engine/io/image.h"
 #include "engine/io/json.h"
 #include "engine/ops/softmax.h"
 #include "engine/ops/view.h"
+#include "engine/plan.h"
 #include "nn/evaluate.h"
 #include "nn/model_file.h"
 
@@ -131,11 +131,10 @@ void print_results(const PredictFlags& flags, const Sources& sources, const Tens
 int run(const PredictFlags& flags) {
   apply_machine_flags(flags);
   const LoadedModel loaded = load_model(flags.model);
-  const ViTConfig& config = loaded.model->config;
+  const ViTConfig& config = loaded.config;
   const Sources sources = flags.images.empty() ? from_test_set(flags) : from_files(flags, config);
-  const NoGradGuard off;
   const Tensor images = normalized(sources.pictures.images, config);
-  const Tensor confidences = softmax((*loaded.model)(images));
+  const Tensor confidences = softmax(compile(loaded.graph)(images));
   print_results(flags, sources, confidences);
   if (!flags.picture.empty()) draw_picture(flags.picture, sources, confidences);
   return done;

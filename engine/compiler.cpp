@@ -92,7 +92,11 @@ Operand Compiler::new_buffer(const char* op, const BatchShape& shape, DType dtyp
 
 Plan::StepInfo Compiler::info_of(int number, Isa isa) const {
   const Graph::Node& node = graph_.nodes[static_cast<size_t>(number)];
-  Plan::StepInfo info{node.layer, node.op->name, isa, cost_of(graph_, node, 1),
+  Plan::StepInfo info{node.layer,
+                      node.op->name,
+                      isa,
+                      value(node.output).dtype,
+                      cost_of(graph_, node, 1),
                       cost_of(graph_, node, 2)};
   const int other = absorbs_[static_cast<size_t>(number)];
   if (other < 0) return info;
@@ -124,7 +128,7 @@ void Compiler::add_copy(const std::string& layer, const char* name, const Operan
     return NodeCost{0, bytes, bytes};
   };
   add_step(
-      {layer, name, best.isa, cost(1), cost(2)}, name,
+      {layer, name, best.isa, from.dtype, cost(1), cost(2)}, name,
       [=, &best](const StepRun& run) {
         copy_strided(best, shape_at(from.shape, run.batch), run.at<std::byte>(to.address),
                      to.strides, run.at<std::byte>(from.address), from.strides, size);

@@ -32,6 +32,10 @@ struct Operand {
 
   int64_t element_size() const { return static_cast<int64_t>(dtype_size(dtype)); }
   bool contiguous() const;
+  // Rows of the last dimension, each contiguous, one stride apart: all of a contiguous value, or a
+  // matrix.
+  bool even_rows() const { return contiguous() || (shape.size() == 2 && strides[1] == 1); }
+  int64_t row_stride() const { return contiguous() ? back() : strides[0]; }
   int64_t numel(int64_t batch) const { return shape_at(shape, batch).numel(); }
   int64_t back() const { return shape.back().fixed; }
   // Rows of the last dimension.

@@ -36,6 +36,7 @@ class Plan {
     std::string layer;
     std::string operation;              // "linear + add" where operations were fused
     Isa isa;                            // of the kernel row that runs
+    DType dtype;                        // of the values that it writes
     NodeCost cost_of_one, cost_of_two;  // of batches 1 and 2: the rest lies on a line
 
     NodeCost cost(int64_t batch) const noexcept;

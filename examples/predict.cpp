@@ -11,13 +11,13 @@ int main(int argc, char** argv) {
   }
   try {
     const auto loaded = espalier::load_model(argv[1]);
-    const espalier::ViTConfig& config = loaded.model->config;
-    const espalier::NoGradGuard off;
+    const espalier::ViTConfig& config = loaded.config;
+    espalier::Plan plan = espalier::compile(loaded.graph);
     for (int i = 2; i < argc; ++i) {
       const espalier::Tensor pixels =
           espalier::load_image(argv[i], config.image_size, config.image_size, config.channels);
       const espalier::Tensor image = espalier::normalized(unsqueeze(pixels, 0), config);
-      const espalier::Tensor confidence = espalier::softmax((*loaded.model)(image));
+      const espalier::Tensor confidence = espalier::softmax(plan(image));
       for (int64_t c = 0; c < config.classes; ++c)
         std::printf("%s class %lld: %.1f %%\n", argv[i], static_cast<long long>(c),
                     100.0 * static_cast<double>(confidence.data<float>()[c]));

@@ -4,16 +4,15 @@
 #include <chrono>
 #include <cmath>
 
-#include "engine/autograd.h"
 #include "engine/error.h"
 #include "engine/ops/view.h"
-#include "engine/parallel.h"
+#include "engine/plan.h"
 #include "nn/data/augment.h"
 
 namespace espalier {
 namespace {
 
-constexpr int64_t chunk_size = 32;  // samples whose activations stay in cache
+constexpr int64_t images_at_once = 512;
 
 // Adds one row of logits: its loss, its prediction.
 void count_row(const float* logits, int64_t classes, int64_t label, Evaluation& part) {
@@ -52,28 +51,27 @@ Tensor normalized(const Tensor& images, const ViTConfig& config) {
   return out;
 }
 
-Evaluation evaluate(const VisionTransformer& model, const ImageDataset& dataset) {
-  check_fits(model.config, dataset);
+Evaluation evaluate(const Graph& graph, const ViTConfig& config, const ImageDataset& dataset) {
+  check_fits(config, dataset);
+  Plan plan = compile(graph);
   const auto start = std::chrono::steady_clock::now();
-  const int64_t classes = model.config.classes, samples = dataset.size();
-  const int64_t chunks = (samples + chunk_size - 1) / chunk_size;
-  const std::vector<int64_t> empty(static_cast<size_t>(classes * classes));
-  std::vector<Evaluation> parts(static_cast<size_t>(chunks), {.confusion = empty});
-  parallel_for(samples, chunk_size, [&](int64_t begin, int64_t end) {
-    const NoGradGuard off;
-    const Tensor logits = model(normalized(slice(dataset.images, 0, begin, end), model.config));
+  const int64_t classes = config.classes, samples = dataset.size();
+  Evaluation total{.samples = samples,
+                   .confusion = std::vector<int64_t>(static_cast<size_t>(classes * classes))};
+  for (int64_t begin = 0; begin < samples; begin += images_at_once) {
+    const int64_t end = std::min(samples, begin + images_at_once);
+    const Tensor logits = plan(normalized(slice(dataset.images, 0, begin, end), config));
     for (int64_t i = begin; i < end; ++i)
       count_row(logits.data<float>() + (i - begin) * classes, classes,
-                dataset.labels.data<int64_t>()[i], parts[static_cast<size_t>(begin / chunk_size)]);
-  });
-  Evaluation total{.samples = samples, .confusion = empty};
-  for (const Evaluation& part : parts) {
-    total.loss += part.loss / static_cast<double>(std::max<int64_t>(samples, 1));
-    total.correct += part.correct;
-    for (size_t i = 0; i < empty.size(); ++i) total.confusion[i] += part.confusion[i];
+                dataset.labels.data<int64_t>()[i], total);
   }
+  total.loss /= static_cast<double>(std::max<int64_t>(samples, 1));
   total.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return total;
+}
+
+Evaluation evaluate(const VisionTransformer& model, const ImageDataset& dataset) {
+  return evaluate(capture(model), model.config, dataset);
 }
 
 }  // namespace espalier

@@ -21,8 +21,9 @@ struct Evaluation {
 // u8 images [B, H, W, C] as the f32 images that a model of `config` expects.
 Tensor normalized(const Tensor& images, const ViTConfig& config);
 
-// Runs `model` over `dataset` on all threads, in fixed chunks, off the tape. Throws an argument
+// Runs `graph`, of a model of `config`, compiled, over `dataset` on all threads. Throws an argument
 // error when the images or classes do not fit the model.
+Evaluation evaluate(const Graph& graph, const ViTConfig& config, const ImageDataset& dataset);
 Evaluation evaluate(const VisionTransformer& model, const ImageDataset& dataset);
 
 }  // namespace espalier

@@ -1,18 +1,54 @@
 #include "nn/model_file.h"
 
+#include <set>
+
 #include "engine/error.h"
 #include "engine/io/safetensors.h"
+#include "nn/int8_graph.h"
 
 namespace espalier {
 namespace {
 
+constexpr const char* int8_kind = "int8 model";
+
 // Before memory for a model is taken: the file must hold the numbers that its configuration needs.
-void check_size(const NamedTensors& weights, const ViTConfig& config, const std::string& path) {
+// Whole numbers come with scales and tables of their own.
+void check_size(const NamedTensors& weights, const ViTConfig& config, bool int8,
+                const std::string& path) {
   int64_t held = 0;
   for (const auto& [name, tensor] : weights) held += tensor.numel();
-  if (held != config.parameter_count())
+  const int64_t needed = config.parameter_count();
+  if (int8 ? held < needed : held != needed)
     file_error(path, "holds " + std::to_string(held) + " parameters; its configuration needs " +
-                         std::to_string(config.parameter_count()));
+                         std::to_string(needed));
+}
+
+// What an int8 model keeps in fp32 goes into a module; of what became whole numbers the module
+// keeps its own values, which int8_graph() puts aside.
+void load_fp32_part(VisionTransformer& model, const NamedTensors& tensors) {
+  NamedTensors state;
+  for (auto& [name, parameter] : model.state_dict()) {
+    const Tensor* found = nullptr;
+    for (const auto& [other, tensor] : tensors)
+      if (other == name) found = &tensor;
+    if (!found) argument_error("load_model", "tensors", "no '" + name + "'", "one", "");
+    state.emplace_back(name, found->dtype() == DType::f32 ? *found : parameter);
+  }
+  model.load_state_dict(state);
+}
+
+void fill(LoadedModel& loaded, const TensorFile& file, bool int8) {
+  VisionTransformer& model = *loaded.model;
+  if (int8)
+    load_fp32_part(model, file.tensors);
+  else
+    model.load_state_dict(
+        file.under(file.metadata.at(kind_key) == "checkpoint" ? "optimizer.average." : ""));
+  model.eval();
+  loaded.graph = capture(model);
+  if (!int8) return;
+  loaded.graph = int8_graph(loaded.graph, file.tensors);
+  loaded.model.reset();
 }
 
 }  // namespace
@@ -25,24 +61,42 @@ void save_model(const std::string& path, const VisionTransformer& model,
   save_safetensors(path, model.state_dict(), metadata);
 }
 
+void save_int8_model(const std::string& path, const ViTConfig& config, const Graph& graph,
+                     const NamedTensors& parameters,
+                     const std::map<std::string, std::string>& notes) {
+  NamedTensors tensors = parameters;
+  std::set<std::string> names;
+  for (const auto& [name, tensor] : parameters) names.insert(name);
+  for (const Graph::Value& value : int8_graph(graph, parameters).values)
+    if (value.constant.defined() && names.insert(value.name).second)
+      tensors.emplace_back(value.name, value.constant.detach());
+  std::map<std::string, std::string> metadata = notes;
+  metadata[kind_key] = int8_kind;
+  metadata[config_key] = to_json(config);
+  save_safetensors(path, tensors, metadata);
+}
+
 LoadedModel load_model(const std::string& path) {
   const TensorFile file = load_safetensors(path);
   const auto kind = file.metadata.find(kind_key), config = file.metadata.find(config_key);
   if (kind == file.metadata.end() || config == file.metadata.end())
     file_error(path, "holds tensors but no Espalier model (its metadata lacks " +
                          std::string(config_key) + ")");
-  const ViTConfig stored = vit_config_from_json(config->second, path);
+  LoadedModel loaded;
+  loaded.config = vit_config_from_json(config->second, path);
+  loaded.metadata = file.metadata;
+  const bool int8 = kind->second == int8_kind;
+  loaded.dtype = int8 ? "int8" : "f32";
   const NamedTensors weights = file.under(kind->second == "checkpoint" ? "optimizer.average." : "");
-  check_size(weights, stored, path);
+  check_size(weights, loaded.config, int8, path);
   Generator unused;
-  auto model = std::make_unique<VisionTransformer>(stored, unused);
+  loaded.model = std::make_unique<VisionTransformer>(loaded.config, unused);
   try {
-    model->load_state_dict(weights);
+    fill(loaded, file, int8);
   } catch (const Error& error) {
     file_error(path, error.what());
   }
-  model->eval();
-  return {std::move(model), file.metadata};
+  return loaded;
 }
 
 }  // namespace espalier

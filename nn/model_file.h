@@ -9,7 +9,8 @@
 namespace espalier {
 
 // Metadata keys. A "model" holds weights by their names; a "checkpoint" holds a whole training run,
-// whose averaged weights stand under "optimizer.average.".
+// whose averaged weights stand under "optimizer.average."; an "int8 model" holds the parameters of
+// nn/int8_graph.h and what stays in fp32.
 constexpr const char* kind_key = "espalier.kind";
 constexpr const char* config_key = "espalier.config";
 
@@ -17,12 +18,23 @@ constexpr const char* config_key = "espalier.config";
 void save_model(const std::string& path, const VisionTransformer& model,
                 const std::map<std::string, std::string>& notes = {});
 
-// A model in evaluation mode from a model file or a checkpoint, with the file's metadata. Throws a
-// file error where the file holds no model of ours or its tensors do not fit its configuration.
+// Writes a model in whole numbers atomically: `graph` is a capture of the fp32 model, `parameters`
+// are those of int8_graph().
+void save_int8_model(const std::string& path, const ViTConfig& config, const Graph& graph,
+                     const NamedTensors& parameters,
+                     const std::map<std::string, std::string>& notes = {});
+
+// A file of any of the three kinds, ready to compile.
 struct LoadedModel {
+  ViTConfig config;
+  Graph graph;
+  std::string dtype;  // of the encoder: "f32" or "int8"
+  // In evaluation mode; null for a model in whole numbers.
   std::unique_ptr<VisionTransformer> model;
   std::map<std::string, std::string> metadata;
 };
+// Throws a file error where the file holds no model of ours or its tensors do not fit its
+// configuration.
 LoadedModel load_model(const std::string& path);
 
 }  // namespace espalier

@@ -9,6 +9,8 @@
 #include <functional>
 #include <random>
 
+#include "compress/convert.h"
+#include "compress/observers/min_max.h"
 #include "engine/error.h"
 #include "engine/io/file.h"
 #include "engine/io/image.h"
@@ -57,18 +59,31 @@ std::string own_safetensors() {
   return read_text(folder.file("a"));
 }
 
-// The file of a model as small as they come.
-std::string model_file() {
-  const TemporaryFolder folder;
-  const ViTConfig config{.image_size = 4,
+// A model as small as they come.
+const ViTConfig smallest{.image_size = 4,
                          .classes = 2,
                          .conv_channels = {1},
                          .width = 2,
                          .depth = 1,
                          .heads = 1,
                          .mlp_hidden = 1};
+
+std::string model_file() {
+  const TemporaryFolder folder;
   Generator generator(1);
-  save_model(folder.file("a"), VisionTransformer(config, generator));
+  save_model(folder.file("a"), VisionTransformer(smallest, generator));
+  return read_text(folder.file("a"));
+}
+
+std::string int8_model_file() {
+  const TemporaryFolder folder;
+  Generator generator(1);
+  VisionTransformer model(smallest, generator);
+  model.eval();
+  const Graph graph = capture(model);
+  const Observers observers = calibrate(graph, Tensor::full(smallest.batch_shape(2), 1),
+                                        [] { return std::make_unique<MinMaxObserver>(); });
+  save_int8_model(folder.file("a"), smallest, graph, convert_int8(graph, observers));
   return read_text(folder.file("a"));
 }
 
@@ -101,6 +116,7 @@ const std::vector<Format>& formats() {
       {"safetensors", foreign_safetensors, read_tensors},
       {"safetensors of ours", own_safetensors(), read_tensors},
       {"model", model_file(), load_model},
+      {"model in whole numbers", int8_model_file(), load_model},
       {"JSON", R"({"model": {"width": 64, "rate": 1e-3, "on": true, "t": "\u00e9"}, "l": [1]})",
        read_json},
       {"configuration", R"({"seed": 7, "learning_rate": 0.01, "model": {"conv_channels": [32]}})",

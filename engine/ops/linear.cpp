@@ -45,14 +45,9 @@ void forward(const Sizes& s, const Tensor& x, const Tensor& weight, const Tensor
   multiply(p);
 }
 
-// Rows one stride apart: all of a contiguous x, or a matrix.
-bool even_rows(const Operand& x) {
-  return x.contiguous() || (x.shape.size() == 2 && x.strides[1] == 1);
-}
-
 void lower(Lowering& l) {
   Operand x = l.in(0);
-  if (!even_rows(x)) x = l.contiguous_in(0);
+  if (!x.even_rows()) x = l.contiguous_in(0);
   const Tensor weight = contiguous(l.constant(1));
   const int64_t N = weight.size(0), K = weight.size(1);
   const auto& best = kernel(gemm_kernels<float>());
@@ -62,7 +57,7 @@ void lower(Lowering& l) {
   const std::optional<Operand> bias = l.has(2) ? std::optional(l.contiguous_in(2)) : std::nullopt;
   const std::optional<Operand> sum = l.absorb_addition();
   const Operand y = sum ? *sum : l.out();
-  const int64_t a_row_stride = x.contiguous() ? K : x.strides[0];
+  const int64_t a_row_stride = x.row_stride();
   l.step(best.isa, [=, &best, accumulate = sum.has_value()](const StepRun& run) {
     Gemm<float> g;
     g.M = x.rows(run.batch), g.N = N, g.K = K;

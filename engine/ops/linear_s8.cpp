@@ -47,7 +47,7 @@ struct LoweredLinear {
 
   LoweredLinear(Lowering& l, int first)
       : row(kernel(gemm_s8_kernels())),
-        x(l.contiguous_in(first)),
+        x(l.in(first).even_rows() ? l.in(first) : l.contiguous_in(first)),
         bias(l.contiguous_in(first + 2)),
         multiplier(l.contiguous_in(first + 3)) {
     const Tensor weight = contiguous(l.constant(first + 1));
@@ -58,7 +58,7 @@ struct LoweredLinear {
   GemmS8 product(const StepRun& run) const {
     GemmS8 g;
     g.M = x.rows(run.batch), g.N = N, g.K = K;
-    g.A = run.at<int8_t>(x.address), g.a_row_stride = K;
+    g.A = run.at<int8_t>(x.address), g.a_row_stride = x.row_stride();
     g.packed_b = run.at<std::byte>(packed);
     g.bias = run.at<int32_t>(bias.address);
     g.multiplier = run.at(multiplier.address);

@@ -108,6 +108,22 @@ class Command(unittest.TestCase):
         # Kernels of another instruction set may round an image between two classes elsewhere.
         self.assertAlmostEqual(measured["correct"], said["correct"], delta=3)
 
+    def test_an_integer_model_keeps_accuracy_and_signal(self):
+        """The model we ship, in whole numbers: measured on the file that compress wrote."""
+        model = Path(__file__).parents[2] / "models/vit-fashion.safetensors"
+        with tempfile.TemporaryDirectory() as folder:
+            made = f"{folder}/int8.safetensors"
+            said = json.loads(run("compress", model, "-o", made, "--json").stdout)
+            self.assertGreaterEqual(said["accuracy_after"], said["accuracy_before"] - 0.005)
+            self.assertGreaterEqual(said["signal_to_noise_db"], 25)
+            self.assertLess(said["bytes_after"], said["bytes_before"] / 2)
+            for threads in (1, 3):
+                measured = json.loads(run("eval", made, "--json", "-t", threads).stdout)
+                self.assertEqual(measured["accuracy"], said["accuracy_after"])
+            again = run("compress", made, "-o", made)
+            self.assertEqual(again.returncode, 3)
+            self.assertIn("whole numbers already", again.stderr)
+
     def test_predict_gives_confidences_that_add_up(self):
         grey_png(self.folder / "square.png")
         result = run("predict", self.model, self.folder / "square.png", "--top", 10, "--json",
