@@ -67,7 +67,7 @@ constexpr int gemm_s8_panel(Isa isa) noexcept {
   return isa == Isa::avx512vnni ? 32 : isa == Isa::scalar ? 8 : 16;
 }
 
-constexpr int64_t gemm_s8_output_size(GemmS8Output output) noexcept {
+constexpr ESPALIER_INLINE int64_t gemm_s8_output_size(GemmS8Output output) noexcept {
   return output == GemmS8Output::s32 ? 4 : output == GemmS8Output::s16_sum ? 2 : 1;
 }
 
