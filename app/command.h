@@ -48,6 +48,7 @@ void add_predict(CLI::App& app, Body& chosen);
 void add_inspect(CLI::App& app, Body& chosen);
 void add_profile(CLI::App& app, Body& chosen);
 void add_bench(CLI::App& app, Body& chosen);
+void add_export(CLI::App& app, Body& chosen);
 void add_bench_model(CLI::App& bench, Body& chosen);
 
 }  // namespace espalier::app

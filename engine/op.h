@@ -13,6 +13,7 @@ namespace espalier {
 
 struct GradientSink;  // engine/autograd.h
 class Lowering;       // engine/lowering.h
+class OnnxWriter;     // engine/onnx_writer.h
 
 // A named constant of one call: a dimension, an epsilon, a list of sizes, a mode.
 struct Attribute {
@@ -36,6 +37,8 @@ struct Op {
   size_t row_inputs = 0;
   // Makes the operation a step of a compiled plan; null where plans cannot run it.
   void (*lower)(Lowering&) = nullptr;
+  // Writes the operation in ONNX's operators; null where it has no such form.
+  void (*onnx)(OnnxWriter&) = nullptr;
 };
 
 // The gradients of one operation's inputs, filled by its backward function.

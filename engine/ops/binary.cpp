@@ -3,6 +3,7 @@
 #include "engine/autograd.h"
 #include "engine/dispatch.h"
 #include "engine/lowering.h"
+#include "engine/onnx_writer.h"
 #include "engine/ops/broadcast.h"
 #include "engine/ops/unary.h"
 #include "engine/ops/view.h"
@@ -53,8 +54,23 @@ void lower(Lowering& l) {
 }
 
 template <BinaryOp op>
+void onnx(OnnxWriter& w) {
+  const char* type = op == BinaryOp::add       ? "Add"
+                     : op == BinaryOp::sub     ? "Sub"
+                     : op == BinaryOp::mul     ? "Mul"
+                     : op == BinaryOp::div     ? "Div"
+                     : op == BinaryOp::maximum ? "Max"
+                                               : "Min";
+  w.out(type, {w.in(0), w.in(1)});
+}
+
+template <BinaryOp op>
 constexpr Op described(const char* name) {
-  return {.name = name, .flops = one_flop_an_element, .row_inputs = 2, .lower = lower<op>};
+  return {.name = name,
+          .flops = one_flop_an_element,
+          .row_inputs = 2,
+          .lower = lower<op>,
+          .onnx = op == BinaryOp::share ? nullptr : onnx<op>};
 }
 
 constexpr Op add_op = described<BinaryOp::add>("add"), sub_op = described<BinaryOp::sub>("sub");

@@ -1,6 +1,7 @@
 #include "engine/ops/broadcast.h"
 
 #include "engine/lowering.h"
+#include "engine/onnx_writer.h"
 #include "engine/ops/reduce.h"
 #include "engine/ops/view.h"
 
@@ -14,7 +15,9 @@ void lower(Lowering& l) {
               x.address});
 }
 
-constexpr Op expand_op{.name = "expand", .view = true, .lower = lower};
+void onnx(OnnxWriter& w) { w.out("Expand", {w.in(0), w.shape(w.out_shape())}); }
+
+constexpr Op expand_op{.name = "expand", .view = true, .lower = lower, .onnx = onnx};
 
 void check_broadcast(const char* op, const Shape& narrow, const Shape& wide) {
   if (!(broadcast_shapes(op, narrow, wide) == wide))

@@ -3,6 +3,7 @@
 #include "engine/dispatch.h"
 #include "engine/gemm.h"
 #include "engine/lowering.h"
+#include "engine/onnx_writer.h"
 #include "engine/parallel.h"
 #include "engine/profiler.h"
 #include "engine/strided.h"
@@ -16,7 +17,9 @@ int64_t matmul_flops(Shapes inputs, const Shape& output) {
 
 void lower(Lowering& l);
 
-constexpr Op matmul_op{.name = "matmul", .flops = matmul_flops, .lower = lower};
+void onnx(OnnxWriter& w) { w.out("MatMul", {w.in(0), w.in(1)}); }
+
+constexpr Op matmul_op{.name = "matmul", .flops = matmul_flops, .lower = lower, .onnx = onnx};
 
 // A stack of matrices: its batch steps (zero where it is broadcast over the common batch), and the
 // steps to the next row and column.

@@ -2,6 +2,7 @@
 
 #include "engine/dispatch.h"
 #include "engine/lowering.h"
+#include "engine/onnx_writer.h"
 #include "engine/ops/view.h"
 #include "engine/parallel.h"
 #include "engine/profiler.h"
@@ -27,7 +28,10 @@ void lower(Lowering& l) {
   });
 }
 
-constexpr Op relu_op{.name = "relu", .flops = relu_flops, .row_inputs = 1, .lower = lower};
+void onnx(OnnxWriter& w) { w.out("Relu", {w.in(0)}); }
+
+constexpr Op relu_op{
+    .name = "relu", .flops = relu_flops, .row_inputs = 1, .lower = lower, .onnx = onnx};
 
 template <class T>
 void backward_elements(const Tensor& y, const Tensor& dy, const Tensor& dx) {

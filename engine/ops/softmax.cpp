@@ -2,6 +2,7 @@
 
 #include "engine/dispatch.h"
 #include "engine/lowering.h"
+#include "engine/onnx_writer.h"
 #include "engine/ops/view.h"
 #include "engine/parallel.h"
 #include "engine/profiler.h"
@@ -29,7 +30,10 @@ void lower(Lowering& l) {
   });
 }
 
-constexpr Op softmax_op{.name = "softmax", .flops = softmax_flops, .row_inputs = 1, .lower = lower};
+void onnx(OnnxWriter& w) { w.out("Softmax", {w.in(0)}, {{"axis", w.integer("dim")}}); }
+
+constexpr Op softmax_op{
+    .name = "softmax", .flops = softmax_flops, .row_inputs = 1, .lower = lower, .onnx = onnx};
 
 template <class T>
 void backward_rows(const Tensor& y, const Tensor& dy, const Tensor& dx) {

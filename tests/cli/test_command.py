@@ -164,6 +164,26 @@ class Command(unittest.TestCase):
         self.assertIn("operations at batch 1", run("inspect", self.model, "--graph").stdout)
         self.expect(2, "inspect", self.model, "--batch", 2, says="--graph")
 
+    def test_export_writes_what_others_read(self):
+        onnx, weights = self.folder / "model.onnx", self.folder / "model.safetensors"
+        result = run("export", self.model, "--onnx", onnx, "--safetensors", weights)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertRegex(result.stdout, r"model\.onnx: \d+ nodes, \d+ parameters\n")
+        self.assertIn(b"espalier.config", onnx.read_bytes())
+        averaged = {name.removeprefix("optimizer.average."): data
+                    for name, data in tensors(self.model).items() if ".average." in name}
+        self.assertEqual(tensors(weights), averaged or tensors(self.model))
+        for data in tensors(weights).values():
+            self.assertTrue(len(data) > 1000 or data in onnx.read_bytes())  # large ones are turned
+        twice = [self.folder / "a.onnx", self.folder / "b.onnx"]
+        for path in twice:
+            self.assertEqual(run("export", "vit-peer", "--onnx", path).returncode, 0)
+        self.assertEqual(twice[0].read_bytes(), twice[1].read_bytes())
+        self.expect(2, "export", self.model, says="--onnx")
+        self.expect(2, "export", "vit-huge", "--onnx", onnx, says="vit-tiny")
+        self.expect(3, "export", self.model, "--onnx", self.folder / "absent" / "m.onnx",
+                    says="absent")
+
     def test_bits_do_not_depend_on_threads(self):
         for threads in (1, 3, 8):
             folder = self.folder / f"threads-{threads}"
