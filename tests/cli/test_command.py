@@ -184,6 +184,41 @@ class Command(unittest.TestCase):
         self.expect(3, "export", self.model, "--onnx", self.folder / "absent" / "m.onnx",
                     says="absent")
 
+    def write_batch(self, count):
+        """A .safetensors file of random images and their labels."""
+        path, numbers = self.folder / f"batch-{count}.safetensors", random.Random(1)
+        pixels = count * 28 * 28
+        images = struct.pack(f"<{pixels}f", *(numbers.gauss(0, 1) for _ in range(pixels)))
+        labels = struct.pack(f"<{count}q", *(i % 10 for i in range(count)))
+        header = json.dumps({
+            "images": {"dtype": "F32", "shape": [count, 28, 28, 1], "data_offsets": [0, len(images)]},
+            "labels": {"dtype": "I64", "shape": [count],
+                       "data_offsets": [len(images), len(images) + len(labels)]}}).encode()
+        path.write_bytes(struct.pack("<Q", len(header)) + header + images + labels)
+        return path
+
+    def test_bench_turns_answers_line_by_line(self):
+        batch, logits = self.write_batch(5), self.folder / "logits.safetensors"
+        result = run("bench", "turns", "vit-tiny", "--input", batch, "--output", logits, "-t", 1,
+                     input="1\n3\n")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        ready, one, three = map(json.loads, result.stdout.splitlines())
+        self.assertTrue(ready["ready"])
+        self.assertTrue(one["seconds"] > 0 and three["cpu_seconds"] > 0)
+        self.assertEqual(len(tensors(logits)["logits"]), 4 * 5 * 10)
+        steps = run("bench", "turns", "vit-tiny", "--input", batch, "--step", input="1\n30\n")
+        ready, first, last = map(json.loads, steps.stdout.splitlines())
+        self.assertEqual(ready["lr"], 1e-3)
+        self.assertGreater(first["loss"], last["loss"])  # it sees the same batch again and again
+        for wrong in ("0\n", "two\n", "3 4\n"):
+            refused = run("bench", "turns", "vit-tiny", "--input", batch, input=wrong)
+            self.assertEqual(refused.returncode, 2)
+            self.assertIn("standard input", refused.stderr)
+        self.expect(3, "bench", "turns", "vit-tiny", "--input", self.folder / "absent", says="absent")
+        self.expect(2, "bench", "turns", "vit-tiny", "--input", logits, says="images")
+        self.expect(2, "bench", "turns", "vit-tiny", "--input", batch, "--output", logits, "--step",
+                    says="--step")
+
     def test_bits_do_not_depend_on_threads(self):
         for threads in (1, 3, 8):
             folder = self.folder / f"threads-{threads}"
