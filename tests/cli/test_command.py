@@ -144,6 +144,8 @@ class Command(unittest.TestCase):
         self.assertAlmostEqual(sum(step["share"] for step in profile["steps"]), 1)
         self.assertGreater(profile["steps_of_wall"], 0.9)
         self.assertLessEqual(profile["steps_of_wall"], 1)
+        counters = profile["counters"]
+        self.assertTrue(counters.get("absent") or counters["instructions"] > counters["cycles"] / 4 > 0)
         self.assertTrue(json.loads(trace.read_text())["traceEvents"])
         self.assertTrue(picture.is_file())
         self.assertIn("all layers", run("profile", self.model, "--seconds", 0.1).stdout)
