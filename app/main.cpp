@@ -41,6 +41,7 @@ int run(int argc, char** argv) {
   add_compress(command, body);
   add_profile(command, body);
   add_bench(command, body);
+  add_export(command, body);
   try {
     command.parse(argc, argv);
   } catch (const CLI::Success& help) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "bench/counters.h"
 #include "bench/measure.h"
 #include "engine/autograd.h"
 #include "engine/parallel.h"
@@ -94,8 +95,12 @@ ModelProfile profile_model(const VisionTransformer& model, int64_t batch, int th
   const Tensor images = normal(config.batch_shape(batch), generator);
   const Tensor logits = plan(images);
   std::vector<double> with, without;
+  Counters counters(processor_events());
+  profile.counters_absent = counters.absent();
   for (double spent = 0; spent < seconds || profile.runs < 3; ++profile.runs) {
+    counters.start();
     without.push_back(seconds_of(plan, images, logits));
+    counters.stop(profile.counters);
     profiler::start();
     with.push_back(seconds_of(plan, images, logits));
     profile.events = profiler::stop();

@@ -34,6 +34,10 @@ struct ModelProfile {
   HardwareProfile hardware;
   std::vector<StepProfile> steps;
   std::vector<profiler::Event> events;  // of one run
+  // What processor_events() counted on the calling thread in the runs without the profiler; empty
+  // where the machine has no counters, for the reason given.
+  std::vector<double> counters;
+  std::string counters_absent;
 
   double step_seconds() const;  // of all steps
 };

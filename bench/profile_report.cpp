@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <map>
 
+#include "bench/counters.h"
 #include "bench/model_profile.h"
 #include "engine/io/json.h"
 
@@ -67,6 +68,29 @@ double share_of_wall(const ModelProfile& p) {
   return p.step_seconds() / p.workers / p.wall_seconds;
 }
 
+// In the order of processor_events().
+std::string counters_line(const ModelProfile& p) {
+  if (p.counters.empty()) return "counters: none; " + p.counters_absent + "\n";
+  const auto runs = static_cast<double>(p.runs);
+  const double cycles = p.counters[0], instructions = p.counters[1], misses = p.counters[2];
+  char line[200];
+  std::snprintf(line, sizeof line,
+                "counters%s: %.3f M cycles and %.3f M instructions a run (%.2f a cycle), %.1f k "
+                "misses of the last-level cache\n",
+                p.threads > 1 ? " of one of the threads" : "", 1e-6 * cycles / runs,
+                1e-6 * instructions / runs, cycles > 0 ? instructions / cycles : 0.0,
+                1e-3 * misses / runs);
+  return line;
+}
+
+Json counters_json(const ModelProfile& p) {
+  if (p.counters.empty()) return {{"absent", p.counters_absent}};
+  Json out;
+  for (size_t i = 0; i < p.counters.size(); ++i)
+    out[processor_events()[i].name] = p.counters[i] / static_cast<double>(p.runs);
+  return out;
+}
+
 }  // namespace
 
 std::string profile_table(const ModelProfile& p) {
@@ -90,7 +114,7 @@ std::string profile_table(const ModelProfile& p) {
   std::snprintf(line, sizeof line, "memory: %.1f KB of activations, %.1f KB of packed weights\n",
                 1e-3 * static_cast<double>(p.memory.activations),
                 1e-3 * static_cast<double>(p.memory.weights));
-  return out + line;
+  return out + line + counters_line(p);
 }
 
 std::string profile_json(const ModelProfile& p) {
@@ -116,6 +140,7 @@ std::string profile_json(const ModelProfile& p) {
               {"profiler_overhead", p.overhead},
               {"activation_bytes", p.memory.activations},
               {"weight_bytes", p.memory.weights},
+              {"counters", counters_json(p)},
               {"steps", steps}}
       .dump(2);
 }

@@ -4,60 +4,55 @@
 
 #include "engine/ops/cross_entropy.h"
 #include "engine/ops/view.h"
-#include "nn/optim/adamw.h"
-#include "nn/optim/ema.h"
 #include "nn/train_step.h"
 
 namespace espalier::bench {
 namespace {
 
-// A model, its optimiser and one batch that it sees again and again.
-class Step {
- public:
-  explicit Step(const TrainConfig& config)
-      : config_(config),
-        model_(config.model, generator_),
-        optimizer_(model_.named_parameters()),
-        average_(optimizer_.arena(), config.ema_decay),
-        images_(normal(config.model.batch_shape(config.batch_size), generator_)),
-        labels_(Tensor::empty({config.batch_size}, DType::s64)) {
-    for (int64_t i = 0; i < config.batch_size; ++i)
-      labels_.data<int64_t>()[i] = generator_.below(config.model.classes);
-  }
-
-  // Seconds taken.
-  double run() {
-    const auto start = std::chrono::steady_clock::now();
-    optimizer_.zero_grad();
-    const auto loss = [&](int64_t begin, int64_t end) {
-      return cross_entropy(model_(slice(images_, 0, begin, end)), slice(labels_, 0, begin, end),
-                           config_.label_smoothing);
-    };
-    accumulate_gradients(config_.batch_size, config_.chunk_size, 0, optimizer_.arena().gradients(),
-                         loss);
-    optimizer_.clip_grad_norm(1);
-    optimizer_.step(&average_);
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  }
-
- private:
-  const TrainConfig config_;
-  Generator generator_{1};
-  VisionTransformer model_;
-  AdamW optimizer_;
-  WeightAverage average_;
-  Tensor images_, labels_;
-};
+double seconds_of(TrainingStep& step) {
+  const auto start = std::chrono::steady_clock::now();
+  step.run();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
 
 }  // namespace
 
+TrainingStep::TrainingStep(const VisionTransformer& model, const TrainConfig& config,
+                           const Tensor& images, const Tensor& labels)
+    : model_(model),
+      config_(config),
+      images_(images),
+      labels_(labels),
+      optimizer_(model.named_parameters(), optimizer) {
+  if (config.ema_decay > 0) average_.emplace(optimizer_.arena(), config.ema_decay);
+}
+
+double TrainingStep::run() {
+  optimizer_.zero_grad();
+  const auto loss = [&](int64_t begin, int64_t end) {
+    return cross_entropy(model_(slice(images_, 0, begin, end)), slice(labels_, 0, begin, end),
+                         config_.label_smoothing);
+  };
+  const double mean = accumulate_gradients(images_.size(0), config_.chunk_size, 0,
+                                           optimizer_.arena().gradients(), loss);
+  optimizer_.clip_grad_norm(clip_norm);
+  optimizer_.step(average_ ? &*average_ : nullptr);
+  return mean;
+}
+
 TrainingStepResult measure_training_step(const TrainConfig& config, int steps) {
-  Step step(config);
+  Generator generator(1);
+  const VisionTransformer model(config.model, generator);
+  const Tensor images = normal(config.model.batch_shape(config.batch_size), generator);
+  const Tensor labels = Tensor::empty({config.batch_size}, DType::s64);
+  for (int64_t i = 0; i < config.batch_size; ++i)
+    labels.data<int64_t>()[i] = generator.below(config.model.classes);
+  TrainingStep step(model, config, images, labels);
   step.run();
   TrainingStepResult result;
-  for (int i = 0; i < steps; ++i) result.seconds.push_back(step.run());
+  for (int i = 0; i < steps; ++i) result.seconds.push_back(seconds_of(step));
   profiler::start();
-  result.profiled_seconds = step.run();
+  result.profiled_seconds = seconds_of(step);
   result.operations = profiler::totals(profiler::stop());
   return result;
 }

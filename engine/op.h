@@ -14,6 +14,7 @@ namespace espalier {
 struct GradientSink;  // engine/autograd.h
 class Lowering;       // engine/lowering.h
 class NodeCall;       // engine/replay.h
+class OnnxWriter;     // engine/onnx_writer.h
 
 // A named constant of one call: a dimension, an epsilon, a list of sizes, a mode.
 struct Attribute {
@@ -39,6 +40,8 @@ struct Op {
   void (*lower)(Lowering&) = nullptr;
   // Calls the operation as a node of a graph did; null where graphs cannot be run again.
   Tensor (*replay)(const NodeCall&) = nullptr;
+  // Writes the operation in ONNX's operators; null where it has no such form.
+  void (*onnx)(OnnxWriter&) = nullptr;
 };
 
 // The gradients of one operation's inputs, filled by its backward function.

@@ -51,14 +51,26 @@ void fill(LoadedModel& loaded, const TensorFile& file, bool int8) {
   loaded.model.reset();
 }
 
+std::map<std::string, std::string> metadata_of(const VisionTransformer& model,
+                                               std::map<std::string, std::string> notes) {
+  notes[kind_key] = "model";
+  notes[config_key] = to_json(model.config);
+  return notes;
+}
+
 }  // namespace
 
 void save_model(const std::string& path, const VisionTransformer& model,
                 const std::map<std::string, std::string>& notes) {
-  std::map<std::string, std::string> metadata = notes;
-  metadata[kind_key] = "model";
-  metadata[config_key] = to_json(model.config);
-  save_safetensors(path, model.state_dict(), metadata);
+  save_safetensors(path, model.state_dict(), metadata_of(model, notes));
+}
+
+OnnxModel onnx_model(const VisionTransformer& model,
+                     const std::map<std::string, std::string>& notes) {
+  OnnxModel out = onnx_model(capture(model), "images", "logits");
+  out.name = model.config.name;
+  out.metadata = metadata_of(model, notes);
+  return out;
 }
 
 void save_int8_model(const std::string& path, const ViTConfig& config, const Graph& graph,

@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 
+#include "engine/onnx_writer.h"
 #include "nn/vit.h"
 
 namespace espalier {
@@ -36,5 +37,10 @@ struct LoadedModel {
 // Throws a file error where the file holds no model of ours or its tensors do not fit its
 // configuration.
 LoadedModel load_model(const std::string& path);
+
+// The model for other engines: from "images" f32 [N, H, W, C], normalised, to "logits" [N,
+// classes]. `notes` and the configuration go into its metadata.
+OnnxModel onnx_model(const VisionTransformer& model,
+                     const std::map<std::string, std::string>& notes = {});
 
 }  // namespace espalier

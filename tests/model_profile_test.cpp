@@ -6,6 +6,7 @@
 
 #include "engine/parallel.h"
 #include "tests/kernel_test.h"
+#include "tests/refusal.h"
 
 namespace espalier::test {
 namespace {
@@ -79,6 +80,20 @@ TEST_CASE("a trace has the fields that the Trace Event Format names") {
     layers.insert(event.at("args").at("layer").get<std::string>());
   }
   CHECK(layers.count("blocks.0.attention.qkv") == 1);
+}
+
+TEST_CASE("a profile tells the processor's counters a run, or why there are none") {
+  bench::ModelProfile profile;
+  profile.runs = 4;
+  profile.threads = profile.workers = 1;
+  profile.counters_absent = "this machine has none";
+  CHECK(contains(bench::profile_table(profile), "counters: none; this machine has none\n"));
+  CHECK(contains(bench::profile_json(profile), "\"absent\": \"this machine has none\""));
+  profile.counters = {4e6, 8e6, 12e3};
+  CHECK(contains(bench::profile_table(profile),
+                 "1.000 M cycles and 2.000 M instructions a run (2.00 a "
+                 "cycle), 3.0 k misses"));
+  CHECK(contains(bench::profile_json(profile), "\"instructions\": 2000000.0"));
 }
 
 }  // namespace espalier::test

@@ -3,6 +3,7 @@
 #include "engine/autograd.h"
 #include "engine/dispatch.h"
 #include "engine/lowering.h"
+#include "engine/onnx_writer.h"
 #include "engine/ops/broadcast.h"
 #include "engine/ops/unary.h"
 #include "engine/ops/view.h"
@@ -53,6 +54,17 @@ void lower(Lowering& l) {
   });
 }
 
+template <BinaryOp op>
+void onnx(OnnxWriter& w) {
+  const char* type = op == BinaryOp::add       ? "Add"
+                     : op == BinaryOp::sub     ? "Sub"
+                     : op == BinaryOp::mul     ? "Mul"
+                     : op == BinaryOp::div     ? "Div"
+                     : op == BinaryOp::maximum ? "Max"
+                                               : "Min";
+  w.out(type, {w.in(0), w.in(1)});
+}
+
 using BinaryFunction = Tensor(const Tensor&, const Tensor&);
 
 template <BinaryFunction* function>
@@ -66,7 +78,8 @@ constexpr Op described(const char* name) {
           .flops = one_flop_an_element,
           .row_inputs = 2,
           .lower = lower<op>,
-          .replay = replay_call<function>};
+          .replay = replay_call<function>,
+          .onnx = op == BinaryOp::share ? nullptr : onnx<op>};
 }
 
 constexpr Op add_op = described<BinaryOp::add, add>("add"),

@@ -1,6 +1,7 @@
 #include "engine/ops/broadcast.h"
 
 #include "engine/lowering.h"
+#include "engine/onnx_writer.h"
 #include "engine/ops/reduce.h"
 #include "engine/ops/view.h"
 #include "engine/replay.h"
@@ -17,7 +18,10 @@ void lower(Lowering& l) {
 
 Tensor replay_call(const NodeCall& c) { return expand(c.in(0), c.shape("shape")); }
 
-constexpr Op expand_op{.name = "expand", .view = true, .lower = lower, .replay = replay_call};
+void onnx(OnnxWriter& w) { w.out("Expand", {w.in(0), w.shape(w.out_shape())}); }
+
+constexpr Op expand_op{
+    .name = "expand", .view = true, .lower = lower, .replay = replay_call, .onnx = onnx};
 
 void check_broadcast(const char* op, const Shape& narrow, const Shape& wide) {
   if (!(broadcast_shapes(op, narrow, wide) == wide))

@@ -1,6 +1,7 @@
 #include "engine/ops/cat.h"
 
 #include "engine/lowering.h"
+#include "engine/onnx_writer.h"
 #include "engine/ops/view.h"
 #include "engine/profiler.h"
 #include "engine/replay.h"
@@ -37,7 +38,13 @@ void lower(Lowering& l) {
 
 Tensor replay_call(const NodeCall& c) { return cat(c.inputs, c.integer("dim")); }
 
-constexpr Op cat_op{.name = "cat", .lower = lower, .replay = replay_call};
+void onnx(OnnxWriter& w) {
+  std::vector<OnnxName> parts;
+  for (int i = 0; w.has(i); ++i) parts.push_back(w.in(i));
+  w.out("Concat", parts, {{"axis", w.integer("dim")}});
+}
+
+constexpr Op cat_op{.name = "cat", .lower = lower, .replay = replay_call, .onnx = onnx};
 
 Shape joined_shape(const std::vector<Tensor>& tensors, int axis) {
   Shape shape = tensors[0].shape();

@@ -5,6 +5,7 @@
 #include "engine/autograd.h"
 #include "engine/dispatch.h"
 #include "engine/lowering.h"
+#include "engine/onnx_writer.h"
 #include "engine/ops/view.h"
 #include "engine/parallel.h"
 #include "engine/profiler.h"
@@ -21,13 +22,14 @@ int64_t conv2d_flops(Shapes inputs, const Shape& y) {
 }
 
 void lower(Lowering& l);
+void onnx(OnnxWriter& w);
 
 Tensor replay_call(const NodeCall& c) {
   return conv2d(c.in(0), c.in(1), c.in(2), c.integer("stride"), c.integer("padding"));
 }
 
 constexpr Op conv2d_op{
-    .name = "conv2d", .flops = conv2d_flops, .lower = lower, .replay = replay_call};
+    .name = "conv2d", .flops = conv2d_flops, .lower = lower, .replay = replay_call, .onnx = onnx};
 
 // One call: `shape` is that of an image with its border.
 struct Convolution {
@@ -162,6 +164,19 @@ void lower(Lowering& l) {
                               });
       },
       border_scratch(each));
+}
+
+// Ours are images and weights with channels last; ONNX's have them in front.
+void onnx(OnnxWriter& w) {
+  std::vector<OnnxName> inputs = {w.transpose(w.in(0), {0, 3, 1, 2}),
+                                  w.in_permuted(1, {0, 3, 1, 2})};
+  if (w.has(2)) inputs.push_back(w.in(2));
+  const Shape weight = w.fixed(w.in_shape(1));
+  const OnnxName y = w.add("Conv", inputs,
+                           {{"kernel_shape", Shape{weight[1], weight[2]}},
+                            {"strides", Shape::of_rank(2, w.integer("stride"))},
+                            {"pads", Shape::of_rank(4, w.integer("padding"))}});
+  w.out("Transpose", {y}, {{"perm", Shape{0, 2, 3, 1}}});
 }
 
 template <class T>

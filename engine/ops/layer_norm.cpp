@@ -3,6 +3,7 @@
 #include "engine/autograd.h"
 #include "engine/dispatch.h"
 #include "engine/lowering.h"
+#include "engine/onnx_writer.h"
 #include "engine/ops/view.h"
 #include "engine/parallel.h"
 #include "engine/profiler.h"
@@ -56,11 +57,17 @@ Tensor replay_call(const NodeCall& c) {
   return layer_norm(c.in(0), c.in(1), c.in(2), c.real("eps"));
 }
 
+void onnx(OnnxWriter& w) {
+  w.out("LayerNormalization", {w.in(0), w.in(1), w.in(2)},
+        {{"axis", int64_t{-1}}, {"epsilon", attribute<double>(w.node(), "eps")}});
+}
+
 constexpr Op layer_norm_op{.name = "layer_norm",
                            .flops = layer_norm_flops,
                            .row_inputs = 1,
                            .lower = lower,
-                           .replay = replay_call};
+                           .replay = replay_call,
+                           .onnx = onnx};
 
 // sum over p of parts[p, which, :], in the order of p.
 template <class T>

@@ -5,6 +5,7 @@
 #include "engine/dispatch.h"
 #include "engine/gemm.h"
 #include "engine/lowering.h"
+#include "engine/onnx_writer.h"
 #include "engine/ops/view.h"
 #include "engine/parallel.h"
 #include "engine/profiler.h"
@@ -22,11 +23,20 @@ void lower(Lowering& l);
 
 Tensor replay_call(const NodeCall& c) { return linear(c.in(0), c.in(1), c.in(2)); }
 
+void onnx(OnnxWriter& w) {
+  const OnnxName x = w.in(0), weight = w.in_permuted(1, {1, 0});
+  if (w.has(2))
+    w.out("Add", {w.add("MatMul", {x, weight}), w.in(2)});
+  else
+    w.out("MatMul", {x, weight});
+}
+
 constexpr Op linear_op{.name = "linear",
                        .flops = linear_flops,
                        .row_inputs = 1,
                        .lower = lower,
-                       .replay = replay_call};
+                       .replay = replay_call,
+                       .onnx = onnx};
 
 // M tokens of `in` features become M of `out`.
 struct Sizes {

@@ -3,6 +3,7 @@
 #include "engine/dispatch.h"
 #include "engine/gemm.h"
 #include "engine/lowering.h"
+#include "engine/onnx_writer.h"
 #include "engine/parallel.h"
 #include "engine/profiler.h"
 #include "engine/replay.h"
@@ -19,8 +20,10 @@ void lower(Lowering& l);
 
 Tensor replay_call(const NodeCall& c) { return matmul(c.in(0), c.in(1)); }
 
+void onnx(OnnxWriter& w) { w.out("MatMul", {w.in(0), w.in(1)}); }
+
 constexpr Op matmul_op{
-    .name = "matmul", .flops = matmul_flops, .lower = lower, .replay = replay_call};
+    .name = "matmul", .flops = matmul_flops, .lower = lower, .replay = replay_call, .onnx = onnx};
 
 // A stack of matrices: its batch steps (zero where it is broadcast over the common batch), and the
 // steps to the next row and column.

@@ -5,6 +5,7 @@
 #include "engine/autograd.h"
 #include "engine/dispatch.h"
 #include "engine/lowering.h"
+#include "engine/onnx_writer.h"
 #include "engine/ops/view.h"
 #include "engine/parallel.h"
 #include "engine/profiler.h"
@@ -38,7 +39,16 @@ Tensor replay_call(const NodeCall& c) {
   return max_pool2d(c.in(0), c.integer("kernel"), c.integer("stride"), c.integer("padding"));
 }
 
-constexpr Op max_pool2d_op{.name = "max_pool2d", .lower = lower, .replay = replay_call};
+void onnx(OnnxWriter& w) {
+  const OnnxName y = w.add("MaxPool", {w.transpose(w.in(0), {0, 3, 1, 2})},
+                           {{"kernel_shape", Shape::of_rank(2, w.integer("kernel"))},
+                            {"strides", Shape::of_rank(2, w.integer("stride"))},
+                            {"pads", Shape::of_rank(4, w.integer("padding"))}});
+  w.out("Transpose", {y}, {{"perm", Shape{0, 2, 3, 1}}});
+}
+
+constexpr Op max_pool2d_op{
+    .name = "max_pool2d", .lower = lower, .replay = replay_call, .onnx = onnx};
 
 MaxPool2dShape checked_shape(const Tensor& x, int64_t kernel, int64_t stride, int64_t padding) {
   const char* op = max_pool2d_op.name;

@@ -4,6 +4,7 @@
 
 #include "engine/autograd.h"
 #include "engine/dispatch.h"
+#include "engine/onnx_writer.h"
 #include "engine/ops/binary.h"
 #include "engine/ops/broadcast.h"
 #include "engine/ops/view.h"
@@ -16,9 +17,37 @@ namespace {
 
 int64_t reduce_flops(Shapes inputs, const Shape&) { return inputs[0].numel(); }
 
-constexpr Op sum_op{"sum", reduce_flops}, mean_op{"mean", reduce_flops};
-constexpr Op amax_op{"amax", reduce_flops}, amin_op{"amin", reduce_flops};
-constexpr Op argmax_op{"argmax", reduce_flops};
+enum class Extent { sum, mean, largest, least };
+
+// In operator set 17 the sum takes its dimensions as an input, the others as an attribute.
+template <Extent kind>
+void onnx(OnnxWriter& w) {
+  const Shape dims = w.fixed(attribute<BatchShape>(w.node(), "dims"));
+  const int64_t keep = w.integer("keepdim");
+  if (dims.rank() == 0)
+    w.out_same(0);
+  else if (kind == Extent::sum)
+    w.out("ReduceSum", {w.in(0), w.integers(dims)}, {{"keepdims", keep}});
+  else
+    w.out(kind == Extent::mean      ? "ReduceMean"
+          : kind == Extent::largest ? "ReduceMax"
+                                    : "ReduceMin",
+          {w.in(0)}, {{"axes", dims}, {"keepdims", keep}});
+}
+
+void onnx_argmax(OnnxWriter& w) {
+  w.out("ArgMax", {w.in(0)}, {{"axis", w.integer("dim")}, {"keepdims", w.integer("keepdim")}});
+}
+
+template <Extent kind>
+constexpr Op described(const char* name) {
+  return {.name = name, .flops = reduce_flops, .onnx = onnx<kind>};
+}
+
+constexpr Op sum_op = described<Extent::sum>("sum"), mean_op = described<Extent::mean>("mean");
+constexpr Op amax_op = described<Extent::largest>("amax");
+constexpr Op amin_op = described<Extent::least>("amin");
+constexpr Op argmax_op{.name = "argmax", .flops = reduce_flops, .onnx = onnx_argmax};
 
 // How far one kernel call goes along the reduced dimension, and across it. Constants, so that the
 // order of additions depends on the shape alone.

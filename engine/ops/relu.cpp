@@ -2,6 +2,7 @@
 
 #include "engine/dispatch.h"
 #include "engine/lowering.h"
+#include "engine/onnx_writer.h"
 #include "engine/ops/view.h"
 #include "engine/parallel.h"
 #include "engine/profiler.h"
@@ -30,8 +31,14 @@ void lower(Lowering& l) {
 
 Tensor replay_call(const NodeCall& c) { return relu(c.in(0)); }
 
-constexpr Op relu_op{
-    .name = "relu", .flops = relu_flops, .row_inputs = 1, .lower = lower, .replay = replay_call};
+void onnx(OnnxWriter& w) { w.out("Relu", {w.in(0)}); }
+
+constexpr Op relu_op{.name = "relu",
+                     .flops = relu_flops,
+                     .row_inputs = 1,
+                     .lower = lower,
+                     .replay = replay_call,
+                     .onnx = onnx};
 
 template <class T>
 void backward_elements(const Tensor& y, const Tensor& dy, const Tensor& dx) {

@@ -2,6 +2,7 @@
 
 #include "engine/dispatch.h"
 #include "engine/lowering.h"
+#include "engine/onnx_writer.h"
 #include "engine/ops/view.h"
 #include "engine/parallel.h"
 #include "engine/profiler.h"
@@ -32,11 +33,14 @@ void lower(Lowering& l) {
 
 Tensor replay_call(const NodeCall& c) { return softmax(c.in(0), c.integer("dim")); }
 
+void onnx(OnnxWriter& w) { w.out("Softmax", {w.in(0)}, {{"axis", w.integer("dim")}}); }
+
 constexpr Op softmax_op{.name = "softmax",
                         .flops = softmax_flops,
                         .row_inputs = 1,
                         .lower = lower,
-                        .replay = replay_call};
+                        .replay = replay_call,
+                        .onnx = onnx};
 
 template <class T>
 void backward_rows(const Tensor& y, const Tensor& dy, const Tensor& dx) {

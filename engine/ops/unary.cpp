@@ -3,6 +3,7 @@
 #include "engine/autograd.h"
 #include "engine/dispatch.h"
 #include "engine/lowering.h"
+#include "engine/onnx_writer.h"
 #include "engine/ops/view.h"
 #include "engine/parallel.h"
 #include "engine/profiler.h"
@@ -29,6 +30,20 @@ void lower(Lowering& l) {
   });
 }
 
+// In the order of UnaryOp; null where ONNX takes two operators.
+constexpr const char* onnx_types[] = {"Neg",        "Abs", nullptr, "Sqrt", nullptr,
+                                      "Reciprocal", "Exp", "Log",   "Tanh", "Sigmoid"};
+
+template <UnaryOp op>
+void onnx(OnnxWriter& w) {
+  if (op == UnaryOp::square)
+    w.out("Mul", {w.in(0), w.in(0)});
+  else if (op == UnaryOp::rsqrt)
+    w.out("Reciprocal", {w.add("Sqrt", {w.in(0)})});
+  else
+    w.out(onnx_types[static_cast<size_t>(op)], {w.in(0)});
+}
+
 using UnaryFunction = Tensor(const Tensor&);
 
 template <UnaryFunction* function>
@@ -42,7 +57,8 @@ constexpr Op described(const char* name) {
           .flops = unary_flops,
           .row_inputs = 1,
           .lower = lower<op>,
-          .replay = replay_call<function>};
+          .replay = replay_call<function>,
+          .onnx = onnx<op>};
 }
 
 constexpr Op unary_ops[] = {described<UnaryOp::neg, espalier::neg>("neg"),

@@ -1,8 +1,10 @@
 #include "engine/ops/view.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "engine/lowering.h"
+#include "engine/onnx_writer.h"
 #include "engine/replay.h"
 
 namespace espalier {
@@ -59,13 +61,53 @@ Tensor replay_slice(const NodeCall& c) {
   return slice(c.in(0), c.integer("dim"), c.integer("start"), c.integer("end"));
 }
 
-constexpr Op contiguous_op{
-    .name = "contiguous", .lower = lower_contiguous, .replay = replay_contiguous};
-constexpr Op reshape_op{
-    .name = "reshape", .view = true, .lower = lower_reshape, .replay = replay_reshape};
-constexpr Op permute_op{
-    .name = "permute", .view = true, .lower = lower_permute, .replay = replay_permute};
-constexpr Op slice_op{.name = "slice", .view = true, .lower = lower_slice, .replay = replay_slice};
+void onnx_contiguous(OnnxWriter& w) { w.out_same(0); }
+
+// ONNX copies a dimension for 0 and computes one for -1.
+void onnx_reshape(OnnxWriter& w) {
+  const BatchShape &from = w.in_shape(0), &to = w.out_shape();
+  Shape dims;
+  bool computed = false;
+  for (size_t i = 0; i < to.size(); ++i) {
+    const bool copied = i < from.size() && from[i] == to[i] && to[i].per_sample != 0;
+    const bool unknown = !copied && !computed && to[i].per_sample != 0;
+    dims.push_back(copied ? 0 : unknown ? -1 : w.fixed(to[i]));
+    computed |= unknown;
+  }
+  w.out("Reshape", {w.in(0), w.integers(dims)});
+}
+
+void onnx_permute(OnnxWriter& w) {
+  w.out("Transpose", {w.in(0)}, {{"perm", w.fixed(attribute<BatchShape>(w.node(), "dims"))}});
+}
+
+void onnx_slice(OnnxWriter& w) {
+  const int64_t axis = w.integer("dim"), start = w.integer("start");
+  const BatchDim end = attribute<BatchDim>(w.node(), "end");
+  const bool to_the_end = end == w.in_shape(0)[static_cast<size_t>(axis)];
+  const int64_t stop = to_the_end ? std::numeric_limits<int64_t>::max() : w.fixed(end);
+  w.out("Slice", {w.in(0), w.integers({start}), w.integers({stop}), w.integers({axis})});
+}
+
+constexpr Op contiguous_op{.name = "contiguous",
+                           .lower = lower_contiguous,
+                           .replay = replay_contiguous,
+                           .onnx = onnx_contiguous};
+constexpr Op reshape_op{.name = "reshape",
+                        .view = true,
+                        .lower = lower_reshape,
+                        .replay = replay_reshape,
+                        .onnx = onnx_reshape};
+constexpr Op permute_op{.name = "permute",
+                        .view = true,
+                        .lower = lower_permute,
+                        .replay = replay_permute,
+                        .onnx = onnx_permute};
+constexpr Op slice_op{.name = "slice",
+                      .view = true,
+                      .lower = lower_slice,
+                      .replay = replay_slice,
+                      .onnx = onnx_slice};
 
 // Replaces one -1 in `shape` by what the number of elements leaves for it.
 Shape complete_shape(const Tensor& x, Shape shape) {

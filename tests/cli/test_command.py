@@ -160,6 +160,8 @@ class Command(unittest.TestCase):
         self.assertAlmostEqual(sum(step["share"] for step in profile["steps"]), 1)
         self.assertGreater(profile["steps_of_wall"], 0.9)
         self.assertLessEqual(profile["steps_of_wall"], 1)
+        counters = profile["counters"]
+        self.assertTrue(counters.get("absent") or counters["instructions"] > counters["cycles"] / 4 > 0)
         self.assertTrue(json.loads(trace.read_text())["traceEvents"])
         self.assertTrue(picture.is_file())
         self.assertIn("all layers", run("profile", self.model, "--seconds", 0.1).stdout)
@@ -179,6 +181,61 @@ class Command(unittest.TestCase):
         self.assertEqual(head["bytes_read"], 4 * (8 * width + 10 * width + 10))
         self.assertIn("operations at batch 1", run("inspect", self.model, "--graph").stdout)
         self.expect(2, "inspect", self.model, "--batch", 2, says="--graph")
+
+    def test_export_writes_what_others_read(self):
+        onnx, weights = self.folder / "model.onnx", self.folder / "model.safetensors"
+        result = run("export", self.model, "--onnx", onnx, "--safetensors", weights)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertRegex(result.stdout, r"model\.onnx: \d+ nodes, \d+ parameters\n")
+        self.assertIn(b"espalier.config", onnx.read_bytes())
+        averaged = {name.removeprefix("optimizer.average."): data
+                    for name, data in tensors(self.model).items() if ".average." in name}
+        self.assertEqual(tensors(weights), averaged or tensors(self.model))
+        for data in tensors(weights).values():
+            self.assertTrue(len(data) > 1000 or data in onnx.read_bytes())  # large ones are turned
+        twice = [self.folder / "a.onnx", self.folder / "b.onnx"]
+        for path in twice:
+            self.assertEqual(run("export", "vit-peer", "--onnx", path).returncode, 0)
+        self.assertEqual(twice[0].read_bytes(), twice[1].read_bytes())
+        self.expect(2, "export", self.model, says="--onnx")
+        self.expect(2, "export", "vit-huge", "--onnx", onnx, says="vit-tiny")
+        self.expect(3, "export", self.model, "--onnx", self.folder / "absent" / "m.onnx",
+                    says="absent")
+
+    def write_batch(self, count):
+        """A .safetensors file of random images and their labels."""
+        path, numbers = self.folder / f"batch-{count}.safetensors", random.Random(1)
+        pixels = count * 28 * 28
+        images = struct.pack(f"<{pixels}f", *(numbers.gauss(0, 1) for _ in range(pixels)))
+        labels = struct.pack(f"<{count}q", *(i % 10 for i in range(count)))
+        header = json.dumps({
+            "images": {"dtype": "F32", "shape": [count, 28, 28, 1], "data_offsets": [0, len(images)]},
+            "labels": {"dtype": "I64", "shape": [count],
+                       "data_offsets": [len(images), len(images) + len(labels)]}}).encode()
+        path.write_bytes(struct.pack("<Q", len(header)) + header + images + labels)
+        return path
+
+    def test_bench_turns_answers_line_by_line(self):
+        batch, logits = self.write_batch(5), self.folder / "logits.safetensors"
+        result = run("bench", "turns", "vit-tiny", "--input", batch, "--output", logits, "-t", 1,
+                     input="1\n3\n")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        ready, one, three = map(json.loads, result.stdout.splitlines())
+        self.assertTrue(ready["ready"])
+        self.assertTrue(one["seconds"] > 0 and three["cpu_seconds"] > 0)
+        self.assertEqual(len(tensors(logits)["logits"]), 4 * 5 * 10)
+        steps = run("bench", "turns", "vit-tiny", "--input", batch, "--step", input="1\n30\n")
+        ready, first, last = map(json.loads, steps.stdout.splitlines())
+        self.assertEqual(ready["lr"], 1e-3)
+        self.assertGreater(first["loss"], last["loss"])  # it sees the same batch again and again
+        for wrong in ("0\n", "two\n", "3 4\n"):
+            refused = run("bench", "turns", "vit-tiny", "--input", batch, input=wrong)
+            self.assertEqual(refused.returncode, 2)
+            self.assertIn("standard input", refused.stderr)
+        self.expect(3, "bench", "turns", "vit-tiny", "--input", self.folder / "absent", says="absent")
+        self.expect(2, "bench", "turns", "vit-tiny", "--input", logits, says="images")
+        self.expect(2, "bench", "turns", "vit-tiny", "--input", batch, "--output", logits, "--step",
+                    says="--step")
 
     def test_bits_do_not_depend_on_threads(self):
         for threads in (1, 3, 8):

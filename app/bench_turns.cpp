@@ -1,0 +1,134 @@
+#include <time.h>
+
+#include <charconv>
+#include <cstdio>
+#include <iostream>
+
+#include "app/command.h"
+#include "bench/training_step.h"
+#include "engine/autograd.h"
+#include "engine/io/json.h"
+#include "engine/io/safetensors.h"
+#include "engine/parallel.h"
+#include "engine/plan.h"
+
+namespace espalier::app {
+namespace {
+
+struct TurnFlags : CommonFlags {
+  std::string model, input, output;
+  bool step = false;
+  int64_t chunk = 16;
+};
+
+double seconds(clockid_t clock) {
+  timespec now = {};
+  clock_gettime(clock, &now);
+  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+}
+
+void say(const Json& line) {
+  std::printf("%s\n", line.dump().c_str());
+  std::fflush(stdout);
+}
+
+int64_t calls_in(const std::string& line) {
+  constexpr int64_t most = 1'000'000;
+  int64_t calls = 0;
+  const char* end = line.data() + line.size();
+  const auto [at, error] = std::from_chars(line.data(), end, calls);
+  if (error != std::errc() || at != end || calls < 1 || calls > most)
+    argument_error("bench turns", "standard input", "'" + line + "'",
+                   "a number of batches from 1 to " + std::to_string(most), "");
+  return calls;
+}
+
+// Answers every line until the input ends. `run` does one batch and returns its loss, if it has
+// one.
+void take_turns(const std::function<double()>& run, bool has_loss) {
+  std::string line;
+  while (std::getline(std::cin, line)) {
+    const int64_t calls = calls_in(line);
+    double loss = 0;
+    const double wall = seconds(CLOCK_MONOTONIC), cpu = seconds(CLOCK_PROCESS_CPUTIME_ID);
+    for (int64_t i = 0; i < calls; ++i) loss = run();
+    Json answer = {{"seconds", seconds(CLOCK_MONOTONIC) - wall},
+                   {"cpu_seconds", seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu}};
+    if (has_loss) answer["loss"] = loss;
+    say(answer);
+  }
+}
+
+void infer(const TurnFlags& flags, const VisionTransformer& model, const Tensor& images) {
+  const NoGradGuard off;
+  Plan plan = compile(capture(model), {.threads = num_threads()});
+  const Tensor logits = plan(images);
+  if (!flags.output.empty()) save_safetensors(flags.output, {{"logits", logits}});
+  say({{"ready", true}, {"chunk", plan.chunk()}});
+  const auto run = [&] {
+    plan.run(images, logits);
+    return 0.0;
+  };
+  take_turns(run, false);
+}
+
+void train(const TurnFlags& flags, VisionTransformer& model, const TensorFile& input) {
+  model.train();
+  TrainConfig config;
+  config.chunk_size = flags.chunk;
+  config.ema_decay = 0;
+  bench::TrainingStep step(model, config, input.at("images"), input.at("labels"));
+  const AdamWOptions& o = bench::TrainingStep::optimizer;
+  say({{"ready", true},
+       {"lr", o.lr},
+       {"betas", {o.beta1, o.beta2}},
+       {"eps", o.epsilon},
+       {"weight_decay", o.weight_decay},
+       {"clip_norm", bench::TrainingStep::clip_norm},
+       {"label_smoothing", config.label_smoothing}});
+  take_turns([&] { return step.run(); }, true);
+}
+
+int run(const TurnFlags& flags) {
+  apply_machine_flags(flags);
+  const std::unique_ptr<VisionTransformer> model = model_of(flags.model);
+  const TensorFile input = load_safetensors(flags.input);
+  if (flags.step)
+    train(flags, *model, input);
+  else
+    infer(flags, *model, input.at("images"));
+  return done;
+}
+
+}  // namespace
+
+void add_bench_turns(CLI::App& verb, Body& chosen) {
+  auto flags = std::make_shared<TurnFlags>();
+  CLI::App* turns = verb.add_subcommand(
+      "turns",
+      "Take turns with other engines: for each line N on standard input, run N batches and print "
+      "the seconds they took as one line of JSON. The first line tells that all is ready");
+  turns->add_option("model", flags->model, "vit-tiny, vit-fashion, vit-peer, or a model file")
+      ->required();
+  turns
+      ->add_option("--input", flags->input,
+                   "A .safetensors file that holds images [B, H, W, C], and labels [B] for --step")
+      ->required();
+  CLI::Option* output =
+      turns->add_option("--output", flags->output, "Write the logits to this .safetensors file");
+  CLI::Option* step =
+      turns
+          ->add_flag(
+              "--step", flags->step,
+              "Run AdamW steps (forward, cross entropy, backward, clipping, update) and tell "
+              "the loss")
+          ->excludes(output);
+  turns->add_option("--chunk", flags->chunk, "Samples that go through the model at once")
+      ->check(CLI::Range(1, 65'536))
+      ->capture_default_str()
+      ->needs(step);
+  add_machine_flags(*turns, *flags);
+  turns->callback([flags, &chosen] { chosen = [flags] { return run(*flags); }; });
+}
+
+}  // namespace espalier::app

@@ -1,0 +1,87 @@
+// From a captured graph to an ONNX model. Each operation writes its own nodes: Op::onnx.
+#pragma once
+
+#include <map>
+#include <set>
+#include <span>
+
+#include "engine/graph.h"
+#include "engine/io/onnx.h"
+
+namespace espalier {
+
+// The graph in ONNX's operators, with the batch as dimension "N", parameters under their own names
+// (the weights of products and convolutions transposed to the order in which ONNX's operators take
+// them), and these names for what goes in and comes out. Argument errors: an operation without an
+// ONNX form; numbers that grow with the batch where ONNX wants constants.
+OnnxModel onnx_model(const Graph& graph, const std::string& input, const std::string& output);
+
+// The name of a value of the model that is being made.
+enum class OnnxName : int;
+using OnnxNames = std::span<const OnnxName>;
+
+// One operation's view of that model. Nothing here is inline and names are numbers: every program
+// that can export carries each operation's part.
+class OnnxWriter {
+ public:
+  const Graph::Node& node() const { return *node_; }
+
+  // ---- operands ----
+  bool has(int input) const;
+  OnnxName in(int input);
+  // A parameter or constant with its dimensions in this order; an argument error for a value that
+  // is computed from the input.
+  OnnxName in_permuted(int input, const Shape& dims);
+  const BatchShape& in_shape(int input) const;
+  const BatchShape& out_shape() const;
+
+  // ---- numbers ----
+  int64_t fixed(const BatchDim& dim) const;  // an argument error where it grows with the batch
+  Shape fixed(const BatchShape& shape) const;
+  int64_t integer(const char* attribute) const;
+  OnnxName number(double value);  // as a constant
+  OnnxName integers(const Shape& values);
+  OnnxName shape(const BatchShape& shape);  // as a vector, computed where it grows
+
+  // ---- nodes ----
+  // A node on the way.
+  OnnxName add(const char* type, OnnxNames inputs, Attributes attributes = {});
+  OnnxName add(const char* type, std::initializer_list<OnnxName> inputs,
+               Attributes attributes = {});
+  OnnxName transpose(OnnxName x, const Shape& order);
+  // x cut along a dimension.
+  std::vector<OnnxName> split(OnnxName x, const Shape& sizes, int64_t dim);
+  // The node that makes the operation's output.
+  void out(const char* type, OnnxNames inputs, Attributes attributes = {});
+  void out(const char* type, std::initializer_list<OnnxName> inputs, Attributes attributes = {});
+  // The output is the same values as an input.
+  void out_same(int input);
+
+ private:
+  friend OnnxModel onnx_model(const Graph&, const std::string&, const std::string&);
+  OnnxWriter(const Graph& graph, const std::string& input, const std::string& output);
+  void write(const Graph::Node& node);
+  OnnxName append(const char* type, OnnxNames inputs, OnnxNames outputs, Attributes attributes);
+  const Graph::Value& value(int number) const { return graph_.values[static_cast<size_t>(number)]; }
+  const std::string& text(OnnxName name) const { return texts_[static_cast<size_t>(name)]; }
+  OnnxName take(const std::string& text);  // as it is
+  OnnxName unique(const std::string& wish);
+  OnnxName of_node(const char* type);
+  OnnxName initializer(const std::string& wish, const Tensor& values);
+  OnnxName parameter(int number, const Shape& dims);
+  // The constant of that name, which is made once.
+  OnnxName constant(const std::string& key, const Tensor& values);
+
+  const Graph& graph_;
+  const Graph::Node* node_ = nullptr;
+  OnnxModel model_;
+  std::vector<std::string> texts_;
+  std::set<std::string> taken_;
+  OnnxName input_, output_;
+  std::map<int, OnnxName> names_;  // of values that are computed
+  std::map<std::string, OnnxName> constants_;
+  // Of parameters and other constants of the graph, by their value and order of dimensions.
+  std::map<std::pair<int, std::vector<int64_t>>, OnnxName> parameters_;
+};
+
+}  // namespace espalier
