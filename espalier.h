@@ -29,6 +29,7 @@
 #include "engine/ops/view.h"
 #include "engine/parallel.h"
 #include "engine/plan.h"
+#include "engine/precision.h"
 #include "engine/profiler.h"
 #include "engine/random.h"
 #include "engine/tensor.h"

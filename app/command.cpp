@@ -12,8 +12,8 @@ namespace espalier::app {
 void add_device_flags(CLI::App& verb, CommonFlags& flags) {
   verb.add_option("--device", flags.device, "Device to run on")->capture_default_str();
   verb.add_option("--isa", flags.isa,
-                  "Use kernels of this instruction set and below: scalar, neon, avx2, avx512 "
-                  "(default: the best this CPU has)");
+                  "Use kernels of this instruction set and below: scalar, neon, avx2, avx512, "
+                  "avx512bf16 (default: the best this CPU has)");
   verb.add_flag("-q,--quiet", flags.quiet, "Print results only");
   verb.add_flag("-v,--verbose", flags.verbose, "Print more");
 }

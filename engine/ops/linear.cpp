@@ -49,7 +49,7 @@ void lower(Lowering& l) {
   const Tensor weight = contiguous(l.constant(1));
   const int64_t N = weight.size(0), K = weight.size(1);
   const auto& best = kernel(gemm_kernels<float>());
-  const Tensor panels = Tensor::empty({gemm_packed_size(best.panel, K, N)});
+  const Tensor panels = Tensor::empty({best.packed_size(K, N)});
   best.pack_b(weight.data<float>(), 1, K, K, N, panels.data<float>());
   const Address packed = l.keep(panels);
   const std::optional<Operand> bias = l.has(2) ? std::optional(l.contiguous_in(2)) : std::nullopt;
