@@ -34,7 +34,7 @@ class Step {
                            config_.label_smoothing);
     };
     accumulate_gradients(config_.batch_size, config_.chunk_size, 0, optimizer_.arena().gradients(),
-                         loss);
+                         loss, precision_of(config_));
     optimizer_.clip_grad_norm(1);
     optimizer_.step(&average_);
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

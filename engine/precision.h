@@ -1,13 +1,13 @@
 // In which precision matrix products multiply: PyTorch's autocast, for linear, matmul and conv2d.
 #pragma once
 
-#include <cstdint>
+#include "engine/tensor.h"
 
 namespace espalier {
 
 // bf16: both operands of every product are rounded to bf16 (8 significant bits, the range of fp32)
-// and multiplied with fp32 sums. All that lies in memory stays fp32: weights, activations,
-// gradients; and so does every other operation.
+// and multiplied with fp32 sums, forward and backward. All that lies in memory stays fp32: weights,
+// activations, gradients; and so does every other operation, the fused attention among them.
 enum class Precision : uint8_t { f32, bf16 };
 
 // That of this thread; f32 until a PrecisionScope says otherwise. An operation asks once, in its
@@ -25,5 +25,9 @@ class PrecisionScope {
  private:
   Precision before_;
 };
+
+// `x` as products in `precision` multiply it: itself, or a rounded copy of an f32 tensor. For
+// products that have no kernels of their own for bf16. `x` must be contiguous.
+Tensor rounded_to(const Tensor& x, Precision precision);
 
 }  // namespace espalier

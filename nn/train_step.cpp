@@ -26,7 +26,7 @@ void add_lanes(const std::vector<Tensor>& lanes, const Tensor& sum) {
 }  // namespace
 
 double accumulate_gradients(int64_t samples, int64_t chunk_size, uint64_t seed,
-                            const Tensor& gradients, const ChunkLoss& loss) {
+                            const Tensor& gradients, const ChunkLoss& loss, Precision precision) {
   const int64_t chunks = (samples + chunk_size - 1) / chunk_size;
   const int64_t lane_count = std::min(chunks, max_lanes);
   std::vector<Tensor> lanes(static_cast<size_t>(lane_count));
@@ -37,7 +37,8 @@ double accumulate_gradients(int64_t samples, int64_t chunk_size, uint64_t seed,
     for (int64_t chunk = lane; chunk < chunks; chunk += lane_count) {
       const int64_t begin = chunk * chunk_size, end = std::min(samples, begin + chunk_size);
       const double share = static_cast<double>(end - begin) / static_cast<double>(samples);
-      const GeneratorScope scope(Generator(seed, static_cast<uint64_t>(chunk)));
+      const GeneratorScope generator(Generator(seed, static_cast<uint64_t>(chunk)));
+      const PrecisionScope products(precision);
       const Tensor mean = loss(begin, end);
       losses[static_cast<size_t>(chunk)] = share * mean.item();
       backward(mean, {.seed = Tensor::full(mean.shape(), share), .sink = &sink});

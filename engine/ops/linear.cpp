@@ -24,6 +24,7 @@ constexpr Op linear_op{.name = "linear", .flops = linear_flops, .row_inputs = 1,
 // M tokens of `in` features become M of `out`.
 struct Sizes {
   int64_t M, in, out;
+  Precision precision;
 };
 
 template <class T>
@@ -35,6 +36,7 @@ void forward(const Sizes& s, const Tensor& x, const Tensor& weight, const Tensor
   p.B = weight.data<T>(), p.b_k_stride = 1, p.b_n_stride = s.in;
   p.C = y.data<T>(), p.c_row_stride = s.out;
   p.bias = bias.defined() ? bias.data<T>() : nullptr;
+  p.precision = s.precision;
   multiply(p);
 }
 
@@ -78,6 +80,7 @@ void backward_x(const Sizes& s, const Tensor& dy, const Tensor& weight,
   p.B = weight.data<T>(), p.b_k_stride = s.in, p.b_n_stride = 1;
   p.C = to.tensor.data<T>(), p.c_row_stride = s.in;
   p.accumulate = to.accumulate;
+  p.precision = s.precision;
   multiply(p);
 }
 
@@ -91,6 +94,7 @@ void backward_weight(const Sizes& s, const Tensor& dy, const Tensor& x,
   p.B = x.data<T>(), p.b_k_stride = s.in, p.b_n_stride = 1;
   p.C = to.tensor.data<T>(), p.c_row_stride = s.in;
   p.accumulate = to.accumulate;
+  p.precision = s.precision;
   multiply(p);
 }
 
@@ -137,7 +141,7 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   const profiler::Scope scope(linear_op.name);
   Shape shape = x.shape();
   shape[shape.rank() - 1] = 1;
-  const Sizes sizes{shape.numel(), weight.shape()[1], weight.shape()[0]};
+  const Sizes sizes{shape.numel(), weight.size(1), weight.size(0), product_precision()};
   const Tensor in = contiguous(x.detach()), w = contiguous(weight.detach());
   const Tensor b = bias.defined() ? contiguous(bias.detach()) : bias;
   shape[shape.rank() - 1] = sizes.out;
