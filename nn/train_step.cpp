@@ -1,7 +1,6 @@
 #include "nn/train_step.h"
 
 #include <algorithm>
-#include <vector>
 
 #include "engine/dispatch.h"
 #include "engine/parallel.h"
@@ -14,7 +13,7 @@ namespace {
 constexpr int64_t max_lanes = 8;
 
 // sum += lanes[0] + lanes[1] + …, in that order for each element.
-void add_lanes(const std::vector<Tensor>& lanes, const Tensor& sum) {
+void add_lanes(const RecycledVector<Tensor>& lanes, const Tensor& sum) {
   float* total = sum.data<float>();
   const auto& add = kernel(axpby_kernels<float>());
   parallel_for(sum.numel(), grain_for(1), [&](int64_t begin, int64_t end) {
@@ -26,11 +25,11 @@ void add_lanes(const std::vector<Tensor>& lanes, const Tensor& sum) {
 }  // namespace
 
 double accumulate_gradients(int64_t samples, int64_t chunk_size, uint64_t seed,
-                            const Tensor& gradients, const ChunkLoss& loss, Precision precision) {
+                            const Tensor& gradients, ChunkLoss loss, Precision precision) {
   const int64_t chunks = (samples + chunk_size - 1) / chunk_size;
   const int64_t lane_count = std::min(chunks, max_lanes);
-  std::vector<Tensor> lanes(static_cast<size_t>(lane_count));
-  std::vector<double> losses(static_cast<size_t>(chunks));
+  RecycledVector<Tensor> lanes(static_cast<size_t>(lane_count));
+  RecycledVector<double> losses(static_cast<size_t>(chunks));
   parallel_for(lane_count, 1, [&](int64_t lane, int64_t) {
     const GradientSink sink{Tensor::zeros({gradients.numel()})};
     lanes[static_cast<size_t>(lane)] = sink.arena;
