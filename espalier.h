@@ -33,6 +33,7 @@
 #include "engine/ops/view.h"
 #include "engine/parallel.h"
 #include "engine/plan.h"
+#include "engine/precision.h"
 #include "engine/profiler.h"
 #include "engine/random.h"
 #include "engine/replay.h"

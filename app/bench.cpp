@@ -21,7 +21,7 @@ struct BenchFlags : CommonFlags {
 struct HardwareFlags : CommonFlags {};
 
 struct StepFlags : CommonFlags {
-  std::string model = "vit-peer";
+  std::string model = "vit-peer", precision = "f32";
   int64_t batch = 256, chunk = 16;
   int steps = 5;
 };
@@ -29,9 +29,11 @@ struct StepFlags : CommonFlags {
 void print_step_text(const StepFlags& flags, const bench::TrainingStepResult& result,
                      const std::vector<double>& sorted) {
   std::printf(
-      "%s, batch %lld in chunks of %lld, %d thread(s): median %.1f ms a step (%.1f to %.1f)\n",
-      flags.model.c_str(), static_cast<long long>(flags.batch), static_cast<long long>(flags.chunk),
-      num_threads(), 1e3 * sorted[sorted.size() / 2], 1e3 * sorted.front(), 1e3 * sorted.back());
+      "%s in %s, batch %lld in chunks of %lld, %d thread(s): median %.1f ms a step (%.1f to "
+      "%.1f)\n",
+      flags.model.c_str(), flags.precision.c_str(), static_cast<long long>(flags.batch),
+      static_cast<long long>(flags.chunk), num_threads(), 1e3 * sorted[sorted.size() / 2],
+      1e3 * sorted.front(), 1e3 * sorted.back());
   double total = 0;
   for (const auto& op : result.operations) total += static_cast<double>(op.self_ns);
   std::printf("%-16s %-9s %7s %9s %7s %9s\n", "operation", "phase", "calls", "ms", "share",
@@ -47,6 +49,7 @@ void print_step_text(const StepFlags& flags, const bench::TrainingStepResult& re
 int run_step(const StepFlags& flags) {
   apply_machine_flags(flags);
   TrainConfig config = named_train_config(flags.model);
+  config.precision = flags.precision;
   config.batch_size = flags.batch;
   config.chunk_size = flags.chunk;
   const bench::TrainingStepResult result = bench::measure_training_step(config, flags.steps);
@@ -64,6 +67,7 @@ int run_step(const StepFlags& flags) {
                           {"self_ns", op.self_ns},
                           {"flops", op.flops}});
   std::printf("%s\n", Json{{"model", flags.model},
+                           {"precision", flags.precision},
                            {"batch", flags.batch},
                            {"threads", num_threads()},
                            {"seconds", result.seconds},
@@ -81,6 +85,9 @@ void add_step(CLI::App& verb, Body& chosen) {
       ->capture_default_str();
   step->add_option("-b,--batch", flags->batch, "Samples in a batch")
       ->check(CLI::Range(1, 65'536))
+      ->capture_default_str();
+  step->add_option("--precision", flags->precision, "Of matrix products: f32 or bf16")
+      ->check(CLI::IsMember({"f32", "bf16"}))
       ->capture_default_str();
   step->add_option("--chunk", flags->chunk, "Samples that go through the model at once")
       ->check(CLI::Range(1, 65'536))

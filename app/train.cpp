@@ -138,8 +138,19 @@ void add_train(CLI::App& app, Body& chosen) {
         return true;
       },
       "Seed of weights, shuffles and augmentation");
+  CLI::Option* precision =
+      verb->add_option(
+              "--precision",
+              [flags](const CLI::results_t& values) {
+                flags->settings.push_back("precision=" + values.at(0));
+                return true;
+              },
+              "Of matrix products: f32, or bf16 with fp32 sums and fp32 weights (default: f32)")
+          ->check(CLI::IsMember({"f32", "bf16"}));
   CLI::Option* run_dir = verb->add_option("--run-dir", flags->run_dir, "Folder for the run");
-  verb->add_option("--resume", flags->resume, "Continue the run in this folder")->excludes(run_dir);
+  verb->add_option("--resume", flags->resume, "Continue the run in this folder")
+      ->excludes(run_dir)
+      ->excludes(precision);
   add_data_flag(*verb, *flags);
   add_machine_flags(*verb, *flags);
   verb->callback([flags, &chosen] { chosen = [flags] { return run(*flags); }; });

@@ -17,7 +17,7 @@ namespace {
 
 Cases all_cases() {
   Cases cases;
-  for (auto* add : {add_gemm_f32_cases, add_conv2d_cases, add_attention_cases, add_softmax_cases,
+  for (auto* add : {add_gemm_cases, add_conv2d_cases, add_attention_cases, add_softmax_cases,
                     add_layer_norm_cases, add_gelu_cases})
     add(cases);
   return cases;

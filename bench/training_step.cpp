@@ -33,8 +33,9 @@ double TrainingStep::run() {
     return cross_entropy(model_(slice(images_, 0, begin, end)), slice(labels_, 0, begin, end),
                          config_.label_smoothing);
   };
-  const double mean = accumulate_gradients(images_.size(0), config_.chunk_size, 0,
-                                           optimizer_.arena().gradients(), loss);
+  const double mean =
+      accumulate_gradients(images_.size(0), config_.chunk_size, 0, optimizer_.arena().gradients(),
+                           loss, precision_of(config_));
   optimizer_.clip_grad_norm(clip_norm);
   optimizer_.step(average_ ? &*average_ : nullptr);
   return mean;

@@ -1,7 +1,6 @@
 #include "engine/autograd.h"
 
 #include <algorithm>
-#include <unordered_set>
 
 #include "engine/dispatch.h"
 #include "engine/parallel.h"
@@ -45,18 +44,22 @@ Tensor sink_view(const GradientSink& sink, const Tensor& leaf) {
 }
 
 // Every operation that `root` depends on, latest first. Iterative: a tape may be of any length.
-std::vector<Node*> latest_first(Node* root) {
-  std::vector<Node*> order, open{root};
-  std::unordered_set<Node*> seen{root};
+RecycledVector<Node*> latest_first(Node* root) {
+  const auto earlier = [](const Node* a, const Node* b) { return a->sequence < b->sequence; };
+  RecycledVector<Node*> order, open{root};  // `open` is a heap, its latest on top
   while (!open.empty()) {
+    std::pop_heap(open.begin(), open.end(), earlier);
     Node* node = open.back();
     open.pop_back();
+    // Every edge leads to an earlier node, so whoever was reached several times comes in a row.
+    if (!order.empty() && order.back() == node) continue;
     order.push_back(node);
-    for (const Edge& edge : node->edges)
-      if (edge.node && seen.insert(edge.node.get()).second) open.push_back(edge.node.get());
+    for (const Edge& edge : node->edges) {
+      if (!edge.node) continue;
+      open.push_back(edge.node.get());
+      std::push_heap(open.begin(), open.end(), earlier);
+    }
   }
-  std::sort(order.begin(), order.end(),
-            [](const Node* a, const Node* b) { return a->sequence > b->sequence; });
   return order;
 }
 
@@ -76,7 +79,7 @@ void start_gradient(Node& node, const Tensor& root, const Tensor& seed) {
 }  // namespace
 
 Node::~Node() {
-  std::vector<std::shared_ptr<Node>> orphans;
+  RecycledVector<std::shared_ptr<Node>> orphans;
   const auto collect = [&](Node& node) {
     for (Edge& edge : node.edges)
       if (edge.node) orphans.push_back(std::move(edge.node));
@@ -134,7 +137,7 @@ void backward(const Tensor& root, const BackwardOptions& options) {
                    "was it computed under NoGradGuard?");
   const NoGradGuard off;
   const std::shared_ptr<Node> first = root.grad_fn();
-  const std::vector<Node*> order = latest_first(first.get());
+  const RecycledVector<Node*> order = latest_first(first.get());
   for (const Node* node : order)
     if (!node->backward)
       argument_error("backward", "root", "on a tape already used", "a fresh forward pass",

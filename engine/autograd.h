@@ -2,7 +2,6 @@
 #pragma once
 
 #include <atomic>
-#include <vector>
 
 #include "engine/op.h"
 
@@ -23,7 +22,7 @@ struct Node {
   Shape output_shape;
   DType output_dtype;
   Backward backward;  // empty once used
-  std::vector<Edge> edges{};
+  RecycledVector<Edge> edges{};
   Tensor gradient{};           // of the output, while backward() runs
   bool owns_gradient = false;  // `gradient` is nobody else's and may be added into
 

@@ -6,6 +6,7 @@
 #include "engine/panels.h"
 #include "engine/parallel.h"
 #include "engine/storage.h"
+#include "kernels/gemm_bf16/gemm_bf16.h"
 
 namespace espalier {
 namespace {
@@ -28,9 +29,15 @@ void for_each_slice(int64_t K, F f) {
 }
 
 template <class T>
+const GemmKernel<T>& gemm_row([[maybe_unused]] Precision precision) {
+  if constexpr (std::is_same_v<T, float>)
+    if (precision == Precision::bf16) return kernel(gemm_bf16_kernels());
+  return kernel(gemm_kernels<T>());
+}
+
+template <class T>
 std::shared_ptr<Storage> scratch_for(const MatrixProduct<T>& p) {
-  const int panel = kernel(gemm_kernels<T>()).panel;
-  const int64_t count = gemm_packed_size(panel, std::min(p.K, longest_slice), p.N);
+  const int64_t count = gemm_row<T>(p.precision).packed_size(std::min(p.K, longest_slice), p.N);
   return Storage::allocate(static_cast<size_t>(count) * sizeof(T));
 }
 
@@ -55,7 +62,7 @@ Gemm<T> slice_of(const MatrixProduct<T>& p, int64_t begin, int64_t end, const T*
 
 template <class T>
 void multiply_here(const MatrixProduct<T>& p, T* packed) {
-  const auto& best = kernel(gemm_kernels<T>());
+  const auto& best = gemm_row<T>(p.precision);
   for_each_slice(p.K, [&](int64_t begin, int64_t end) {
     best.pack_b(p.B + begin * p.b_k_stride, p.b_k_stride, p.b_n_stride, end - begin, p.N, packed);
     best.run(slice_of(p, begin, end, packed));
@@ -64,20 +71,20 @@ void multiply_here(const MatrixProduct<T>& p, T* packed) {
 
 template <class T>
 void pack_on_pool(const MatrixProduct<T>& p, int64_t begin, int64_t end, T* packed) {
-  const auto& best = kernel(gemm_kernels<T>());
+  const auto& best = gemm_row<T>(p.precision);
   const int64_t K = end - begin, panel = best.panel;
   const T* B = p.B + begin * p.b_k_stride;
-  parallel_for(
-      gemm_panel_count(best.panel, p.N), grain_for(K * panel), [&](int64_t first, int64_t last) {
-        best.pack_b(B + first * panel * p.b_n_stride, p.b_k_stride, p.b_n_stride, K,
-                    std::min(last * panel, p.N) - first * panel, packed + first * panel * K);
-      });
+  parallel_for(gemm_panel_count(best.panel, p.N), grain_for(K * panel),
+               [&](int64_t first, int64_t last) {
+                 best.pack_b(B + first * panel * p.b_n_stride, p.b_k_stride, p.b_n_stride, K,
+                             std::min(last * panel, p.N) - first * panel,
+                             packed + best.packed_size(K, first * panel));
+               });
 }
 
 // Pieces are blocks of rows, or of panels where the rows are too few.
 template <class T>
-void run_on_pool(const Gemm<T>& g) {
-  const auto& best = kernel(gemm_kernels<T>());
+void run_on_pool(const GemmKernel<T>& best, const Gemm<T>& g) {
   const int64_t row_cost = std::max<int64_t>(1, g.N * g.K);
   const int64_t wanted = std::max(piece_size / row_cost, divide_up(g.M, most_pieces));
   const int64_t rows = divide_up(std::max<int64_t>(wanted, 1), row_step) * row_step;
@@ -87,16 +94,15 @@ void run_on_pool(const Gemm<T>& g) {
     return;
   }
   const int64_t panel_cost = std::max<int64_t>(1, g.M * g.K * best.panel);
-  parallel_for(
-      gemm_panel_count(best.panel, g.N), std::max<int64_t>(1, piece_size / panel_cost),
-      [&](int64_t begin, int64_t end) { best.run(gemm_panels(g, best.panel, begin, end)); });
+  parallel_for(gemm_panel_count(best.panel, g.N), std::max<int64_t>(1, piece_size / panel_cost),
+               [&](int64_t begin, int64_t end) { best.run(gemm_panels(g, best, begin, end)); });
 }
 
 template <class T>
 void multiply_on_pool(const MatrixProduct<T>& p, T* packed) {
   for_each_slice(p.K, [&](int64_t begin, int64_t end) {
     pack_on_pool(p, begin, end, packed);
-    run_on_pool(slice_of(p, begin, end, packed));
+    run_on_pool(gemm_row<T>(p.precision), slice_of(p, begin, end, packed));
   });
 }
 
@@ -174,9 +180,8 @@ void multiply(MatrixProduct<T> product, ProductBatch batch, ProductBatch terms) 
 
 template <class T>
 void multiply_packed(const GemmKernel<T>& row, const Gemm<T>& g) {
-  parallel_panels(
-      gemm_panel_count(row.panel, g.N), g.M * g.N * g.K,
-      [&](int64_t begin, int64_t end) { row.run(gemm_panels(g, row.panel, begin, end)); });
+  parallel_panels(gemm_panel_count(row.panel, g.N), g.M * g.N * g.K,
+                  [&](int64_t begin, int64_t end) { row.run(gemm_panels(g, row, begin, end)); });
 }
 
 template void multiply_packed(const GemmKernel<float>&, const Gemm<float>&);

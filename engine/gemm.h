@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "engine/precision.h"
 #include "engine/shape.h"
 #include "kernels/gemm_f32/gemm_f32.h"
 
@@ -21,6 +22,7 @@ struct MatrixProduct {
   int64_t c_row_stride = 0;
   const T* bias = nullptr;
   bool accumulate = false;
+  Precision precision = Precision::f32;  // bf16 takes float operands rounded; double stays double
 };
 
 // One index space over which a product repeats, with the step that each operand takes along each

@@ -21,7 +21,7 @@ Tensor record(const Op& op, Attributes attributes, Inputs inputs, const Tensor& 
   if (profiler::enabled() && op.flops) profile(op, inputs, output);
   capture_call(op, attributes, inputs, output);
   if (!grad_enabled()) return output;
-  std::vector<Edge> edges;
+  RecycledVector<Edge> edges;
   edges.reserve(inputs.size());
   bool any = false;
   for (const Tensor& input : inputs) {
@@ -35,7 +35,7 @@ Tensor record(const Op& op, Attributes attributes, Inputs inputs, const Tensor& 
   }
   if (!any) return output;
   static std::atomic<uint64_t> sequence{0};
-  auto node = std::make_shared<Node>();
+  auto node = std::allocate_shared<Node>(Recycled<Node>());
   node->op = &op;
   node->sequence = sequence.fetch_add(1, std::memory_order_relaxed);
   node->output_shape = output.shape();

@@ -2,11 +2,12 @@
 // describes what ran.
 #pragma once
 
-#include <functional>
 #include <initializer_list>
+#include <memory>
 #include <span>
 #include <variant>
 
+#include "engine/recycled.h"
 #include "engine/tensor.h"
 
 namespace espalier {
@@ -67,7 +68,27 @@ class InputGradients {
   const GradientSink* sink_;
 };
 
-using Backward = std::function<void(const Tensor& output_gradient, InputGradients& inputs)>;
+// The derivative of one operation call, void(const Tensor& output_gradient, InputGradients&), with
+// all that it captured. Empty by default, and from nullptr.
+class Backward {
+ public:
+  Backward() = default;
+  Backward(std::nullptr_t) noexcept {}
+  template <class F>
+  requires(!std::is_same_v<F, Backward>) Backward(F f)
+      : function_(std::allocate_shared<F>(Recycled<F>(), std::move(f))),
+        call_([](void* f, const Tensor& output_gradient, InputGradients& inputs) {
+          (*static_cast<F*>(f))(output_gradient, inputs);
+        }) {}
+  explicit operator bool() const noexcept { return function_ != nullptr; }
+  void operator()(const Tensor& output_gradient, InputGradients& inputs) const {
+    call_(function_.get(), output_gradient, inputs);
+  }
+
+ private:
+  std::shared_ptr<void> function_;
+  void (*call_)(void*, const Tensor&, InputGradients&) = nullptr;
+};
 
 // Every op ends with `return record(op, attributes, inputs, output, backward);`. When gradients are
 // on and an input needs one, `output` joins the tape; `backward` (with what it captured) is kept

@@ -2,38 +2,18 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
-#include <type_traits>
+
+#include "engine/function_ref.h"
 
 namespace espalier {
 
-// A reference to a callable void(int64_t begin, int64_t end) that outlives the call.
-class RangeFunction {
- public:
-  template <class F>
-  RangeFunction(F& f)
-      : object_(const_cast<void*>(static_cast<const void*>(&f))),
-        call_([](void* object, int64_t begin, int64_t end) {
-          (*static_cast<std::remove_reference_t<F>*>(object))(begin, end);
-        }) {}
-  void operator()(int64_t begin, int64_t end) const { call_(object_, begin, end); }
-
- private:
-  void* object_;
-  void (*call_)(void*, int64_t, int64_t);
-};
+using RangeFunction = FunctionRef<void(int64_t begin, int64_t end)>;
 
 // Runs f over [0, count) in pieces of `grain` (the last may be short), on up to num_threads()
 // threads, the caller among them. Pieces depend on `count` and `grain` alone, so give a `grain`
 // that depends on the problem alone. Calls made from inside a piece run inline. The first exception
 // that a piece throws is rethrown here once all pieces are done.
 void parallel_for(int64_t count, int64_t grain, RangeFunction f);
-template <class F>
-requires(!std::is_same_v<std::remove_cvref_t<F>, RangeFunction>) void parallel_for(int64_t count,
-                                                                                   int64_t grain,
-                                                                                   F&& f) {
-  parallel_for(count, grain, RangeFunction(f));
-}
 
 // While one of these lives, parallel_for on this thread runs its pieces inline.
 class SerialGuard {

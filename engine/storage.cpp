@@ -6,14 +6,15 @@
 #include <map>
 #include <mutex>
 #include <new>
-#include <vector>
+#include <utility>
 
 #include "engine/error.h"
+#include "engine/recycled.h"
 
 namespace espalier {
 namespace {
 
-// Freed blocks by their size.
+// Freed blocks by their size, each holding the address of the next.
 class BlockCache {
  public:
   std::byte* take(size_t bytes) {
@@ -21,11 +22,11 @@ class BlockCache {
     const std::lock_guard lock(mutex_);
     in_use_ += size;
     peak_ = std::max(peak_, in_use_);
-    if (auto& blocks = free_[size]; !blocks.empty()) {
-      std::byte* block = blocks.back();
-      blocks.pop_back();
+    if (FreeBlock*& first = free_[size]) {
+      FreeBlock* block = first;
+      first = block->next;
       cached_ -= size;
-      return block;
+      return reinterpret_cast<std::byte*>(block);
     }
     void* block = std::aligned_alloc(Storage::alignment, size);
     if (block) return static_cast<std::byte*>(block);
@@ -36,17 +37,16 @@ class BlockCache {
   void give(std::byte* block, size_t bytes) noexcept {
     const size_t size = Storage::block_size(bytes);
     const std::lock_guard lock(mutex_);
-    free_[size].push_back(block);
+    FreeBlock*& first = free_[size];
+    first = ::new (static_cast<void*>(block)) FreeBlock{first};
     in_use_ -= size;
     cached_ += size;
   }
 
   void release() noexcept {
     const std::lock_guard lock(mutex_);
-    for (auto& [size, blocks] : free_) {
-      for (std::byte* block : blocks) std::free(block);
-      blocks.clear();
-    }
+    for (auto& [size, first] : free_)
+      while (first) std::free(std::exchange(first, first->next));
     cached_ = 0;
   }
 
@@ -61,8 +61,12 @@ class BlockCache {
   }
 
  private:
+  struct FreeBlock {
+    FreeBlock* next;
+  };
+
   std::mutex mutex_;
-  std::map<size_t, std::vector<std::byte*>> free_;
+  std::map<size_t, FreeBlock*> free_;
   size_t in_use_ = 0, peak_ = 0, cached_ = 0;
 };
 
@@ -86,13 +90,21 @@ std::shared_ptr<Storage> Storage::allocate(size_t bytes, Device device) {
   if (device.kind != Device::Kind::cpu)
     throw Error(ErrorKind::device,
                 "Storage: this build has no device " + device.str() + "; use cpu");
-  return std::shared_ptr<Storage>(new Storage(cache().take(bytes), bytes, device, nullptr));
+  std::byte* block = cache().take(bytes);
+  try {
+    return std::allocate_shared<Storage>(Recycled<Storage>(), Private(), block, bytes, device,
+                                         nullptr);
+  } catch (...) {
+    cache().give(block, bytes);
+    throw;
+  }
 }
 
 std::shared_ptr<Storage> Storage::borrow(void* data, size_t bytes, std::function<void()> release) {
   if (!release) release = [] {};
-  return std::shared_ptr<Storage>(
-      new Storage(static_cast<std::byte*>(data), bytes, Device::cpu(), std::move(release)));
+  return std::allocate_shared<Storage>(Recycled<Storage>(), Private(),
+                                       static_cast<std::byte*>(data), bytes, Device::cpu(),
+                                       std::move(release));
 }
 
 Storage::~Storage() {

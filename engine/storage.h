@@ -10,6 +10,10 @@
 namespace espalier {
 
 class Storage {
+  struct Private {
+    explicit Private() = default;
+  };
+
  public:
   static constexpr size_t alignment = 64;  // one cache line, one AVX-512 register
 
@@ -23,6 +27,9 @@ class Storage {
   // Memory that belongs to the caller; `release` runs when the last tensor over it is gone.
   static std::shared_ptr<Storage> borrow(void* data, size_t bytes, std::function<void()> release);
 
+  // For allocate() and borrow() alone.
+  Storage(Private, std::byte* data, size_t bytes, Device device, std::function<void()> release)
+      : data_(data), bytes_(bytes), device_(device), release_(std::move(release)) {}
   ~Storage();
   Storage(const Storage&) = delete;
   Storage& operator=(const Storage&) = delete;
@@ -32,9 +39,6 @@ class Storage {
   Device device() const noexcept { return device_; }
 
  private:
-  Storage(std::byte* data, size_t bytes, Device device, std::function<void()> release)
-      : data_(data), bytes_(bytes), device_(device), release_(std::move(release)) {}
-
   std::byte* data_;
   size_t bytes_;
   Device device_;

@@ -6,6 +6,7 @@
 #include "engine/autograd.h"
 #include "engine/capture.h"
 #include "engine/error.h"
+#include "engine/recycled.h"
 #include "engine/strided.h"
 
 namespace espalier {
@@ -50,7 +51,7 @@ size_t bytes_of(const Shape& shape, DType dtype) {
 }  // namespace
 
 Tensor Tensor::make(std::shared_ptr<Storage> storage, const Shape& shape, DType dtype) {
-  auto impl = std::make_shared<Impl>();
+  auto impl = std::allocate_shared<Impl>(Recycled<Impl>());
   impl->storage = std::move(storage);
   impl->shape = shape;
   impl->strides = contiguous_strides(shape);
@@ -102,7 +103,9 @@ double Tensor::item() const {
   refuse_in_capture("item");
   if (numel() != 1)
     argument_error("item", "tensor", describe(), "exactly one element", "index or reduce it first");
-  return to_vector()[0];
+  double value = 0;
+  visit_arithmetic("item", dtype(), [&]<class T>(T*) { value = static_cast<double>(*data<T>()); });
+  return value;
 }
 
 std::vector<double> Tensor::to_vector() const {
@@ -184,7 +187,7 @@ void set_history(const Tensor& tensor, std::shared_ptr<Node> node) {
 }
 
 void for_each_element(const Shape& shape, const Shape& strides_a, const Shape& strides_b,
-                      const std::function<void(int64_t, int64_t)>& f) {
+                      FunctionRef<void(int64_t, int64_t)> f) {
   if (shape.numel() == 0) return;
   Shape index = Shape::of_rank(shape.rank());
   for (int64_t a = 0, b = 0;;) {

@@ -9,6 +9,7 @@
 
 #include "engine/dtype.h"
 #include "engine/error.h"
+#include "engine/function_ref.h"
 #include "engine/shape.h"
 #include "engine/storage.h"
 
@@ -130,6 +131,6 @@ Tensor Tensor::of(const std::vector<T>& values, const Shape& shape) {
 // Calls f(offset_a, offset_b) for each element, in row-major order, of two equally shaped tensors.
 // For slow paths and checks; operations use kernels.
 void for_each_element(const Shape& shape, const Shape& strides_a, const Shape& strides_b,
-                      const std::function<void(int64_t, int64_t)>& f);
+                      FunctionRef<void(int64_t, int64_t)> f);
 
 }  // namespace espalier

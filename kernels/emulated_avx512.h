@@ -18,6 +18,7 @@
 #define __AVX512DQ__ 1
 #define __AVX512VL__ 1
 
+#define ESPALIER_EMULATED_UNIT 1
 #define EMULATED static inline __attribute__((always_inline))
 
 namespace emulated_avx512 {
@@ -301,6 +302,34 @@ EMULATED __m512 permutex2var_ps(__m512 a, __m512i index, __m512 b) {
   return v;
 }
 
+// The low half of each lane.
+EMULATED __m256i cvtepi32_epi16(__m512i a) {
+  uint16_t half[32], low[16];
+  std::memcpy(half, &a, sizeof(a));
+  for (int i = 0; i < 16; ++i) low[i] = half[2 * i];
+  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(low));
+}
+
+// vdpbf16ps: in each lane the product of the upper bf16, then that of the lower, denormals as zeros
+// on the way in and out.
+EMULATED float flushed(float x) { return -0x1p-126f < x && x < 0x1p-126f ? 0.0f : x; }
+EMULATED __m512 dpbf16_ps(__m512 sum, __m512 a, __m512 b) {
+  float total[16];
+  uint32_t x[16], y[16];
+  std::memcpy(total, &sum, sizeof(sum));
+  std::memcpy(x, &a, sizeof(a));
+  std::memcpy(y, &b, sizeof(b));
+  for (int i = 0; i < 16; ++i)
+    for (int shift = 0; shift <= 16; shift += 16) {
+      const uint32_t left = x[i] << shift & 0xffff0000u, right = y[i] << shift & 0xffff0000u;
+      float p, q;
+      std::memcpy(&p, &left, sizeof(p));
+      std::memcpy(&q, &right, sizeof(q));
+      total[i] = flushed(__builtin_fmaf(flushed(p), flushed(q), flushed(total[i])));
+    }
+  return loadu_ps(total);
+}
+
 // The low byte of each lane.
 EMULATED __m128i cvtepi32_epi8(__m512i a) {
   int32_t lane[16];
@@ -408,6 +437,7 @@ EMULATED __m256i cvtsepi32_epi16(__m512i a) {
 #define _mm512_maskz_set1_epi32 emulated_avx512::maskz_set1_epi32
 #define _mm512_mask_loadu_ps emulated_avx512::mask_loadu_ps
 #define _mm512_mask_storeu_ps emulated_avx512::mask_storeu_ps
+#define _mm512_cvtepi32_epi16 emulated_avx512::cvtepi32_epi16
 #define _mm512_cvtepi32_epi8 emulated_avx512::cvtepi32_epi8
 #define _mm512_set_epi32 emulated_avx512::set_epi32
 #define _mm512_permutex2var_ps emulated_avx512::permutex2var_ps

@@ -13,17 +13,17 @@
 namespace espalier {
 namespace {
 
-constexpr Isa built[] = {ESPALIER_IF_AVX512(Isa::avx512vnni, Isa::avx512vnni256, Isa::avx512, )
-                             ESPALIER_IF_AVX2(Isa::avx2, )
-                                 ESPALIER_IF_NEON(Isa::dotprod, Isa::neon, ) Isa::scalar};
+constexpr Isa built[] = {ESPALIER_IF_AVX512BF16(Isa::avx512bf16, ) ESPALIER_IF_AVX512(
+    Isa::avx512vnni, Isa::avx512vnni256, Isa::avx512, ) ESPALIER_IF_AVX2(Isa::avx2, )
+                             ESPALIER_IF_NEON(Isa::dotprod, Isa::neon, ) Isa::scalar};
 
 constexpr struct {
   Isa isa;
   const char* name;
-} names[] = {{Isa::scalar, "scalar"},        {Isa::neon, "neon"},
-             {Isa::dotprod, "dotprod"},      {Isa::avx2, "avx2"},
-             {Isa::avx512, "avx512"},        {Isa::avx512vnni256, "avx512vnni256"},
-             {Isa::avx512vnni, "avx512vnni"}};
+} names[] = {{Isa::scalar, "scalar"},         {Isa::neon, "neon"},
+             {Isa::dotprod, "dotprod"},       {Isa::avx2, "avx2"},
+             {Isa::avx512, "avx512"},         {Isa::avx512vnni256, "avx512vnni256"},
+             {Isa::avx512vnni, "avx512vnni"}, {Isa::avx512bf16, "avx512bf16"}};
 
 #if defined(ESPALIER_X86)
 constexpr unsigned bit(int position) { return 1u << position; }
@@ -36,7 +36,7 @@ unsigned long long enabled_state() noexcept {
 
 // With the meson option emulate_avx512 the avx512 rows are pairs of AVX2 instructions.
 #ifdef ESPALIER_EMULATE_AVX512
-constexpr Isa best_on_ymm = Isa::avx512vnni;
+constexpr Isa best_on_ymm = built[0];
 #else
 constexpr Isa best_on_ymm = Isa::avx2;
 #endif
@@ -52,9 +52,11 @@ Isa detect() noexcept {
   if ((state & ymm) != ymm || !__get_cpuid_count(7, 0, &a, &b, &c, &d)) return Isa::scalar;
   if (!(b & bit(5))) return Isa::scalar;
   const unsigned f_dq_cd_bw_vl = bit(16) | bit(17) | bit(28) | bit(30) | bit(31);
-  if ((state & zmm) != zmm || (b & f_dq_cd_bw_vl) != f_dq_cd_bw_vl) return best_on_ymm;
-  const unsigned vnni = bit(11);
-  return c & vnni ? Isa::avx512vnni : Isa::avx512;
+  if (best_on_ymm > Isa::avx2) return best_on_ymm;
+  if ((state & zmm) != zmm || (b & f_dq_cd_bw_vl) != f_dq_cd_bw_vl) return Isa::avx2;
+  if (!(c & bit(11))) return Isa::avx512;  // VNNI
+  const bool bf16 = __get_cpuid_count(7, 1, &a, &b, &c, &d) && a & bit(5);
+  return bf16 ? Isa::avx512bf16 : Isa::avx512vnni;
 }
 #elif defined(__aarch64__)
 // Advanced SIMD is part of the AArch64 base.

@@ -20,6 +20,7 @@
 #else
 #define ESPALIER_IF_AVX512(...)
 #endif
+#define ESPALIER_IF_AVX512BF16(...) ESPALIER_IF_AVX512(__VA_ARGS__)
 #if defined(__aarch64__) && !defined(ESPALIER_SCALAR_ONLY)
 #define ESPALIER_IF_NEON(...) __VA_ARGS__
 #else
@@ -31,7 +32,7 @@ namespace espalier {
 // Instruction sets that kernels are written for. A row of a kernel table names one of them.
 // Each includes those before it of its architecture. avx512vnni256 is avx512vnni on 256-bit
 // registers, for processors that lower their clock for wider ones.
-enum class Isa { scalar, neon, dotprod, avx2, avx512, avx512vnni256, avx512vnni };
+enum class Isa { scalar, neon, dotprod, avx2, avx512, avx512vnni256, avx512vnni, avx512bf16 };
 
 // Every Isa that this build has rows for, best first.
 std::span<const Isa> built_isas() noexcept;

@@ -27,6 +27,7 @@ template <class Visit>
 void visit_fields(TrainConfig& c, Visit&& visit) {
   visit("model", c.model);
   visit("optimizer", c.optimizer);
+  visit("precision", c.precision);
   visit("epochs", c.epochs);
   visit("batch_size", c.batch_size);
   visit("chunk_size", c.chunk_size);
@@ -49,6 +50,8 @@ void validate(const TrainConfig& c) {
   validate(c.augmentation);
   if (c.optimizer != "adamw" && c.optimizer != "sgd")
     argument_error("TrainConfig", "optimizer", "'" + c.optimizer + "'", "'adamw' or 'sgd'", "");
+  if (c.precision != "f32" && c.precision != "bf16")
+    argument_error("TrainConfig", "precision", "'" + c.precision + "'", "'f32' or 'bf16'", "");
   require(c.epochs >= 1 && c.epochs <= 100'000, "epochs", static_cast<double>(c.epochs),
           "1 to 100000");
   require(c.batch_size >= 1 && c.batch_size <= 65'536, "batch_size",
@@ -66,6 +69,10 @@ void validate(const TrainConfig& c) {
   require(c.max_steps >= 0, "max_steps", static_cast<double>(c.max_steps), "0 (off) or more");
   require(c.checkpoint_steps >= 1, "checkpoint_steps", static_cast<double>(c.checkpoint_steps),
           "at least 1");
+}
+
+Precision precision_of(const TrainConfig& config) {
+  return config.precision == "bf16" ? Precision::bf16 : Precision::f32;
 }
 
 std::string to_json(const TrainConfig& config) { return fields_to_json(config).dump(2); }

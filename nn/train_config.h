@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "engine/precision.h"
 #include "nn/data/augment.h"
 #include "nn/vit.h"
 
@@ -11,6 +12,7 @@ namespace espalier {
 struct TrainConfig {
   ViTConfig model = named_config("vit-tiny");
   std::string optimizer = "adamw";  // or "sgd" (momentum 0.9)
+  std::string precision = "f32";    // or "bf16": of matrix products; weights stay fp32
   int64_t epochs = 3;
   int64_t batch_size = 128;
   int64_t chunk_size = 16;      // samples that go through the model at once on one thread
@@ -30,6 +32,9 @@ struct TrainConfig {
 
 // Throws an argument error that names the first field out of range.
 void validate(const TrainConfig& config);
+
+// Of a valid configuration.
+Precision precision_of(const TrainConfig& config);
 
 std::string to_json(const TrainConfig& config);
 // Fields that the text leaves out keep their defaults. Errors are file errors that name `origin`.

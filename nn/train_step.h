@@ -1,22 +1,22 @@
 // The gradient of a batch, computed in fixed, cache-resident chunks.
 #pragma once
 
-#include <functional>
-
 #include "engine/autograd.h"
+#include "engine/precision.h"
 #include "engine/random.h"
 
 namespace espalier {
 
 // What a chunk contributes: a mean loss over its samples (one element, on the tape).
-using ChunkLoss = std::function<Tensor(int64_t begin, int64_t end)>;
+using ChunkLoss = FunctionRef<Tensor(int64_t begin, int64_t end)>;
 
 // Splits `samples` into chunks of `chunk_size` and adds the gradient of the mean loss over all of
 // them to `gradients`, the flat arena that every parameter's arena_offset() points into. Chunks run
-// on all threads; chunk i draws its random numbers from stream i of `seed`. Chunks go round over a
-// fixed number of partial arenas that are summed in order, so the result depends on the batch and
-// the chunk size alone, never on threads. Returns the mean loss.
+// on all threads, their products in `precision`; chunk i draws its random numbers from stream i of
+// `seed`. Chunks go round over a fixed number of partial arenas that are summed in order, so the
+// result depends on the batch and the chunk size alone, never on threads. Returns the mean loss.
 double accumulate_gradients(int64_t samples, int64_t chunk_size, uint64_t seed,
-                            const Tensor& gradients, const ChunkLoss& loss);
+                            const Tensor& gradients, ChunkLoss loss,
+                            Precision precision = Precision::f32);
 
 }  // namespace espalier

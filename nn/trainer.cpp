@@ -141,7 +141,8 @@ StepReport Trainer::State::train_batch(const Batch& batch) {
       [&](int64_t begin, int64_t end) {
         const Tensor logits = (*model)(slice(batch.images, 0, begin, end));
         return cross_entropy(logits, slice(batch.targets, 0, begin, end), config.label_smoothing);
-      });
+      },
+      precision_of(config));
   if (!std::isfinite(loss)) stop_on("the loss is no longer finite");
   const double no_limit = std::numeric_limits<double>::max();
   const double norm = optimizer->clip_grad_norm(config.clip_norm > 0 ? config.clip_norm : no_limit);
@@ -208,7 +209,8 @@ void Trainer::resume() {
              progress = file.metadata.find(progress_key);
   if (training == file.metadata.end() || progress == file.metadata.end())
     file_error(path, "is no checkpoint of a training run");
-  if (training->second != to_json(state_->config))
+  // Through a configuration, since an older run's text lacks fields that were added since.
+  if (to_json(train_config_from_json(training->second, path)) != to_json(state_->config))
     file_error(path, "belongs to a run with other settings");
   try {
     state_->model->load_state_dict(file.under("model."));

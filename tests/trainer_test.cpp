@@ -30,8 +30,9 @@ ImageDataset stripes(int64_t samples, uint64_t seed) {
   return dataset;
 }
 
-TrainConfig small_run() {
+TrainConfig small_run(const char* precision = "f32") {
   TrainConfig config;
+  config.precision = precision;
   config.model = {.image_size = 8,
                   .classes = 2,
                   .conv_channels = {4},
@@ -57,16 +58,15 @@ std::string new_run(const TemporaryFolder& folder, const std::string& name) {
   return folder.file(name);
 }
 
-}  // namespace
-
-TEST_CASE("a training learns, and ends with the same bits on 1, 2, 3 and 8 threads") {
+// A training on 1, 2, 3 and 8 threads learns, and ends with the same bits.
+void check_thread_counts(const char* precision) {
   const TemporaryFolder folder;
   const int before = num_threads();
   std::vector<float> first;
   for (int threads : {1, 2, 3, 8}) {
     set_num_threads(threads);
     const std::string run = new_run(folder, std::to_string(threads));
-    Trainer trainer(small_run(), stripes(320, 1), stripes(100, 2), run);
+    Trainer trainer(small_run(precision), stripes(320, 1), stripes(100, 2), run);
     double accuracy = 0;
     CHECK(trainer.run({.epoch = [&](const EpochReport& r) { accuracy = r.validation_accuracy; }}));
     CHECK(accuracy > 0.9);
@@ -79,13 +79,14 @@ TEST_CASE("a training learns, and ends with the same bits on 1, 2, 3 and 8 threa
   set_num_threads(before);
 }
 
-TEST_CASE("a run that is broken off anywhere and resumed ends with the same bits") {
+// A run that is broken off anywhere and resumed ends with the same bits.
+void check_resuming(const char* precision) {
   const TemporaryFolder folder;
   const std::string whole = new_run(folder, "whole"), broken = new_run(folder, "broken");
-  Trainer(small_run(), stripes(320, 1), stripes(100, 2), whole).run();
+  Trainer(small_run(precision), stripes(320, 1), stripes(100, 2), whole).run();
   bool finished = false;
   for (int64_t part = 0; !finished; ++part) {
-    Trainer trainer(small_run(), stripes(320, 1), stripes(100, 2), broken);
+    Trainer trainer(small_run(precision), stripes(320, 1), stripes(100, 2), broken);
     if (part) trainer.resume();
     // Thrown out of in the middle, as a kill would: what was done since the checkpoint is lost.
     const int64_t stop_at = trainer.step() + 4 + part % 3;
@@ -101,6 +102,18 @@ TEST_CASE("a run that is broken off anywhere and resumed ends with the same bits
   REQUIRE(a.tensors.size() == b.tensors.size());
   for (const auto& entry : a.tensors)
     CHECK_MESSAGE(entry.second.to_vector() == b.at(entry.first).to_vector(), entry.first);
+}
+
+}  // namespace
+
+TEST_CASE("a training learns, and ends with the same bits on 1, 2, 3 and 8 threads") {
+  check_thread_counts("f32");
+  check_thread_counts("bf16");
+}
+
+TEST_CASE("a run that is broken off anywhere and resumed ends with the same bits") {
+  check_resuming("f32");
+  check_resuming("bf16");
 }
 
 TEST_CASE("an interrupt saves and says so; a foreign checkpoint is refused") {

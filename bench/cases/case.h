@@ -88,7 +88,7 @@ using Cases = std::vector<NamedCase>;
 void add_attention_cases(Cases& cases);
 void add_conv2d_cases(Cases& cases);
 void add_gelu_cases(Cases& cases);
-void add_gemm_f32_cases(Cases& cases);
+void add_gemm_cases(Cases& cases);
 void add_layer_norm_cases(Cases& cases);
 void add_softmax_cases(Cases& cases);
 

@@ -46,7 +46,7 @@ void onnx(OnnxWriter& w) {
 
 constexpr Op cat_op{.name = "cat", .lower = lower, .replay = replay_call, .onnx = onnx};
 
-Shape joined_shape(const std::vector<Tensor>& tensors, int axis) {
+Shape joined_shape(std::span<const Tensor> tensors, int axis) {
   Shape shape = tensors[0].shape();
   for (size_t i = 1; i < tensors.size(); ++i) {
     check_same_dtype(cat_op.name, "tensors", tensors[i], tensors[0]);
@@ -60,13 +60,13 @@ Shape joined_shape(const std::vector<Tensor>& tensors, int axis) {
 
 }  // namespace
 
-Tensor cat(const std::vector<Tensor>& tensors, int64_t dim) {
+Tensor cat(std::span<const Tensor> tensors, int64_t dim) {
   if (tensors.empty()) argument_error(cat_op.name, "tensors", "empty", "at least one tensor", "");
   check_defined(cat_op.name, "tensors", tensors[0]);
   const int axis = normalize_dim(cat_op.name, dim, tensors[0].rank());
   const profiler::Scope scope(cat_op.name);
   const Tensor y = Tensor::empty(joined_shape(tensors, axis), tensors[0].dtype());
-  std::vector<int64_t> ends;
+  RecycledVector<int64_t> ends;
   int64_t place = 0;
   for (const Tensor& x : tensors) {
     slice(y, axis, place, place + x.shape()[axis]).copy_(x);

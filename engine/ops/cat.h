@@ -1,6 +1,7 @@
 #pragma once
 
-#include <vector>
+#include <initializer_list>
+#include <span>
 
 #include "engine/tensor.h"
 
@@ -8,6 +9,9 @@ namespace espalier {
 
 // The tensors one after another along `dim`. All have one dtype and agree in every other dimension.
 // Differentiable.
-Tensor cat(const std::vector<Tensor>& tensors, int64_t dim);
+Tensor cat(std::span<const Tensor> tensors, int64_t dim);
+inline Tensor cat(std::initializer_list<Tensor> tensors, int64_t dim) {
+  return cat(std::span(tensors.begin(), tensors.size()), dim);
+}
 
 }  // namespace espalier

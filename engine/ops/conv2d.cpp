@@ -8,6 +8,7 @@
 #include "engine/onnx_writer.h"
 #include "engine/ops/view.h"
 #include "engine/parallel.h"
+#include "engine/precision.h"
 #include "engine/profiler.h"
 #include "engine/replay.h"
 #include "kernels/conv2d/conv2d.h"
@@ -271,7 +272,10 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, int64_t
               int64_t padding) {
   const Convolution c = checked(x, weight, bias, stride, padding);
   const profiler::Scope scope(conv2d_op.name);
-  const Tensor in = contiguous(x.detach()), filter = contiguous(weight.detach());
+  // Products of bf16 values are exact in fp32, so that the same kernels serve both precisions.
+  const Precision precision = product_precision();
+  const Tensor in = rounded_to(contiguous(x.detach()), precision);
+  const Tensor filter = rounded_to(contiguous(weight.detach()), precision);
   const Tensor offset = bias.defined() ? contiguous(bias.detach()) : Tensor();
   const Conv2dShape& s = c.shape;
   const Tensor y =
@@ -286,10 +290,10 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, int64_t
                         f(scratch.data<T>());
                       });
   });
-  // Backward keeps x and the weight.
+  // Backward keeps x and the weight as they were multiplied.
   return record(conv2d_op, {{"stride", stride}, {"padding", padding}}, {x, weight, bias}, y,
-                [c, in, filter](const Tensor& gradient, InputGradients& inputs) {
-                  const Tensor dy = contiguous(gradient);
+                [c, precision, in, filter](const Tensor& gradient, InputGradients& inputs) {
+                  const Tensor dy = rounded_to(contiguous(gradient), precision);
                   visit_floating_point(dy.dtype(), [&]<class T>() {
                     if (inputs.wants(0)) inputs.add(0, input_gradient<T>(c, dy, filter));
                     if (inputs.wants(1) || inputs.wants(2)) weight_gradients<T>(c, in, dy, inputs);

@@ -13,15 +13,15 @@ namespace {
 constexpr Op embedding_op{"embedding"};
 
 template <class Index>
-void widen(const Tensor& indices, std::vector<int64_t>& rows) {
+void widen(const Tensor& indices, RecycledVector<int64_t>& rows) {
   const Index* p = indices.data<Index>();
   rows.assign(p, p + indices.numel());
 }
 
 // The indices, each proven to name one of `count` rows.
-std::vector<int64_t> checked_rows(const Tensor& indices, int64_t count) {
+RecycledVector<int64_t> checked_rows(const Tensor& indices, int64_t count) {
   check_defined(embedding_op.name, "indices", indices);
-  std::vector<int64_t> rows;
+  RecycledVector<int64_t> rows;
   if (indices.dtype() == DType::s64)
     widen<int64_t>(contiguous(indices), rows);
   else if (indices.dtype() == DType::s32)
@@ -36,7 +36,7 @@ std::vector<int64_t> checked_rows(const Tensor& indices, int64_t count) {
 }
 
 template <class T>
-void gather_rows(const std::vector<int64_t>& rows, const Tensor& weight, const Tensor& y) {
+void gather_rows(const RecycledVector<int64_t>& rows, const Tensor& weight, const Tensor& y) {
   const int64_t width = weight.size(1);
   const T* from = weight.data<T>();
   T* to = y.data<T>();
@@ -49,7 +49,7 @@ void gather_rows(const std::vector<int64_t>& rows, const Tensor& weight, const T
 
 // Split by columns, so that every sum runs in the order of the indices.
 template <class T>
-void scatter_rows(const std::vector<int64_t>& rows, const Tensor& dy, const Tensor& dweight) {
+void scatter_rows(const RecycledVector<int64_t>& rows, const Tensor& dy, const Tensor& dweight) {
   const int64_t width = dweight.size(1), count = static_cast<int64_t>(rows.size());
   const T* from = dy.data<T>();
   T* to = dweight.data<T>();
@@ -67,7 +67,7 @@ Tensor embedding(const Tensor& indices, const Tensor& weight) {
   check_floating_point(embedding_op.name, "weight", weight);
   if (weight.rank() != 2)
     argument_error(embedding_op.name, "weight", weight.describe(), "[V, D]", "");
-  std::vector<int64_t> rows = checked_rows(indices, weight.size(0));
+  RecycledVector<int64_t> rows = checked_rows(indices, weight.size(0));
   const profiler::Scope scope(embedding_op.name);
   Shape shape = indices.shape();
   shape.push_back(weight.size(1));

@@ -41,6 +41,7 @@ constexpr Op linear_op{.name = "linear",
 // M tokens of `in` features become M of `out`.
 struct Sizes {
   int64_t M, in, out;
+  Precision precision;
 };
 
 template <class T>
@@ -52,6 +53,7 @@ void forward(const Sizes& s, const Tensor& x, const Tensor& weight, const Tensor
   p.B = weight.data<T>(), p.b_k_stride = 1, p.b_n_stride = s.in;
   p.C = y.data<T>(), p.c_row_stride = s.out;
   p.bias = bias.defined() ? bias.data<T>() : nullptr;
+  p.precision = s.precision;
   multiply(p);
 }
 
@@ -61,7 +63,7 @@ void lower(Lowering& l) {
   const Tensor weight = contiguous(l.constant(1));
   const int64_t N = weight.size(0), K = weight.size(1);
   const auto& best = kernel(gemm_kernels<float>());
-  const Tensor panels = Tensor::empty({gemm_packed_size(best.panel, K, N)});
+  const Tensor panels = Tensor::empty({best.packed_size(K, N)});
   best.pack_b(weight.data<float>(), 1, K, K, N, panels.data<float>());
   const Address packed = l.keep(panels);
   const std::optional<Operand> bias = l.has(2) ? std::optional(l.contiguous_in(2)) : std::nullopt;
@@ -90,6 +92,7 @@ void backward_x(const Sizes& s, const Tensor& dy, const Tensor& weight,
   p.B = weight.data<T>(), p.b_k_stride = s.in, p.b_n_stride = 1;
   p.C = to.tensor.data<T>(), p.c_row_stride = s.in;
   p.accumulate = to.accumulate;
+  p.precision = s.precision;
   multiply(p);
 }
 
@@ -103,6 +106,7 @@ void backward_weight(const Sizes& s, const Tensor& dy, const Tensor& x,
   p.B = x.data<T>(), p.b_k_stride = s.in, p.b_n_stride = 1;
   p.C = to.tensor.data<T>(), p.c_row_stride = s.in;
   p.accumulate = to.accumulate;
+  p.precision = s.precision;
   multiply(p);
 }
 
@@ -149,7 +153,7 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   const profiler::Scope scope(linear_op.name);
   Shape shape = x.shape();
   shape[shape.rank() - 1] = 1;
-  const Sizes sizes{shape.numel(), weight.shape()[1], weight.shape()[0]};
+  const Sizes sizes{shape.numel(), weight.size(1), weight.size(0), product_precision()};
   const Tensor in = contiguous(x.detach()), w = contiguous(weight.detach());
   const Tensor b = bias.defined() ? contiguous(bias.detach()) : bias;
   shape[shape.rank() - 1] = sizes.out;

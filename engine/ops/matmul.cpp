@@ -47,7 +47,7 @@ Stack<T> stack(const Tensor& x, int batch_rank) {
 // C (+)= A B for every index of `sizes`; where C is broadcast its products are summed.
 template <class T>
 void multiply_stacks(const Shape& sizes, int64_t M, int64_t N, int64_t K, const Stack<T>& A,
-                     const Stack<T>& B, const Stack<T>& C, bool accumulate) {
+                     const Stack<T>& B, const Stack<T>& C, bool accumulate, Precision precision) {
   ProductBatch batch, terms;
   for (int d = 0; d < sizes.rank(); ++d) {
     ProductBatch& to = C.batch[d] == 0 ? terms : batch;
@@ -62,6 +62,7 @@ void multiply_stacks(const Shape& sizes, int64_t M, int64_t N, int64_t K, const 
   p.B = B.data, p.b_k_stride = B.row, p.b_n_stride = B.column;
   p.C = C.data, p.c_row_stride = C.row;
   p.accumulate = accumulate;
+  p.precision = precision;
   multiply(p, batch, terms);
 }
 
@@ -102,7 +103,7 @@ void lower(Lowering& l) {
           }
         });
       },
-      gemm_packed_size(best.panel, K, N));
+      best.packed_size(K, N));
 }
 
 void check_arguments(const Tensor& a, const Tensor& b) {
@@ -126,31 +127,33 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
       broadcast_shapes(matmul_op.name, Shape(a.shape().begin(), a.shape().end() - 2),
                        Shape(b.shape().begin(), b.shape().end() - 2));
   const int rank = sizes.rank();
+  const Precision precision = product_precision();
   Shape shape = sizes;
   shape.push_back(M);
   shape.push_back(N);
   const Tensor y = Tensor::empty(shape, a.dtype());
   visit_floating_point(a.dtype(), [&]<class T>() {
-    multiply_stacks(sizes, M, N, K, stack<T>(a, rank), stack<T>(b, rank), stack<T>(y, rank), false);
+    multiply_stacks(sizes, M, N, K, stack<T>(a, rank), stack<T>(b, rank), stack<T>(y, rank), false,
+                    precision);
   });
   // Backward keeps a and b: da = dy b^T, db = a^T dy.
-  return record(matmul_op, {}, {a, b}, y,
-                [sizes, rank, M, N, K, a = a.detach(), b = b.detach()](const Tensor& dy,
-                                                                       InputGradients& inputs) {
-                  visit_floating_point(dy.dtype(), [&]<class T>() {
-                    if (inputs.wants(0)) {
-                      const auto to = inputs.destination(0);
-                      multiply_stacks(sizes, M, K, N, stack<T>(dy, rank),
-                                      stack<T>(b, rank).transposed(), stack<T>(to.tensor, rank),
-                                      to.accumulate);
-                    }
-                    if (inputs.wants(1)) {
-                      const auto to = inputs.destination(1);
-                      multiply_stacks(sizes, K, N, M, stack<T>(a, rank).transposed(),
-                                      stack<T>(dy, rank), stack<T>(to.tensor, rank), to.accumulate);
-                    }
-                  });
-                });
+  return record(
+      matmul_op, {}, {a, b}, y,
+      [sizes, rank, M, N, K, precision, a = a.detach(), b = b.detach()](const Tensor& dy,
+                                                                        InputGradients& inputs) {
+        visit_floating_point(dy.dtype(), [&]<class T>() {
+          if (inputs.wants(0)) {
+            const auto to = inputs.destination(0);
+            multiply_stacks(sizes, M, K, N, stack<T>(dy, rank), stack<T>(b, rank).transposed(),
+                            stack<T>(to.tensor, rank), to.accumulate, precision);
+          }
+          if (inputs.wants(1)) {
+            const auto to = inputs.destination(1);
+            multiply_stacks(sizes, K, N, M, stack<T>(a, rank).transposed(), stack<T>(dy, rank),
+                            stack<T>(to.tensor, rank), to.accumulate, precision);
+          }
+        });
+      });
 }
 
 }  // namespace espalier

@@ -34,19 +34,27 @@ struct Gemm {
   bool accumulate = false;
 };
 
-// B[k, n] = B[k * k_stride + n * n_stride], packed into gemm_packed_size() values.
+// B[k, n] = B[k * k_stride + n * n_stride], packed into packed_size() values of the row.
 template <class T>
 using GemmPackB = void(const T* B, int64_t k_stride, int64_t n_stride, int64_t K, int64_t N,
                        T* packed) noexcept;
 template <class T>
 using GemmRun = void(const Gemm<T>& gemm) noexcept;
 
+// A row also serves products whose panels hold something narrower than T (kernels/gemm_bf16):
+// `k_group` values of k then share the place of one T, which nobody but the row reads.
 template <class T>
 struct GemmKernel {
   Isa isa;
   int panel;
   GemmPackB<T>* pack_b;
   GemmRun<T>* run;
+  int k_group = 1;
+
+  // Values of T (not bytes) that K x N of B take when packed.
+  constexpr int64_t packed_size(int64_t K, int64_t N) const noexcept {
+    return (N + panel - 1) / panel * panel * ((K + k_group - 1) / k_group);
+  }
 };
 
 // Rows of the table, best first; that for double holds the scalar reference alone.
@@ -55,7 +63,7 @@ std::span<const GemmKernel<T>> gemm_kernels() noexcept;
 
 // Columns of a packed panel for one instruction set.
 constexpr int gemm_f32_panel(Isa isa) noexcept {
-  return isa == Isa::avx512 ? 32 : isa == Isa::scalar ? 8 : 16;
+  return isa >= Isa::avx512 ? 32 : isa == Isa::scalar ? 8 : 16;
 }
 
 constexpr ESPALIER_INLINE int64_t gemm_panel_count(int panel, int64_t N) noexcept {
@@ -67,11 +75,13 @@ constexpr ESPALIER_INLINE int64_t gemm_packed_size(int panel, int64_t K, int64_t
   return gemm_panel_count(panel, N) * panel * K;
 }
 
-// The part of `gemm` that computes panels [first, last) of its columns.
+// The part of `gemm` that computes panels [first, last) of its columns, as `row` packs them.
 template <class T>
-constexpr Gemm<T> gemm_panels(Gemm<T> gemm, int panel, int64_t first, int64_t last) noexcept {
-  const int64_t begin = first * panel, end = last * panel < gemm.N ? last * panel : gemm.N;
-  gemm.packed_b += begin * gemm.K;
+constexpr Gemm<T> gemm_panels(Gemm<T> gemm, const GemmKernel<T>& row, int64_t first,
+                              int64_t last) noexcept {
+  const int64_t begin = first * row.panel;
+  const int64_t end = last * row.panel < gemm.N ? last * row.panel : gemm.N;
+  gemm.packed_b += row.packed_size(gemm.K, begin);
   gemm.C += begin;
   if (gemm.bias) gemm.bias += begin;
   gemm.N = end - begin;

@@ -22,7 +22,7 @@ std::span<const KernelRow<PeakMultiplyAdd>> peak_kernels() noexcept;
 
 // Floating-point lanes of one register of the instruction set; 1 for scalar code.
 constexpr int lanes_of(Isa isa) noexcept {
-  return isa == Isa::avx512 ? 16 : isa == Isa::avx2 ? 8 : isa == Isa::neon ? 4 : 1;
+  return isa >= Isa::avx512 ? 16 : isa == Isa::avx2 ? 8 : isa == Isa::neon ? 4 : 1;
 }
 
 ESPALIER_DECLARE_ISAS(PeakMultiplyAdd peak_multiply_add;)

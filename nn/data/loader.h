@@ -8,6 +8,7 @@
 #include <optional>
 #include <thread>
 
+#include "engine/recycled.h"
 #include "nn/data/augment.h"
 #include "nn/data/dataset.h"
 
@@ -61,7 +62,7 @@ class DataLoader {
   std::thread thread_{};
   std::mutex mutex_{};
   std::condition_variable changed_{};
-  std::deque<Batch> ready_{};
+  std::deque<Batch, Recycled<Batch>> ready_{};
   std::exception_ptr error_{};
   bool stopping_ = false, finished_ = true;
 };

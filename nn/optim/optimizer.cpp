@@ -19,7 +19,7 @@ template <class T>
 double sum_of_squares(const T* x, int64_t count) {
   const auto& best = kernel(sum_of_squares_kernels<T>());
   const int64_t blocks = (count + grad_norm_block - 1) / grad_norm_block;
-  std::vector<double> sums(static_cast<size_t>(blocks));
+  RecycledVector<double> sums(static_cast<size_t>(blocks));
   parallel_for(blocks, grain_for(grad_norm_block), [&](int64_t begin, int64_t end) {
     for (int64_t b = begin; b < end; ++b) {
       const int64_t first = b * grad_norm_block;

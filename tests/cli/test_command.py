@@ -243,6 +243,16 @@ class Command(unittest.TestCase):
             run("train", "vit-tiny", "--run-dir", folder, "-t", threads, *QUICK)
             self.assertEqual(digest(folder), digest(self.run_dir))
 
+    def test_training_in_bf16_is_saved_as_such_and_gives_bits_of_its_own(self):
+        digests = set()
+        for threads in (1, 2):
+            folder = self.folder / f"bf16-{threads}"
+            run("train", "vit-tiny", "--precision", "bf16", "--run-dir", folder, "-t", threads, *QUICK)
+            self.assertEqual(json.loads((folder / "config.json").read_text())["precision"], "bf16")
+            digests.add(digest(folder))
+        self.assertEqual(len(digests), 1)
+        self.assertNotIn(digest(self.run_dir), digests)
+
     def stop_at(self, step, stop, folder, command):
         """Starts a training and sends it a signal once it has done so many steps."""
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
@@ -299,6 +309,8 @@ class Command(unittest.TestCase):
         self.expect(2, "train", "vit-huge", says="vit-tiny")
         self.expect(2, "train", "--no-such-flag")
         self.expect(2, "train", "vit-tiny", "--set", "epoch=3", says="epoch")
+        self.expect(2, "train", "vit-tiny", "--precision", "fp8", says="bf16")
+        self.expect(2, "train", "--resume", self.run_dir, "--precision", "bf16", says="--resume")
         self.expect(2, "predict", self.model)
         self.expect(2)
         self.expect(3, "eval", "/nowhere.safetensors")

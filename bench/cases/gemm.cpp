@@ -1,12 +1,19 @@
-#include "kernels/gemm_f32/gemm_f32.h"
-
+// Matrix products in fp32 and of operands rounded to bf16.
+#include "engine/gemm.h"
 #include "bench/cases/case.h"
 #include "bench/cases/eigen_gemm.h"
-#include "engine/gemm.h"
 #include "engine/parallel.h"
+#include "kernels/gemm_bf16/gemm_bf16.h"
 
 namespace espalier::bench {
 namespace {
+
+// A table of rows, and how its rows take their operands.
+struct Table {
+  const char* name;
+  std::span<const GemmKernel<float>> rows;
+  Precision precision;
+};
 
 struct Data {
   int64_t M, K, N;
@@ -21,7 +28,7 @@ std::shared_ptr<Data> make_data(int64_t M, int64_t K, int64_t N) {
 
 template <class T, class Values>
 Values pack(const GemmKernel<T>& row, const Values& B, int64_t K, int64_t N) {
-  Values packed(static_cast<size_t>(gemm_packed_size(row.panel, K, N)));
+  Values packed(static_cast<size_t>(row.packed_size(K, N)));
   row.pack_b(B.data(), N, 1, K, N, packed.data());
   return packed;
 }
@@ -48,11 +55,18 @@ std::vector<double> reference(const Data& d, const std::vector<double>& A,
 }
 
 // Expects up to 64 rows, spread evenly; each element within the rounding of K products and sums.
-void expect_rows(Oracle& oracle, Data& d) {
+void expect_rows(Oracle& oracle, Data& d, Precision precision) {
   const int64_t stride = (d.M + 63) / 64;
-  std::vector<double> A, B = widened(d.B);
+  const auto as_taken = [&](Floats values) {
+    const auto size = static_cast<int64_t>(values.size());
+    if (precision == Precision::bf16)
+      round_to_bf16_kernels().back().run(values.data(), values.data(), size);
+    return values;
+  };
+  const Floats left = as_taken(d.A);
+  std::vector<double> A, B = widened(as_taken(d.B));
   for (int64_t m = 0; m < d.M; m += stride)
-    A.insert(A.end(), d.A.begin() + m * d.K, d.A.begin() + (m + 1) * d.K);
+    A.insert(A.end(), left.begin() + m * d.K, left.begin() + (m + 1) * d.K);
   const std::vector<double> expected = reference(d, A, B);
   for (auto* values : {&A, &B})
     for (double& value : *values) value = std::abs(value);
@@ -80,13 +94,14 @@ auto packing_run(const std::shared_ptr<Data>& d, const GemmKernel<float>& row) {
 }
 
 // What linear and matmul call: packs B, and splits itself over the pool.
-auto engine_run(const std::shared_ptr<Data>& d) {
-  return [d](int64_t, int64_t) {
+auto engine_run(const std::shared_ptr<Data>& d, Precision precision) {
+  return [d, precision](int64_t, int64_t) {
     MatrixProduct<float> p;
     p.M = d->M, p.N = d->N, p.K = d->K;
     p.A = d->A.data(), p.a_row_stride = d->K, p.a_k_stride = 1;
     p.B = d->B.data(), p.b_k_stride = d->N, p.b_n_stride = 1;
     p.C = d->C.data(), p.c_row_stride = d->N;
+    p.precision = precision;
     multiply(p);
   };
 }
@@ -98,7 +113,7 @@ auto eigen_run(const std::shared_ptr<Data>& d, EigenGemm* eigen_gemm) {
   };
 }
 
-KernelCase gemm(int64_t M, int64_t K, int64_t N) {
+KernelCase gemm(const Table& table, int64_t M, int64_t K, int64_t N) {
   const auto d = make_data(M, K, N);
   const double m = static_cast<double>(M), k = static_cast<double>(K), n = static_cast<double>(N);
   KernelCase out = {{2 * m * k * n, 4 * (m * k + k * n + m * n), m * n}, M, 0, {}, {}};
@@ -107,16 +122,16 @@ KernelCase gemm(int64_t M, int64_t K, int64_t N) {
   const int64_t pieces =
       std::max<int64_t>(1, M / rows);  // even, so that no thread gets a last crumb
   out.grain = (M + pieces - 1) / pieces;
-  expect_rows(out.oracle, *d);
-  out.contenders =
-      contenders(gemm_kernels<float>(), [&](const auto& row) { return packed_run(d, row); });
-  const auto& best = best_row(gemm_kernels<float>());
+  expect_rows(out.oracle, *d, table.precision);
+  out.contenders = contenders(table.rows, [&](const auto& row) { return packed_run(d, row); });
+  const auto& best = best_row(table.rows);
   out.contenders.push_back({std::string(isa_name(best.isa)) + " + pack", best.isa,
                             packing_run(d, best), Contender::Kind::whole});
-  out.contenders.push_back({"engine", best.isa, engine_run(d), Contender::Kind::pool});
+  out.contenders.push_back(
+      {"engine", best.isa, engine_run(d, table.precision), Contender::Kind::pool});
   const std::vector<KernelRow<EigenGemm>> eigen = {ESPALIER_ISA_ROWS(eigen_gemm)};
   for (const auto& row : eigen)
-    if (isa_allowed(row.isa))
+    if (isa_allowed(row.isa) && table.precision == Precision::f32)
       out.contenders.push_back({std::string("Eigen ") + isa_name(row.isa), row.isa,
                                 eigen_run(d, row.run), Contender::Kind::baseline});
   return out;
@@ -124,17 +139,20 @@ KernelCase gemm(int64_t M, int64_t K, int64_t N) {
 
 }  // namespace
 
-void add_gemm_f32_cases(Cases& cases) {
+void add_gemm_cases(Cases& cases) {
+  const Table tables[] = {{"gemm_f32/", gemm_kernels<float>(), Precision::f32},
+                          {"gemm_bf16/", gemm_bf16_kernels(), Precision::bf16}};
   constexpr struct {
     int64_t M, K, N;
   } shapes[] = {{49, 128, 128},    {49, 384, 128},    {49, 512, 128},   {49, 128, 512},
                 {12544, 512, 128}, {50, 128, 384},    {50, 128, 448},   {50, 448, 128},
                 {12800, 128, 384}, {12800, 128, 448}, {12800, 448, 128}};
-  for (const auto& s : shapes) {
-    const std::string name =
-        "gemm_f32/" + std::to_string(s.M) + "x" + std::to_string(s.K) + "x" + std::to_string(s.N);
-    cases.push_back({name, [s] { return gemm(s.M, s.K, s.N); }});
-  }
+  for (const Table& table : tables)
+    for (const auto& s : shapes) {
+      const std::string name =
+          table.name + std::to_string(s.M) + "x" + std::to_string(s.K) + "x" + std::to_string(s.N);
+      cases.push_back({name, [table, s] { return gemm(table, s.M, s.K, s.N); }});
+    }
 }
 
 }  // namespace espalier::bench

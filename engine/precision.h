@@ -1,0 +1,33 @@
+// In which precision matrix products multiply: PyTorch's autocast, for linear, matmul and conv2d.
+#pragma once
+
+#include "engine/tensor.h"
+
+namespace espalier {
+
+// bf16: both operands of every product are rounded to bf16 (8 significant bits, the range of fp32)
+// and multiplied with fp32 sums, forward and backward. All that lies in memory stays fp32: weights,
+// activations, gradients; and so does every other operation, the fused attention among them.
+enum class Precision : uint8_t { f32, bf16 };
+
+// That of this thread; f32 until a PrecisionScope says otherwise. An operation asks once, in its
+// forward pass, and its derivative multiplies in the same precision wherever it runs.
+Precision product_precision() noexcept;
+
+// While one lives, products on this thread run in `precision`. Double tensors are not concerned.
+class PrecisionScope {
+ public:
+  explicit PrecisionScope(Precision precision) noexcept;
+  ~PrecisionScope();
+  PrecisionScope(const PrecisionScope&) = delete;
+  PrecisionScope& operator=(const PrecisionScope&) = delete;
+
+ private:
+  Precision before_;
+};
+
+// `x` as products in `precision` multiply it: itself, or a rounded copy of an f32 tensor. For
+// products that have no kernels of their own for bf16. `x` must be contiguous.
+Tensor rounded_to(const Tensor& x, Precision precision);
+
+}  // namespace espalier

@@ -1,0 +1,2 @@
+// The gemm_bf16 rows for avx512bf16: the shared algorithm, compiled with its flags.
+#include "kernels/gemm_bf16/gemm_bf16_simd.h"

@@ -1,0 +1,242 @@
+// Register tiles of `tile_rows` rows by one panel. Rows are dealt evenly over the tiles, so that 49
+// rows make 6,6,6,6,5,5,5,5,5 and no tile is too small to hide the latency of fma. A k-block of a
+// panel takes half of a 32 KiB first-level cache; a block of rows stays in the second level while
+// all panels pass over it, and the next block is prefetched meanwhile. A transposed A is read in
+// place too: copying its tiles first was measured and gained nothing.
+// Products of other element types share all of this: they say how a block of A is fetched and how a
+// word of A meets a word of B.
+#pragma once
+
+#include "kernels/gemm_f32/gemm_f32_tile_simd.h"
+
+namespace espalier::ESPALIER_ISA {
+
+constexpr int64_t k_block = 4096 / panel;
+constexpr int64_t line = 16;  // floats of a cache line
+
+// What a tile prefetches of the next block's A: `lines` cache lines from each of `rows` places.
+struct Ahead {
+  const float* at;
+  int64_t rows = 0, stride, lines;
+};
+
+struct Tile {
+  int64_t K;
+  const float* a;
+  int64_t a_row_stride, a_k_stride;
+  const float* b;
+  float* c;
+  int64_t c_row_stride;
+  const float* bias;
+  bool accumulate;
+  int columns;
+  Ahead ahead;
+};
+
+// The chain's start: what C holds, the bias, their sum, or zero.
+template <int Rows>
+ESPALIER_INLINE void start_tile(const Tile& t, f32 (&sum)[Rows][tile_registers]) {
+  f32 bias[tile_registers];
+  ESPALIER_UNROLL
+  for (int i = 0; i < tile_registers; ++i) bias[i] = f32(0.0f);
+  if (t.bias) load_row(t.bias, t.columns, bias);
+  ESPALIER_UNROLL
+  for (int r = 0; r < Rows; ++r) ESPALIER_UNROLL
+  for (int i = 0; i < tile_registers; ++i) sum[r][i] = bias[i];
+  if (!t.accumulate) return;
+  ESPALIER_UNROLL
+  for (int r = 0; r < Rows; ++r) {
+    f32 c[tile_registers];
+    load_row(t.c + r * t.c_row_stride, t.columns, c);
+    ESPALIER_UNROLL
+    for (int i = 0; i < tile_registers; ++i) sum[r][i] = t.bias ? c[i] + bias[i] : c[i];
+  }
+}
+
+// How a word of A, in every lane, meets words of B. A word is a float, or a pair of bf16.
+struct Fused {
+  static ESPALIER_INLINE f32 multiply_add(f32 left, f32 right, f32 sum) {
+    return fma(left, right, sum);
+  }
+};
+
+template <class Meeting, int Rows>
+static void run_tile(const Tile& t) noexcept {
+  ESPALIER_UNROLL
+  for (int r = 0; r < Rows; ++r) __builtin_prefetch(t.c + r * t.c_row_stride, 1);
+  for (int64_t r = 0; r < t.ahead.rows; ++r)
+    for (int64_t l = 0; l < t.ahead.lines; ++l)
+      __builtin_prefetch(t.ahead.at + r * t.ahead.stride + l * line, 0, 2);
+  f32 sum[Rows][tile_registers];
+  start_tile<Rows>(t, sum);
+  const float* a = t.a;
+  const float* b = t.b;
+  for (int64_t k = 0; k < t.K; ++k, a += t.a_k_stride, b += panel) {
+    f32 right[tile_registers];
+    ESPALIER_UNROLL
+    for (int i = 0; i < tile_registers; ++i) right[i] = f32::load_unaligned(b + i * hardware_lanes);
+    ESPALIER_UNROLL
+    for (int r = 0; r < Rows; ++r) {
+      const f32 left(a[r * t.a_row_stride]);
+      ESPALIER_UNROLL
+      for (int i = 0; i < tile_registers; ++i)
+        sum[r][i] = Meeting::multiply_add(left, right[i], sum[r][i]);
+    }
+  }
+  ESPALIER_UNROLL
+  for (int r = 0; r < Rows; ++r) store_row(t.c + r * t.c_row_stride, t.columns, sum[r]);
+}
+
+template <class Meeting>
+ESPALIER_INLINE void run_tile(int rows, const Tile& t) {
+  using Run = void(const Tile&) noexcept;
+  static constexpr Run* tiles[] = {
+    run_tile<Meeting, 1>,
+    run_tile<Meeting, 2>,
+    run_tile<Meeting, 3>,
+    run_tile<Meeting, 4>,
+    run_tile<Meeting, 5>,
+    run_tile<Meeting, 6>,
+#if defined(__AVX512F__)
+    run_tile<Meeting, 7>,
+    run_tile<Meeting, 8>,
+    run_tile<Meeting, 9>,
+    run_tile<Meeting, 10>,
+    run_tile<Meeting, 11>,
+    run_tile<Meeting, 12>,
+#endif
+  };
+  static_assert(sizeof(tiles) / sizeof(*tiles) == tile_rows);
+  tiles[rows - 1](t);
+}
+
+// How M rows are dealt over tiles: the first `longer` tiles have base + 1 rows, the others base.
+struct Deal {
+  int64_t tiles, base, longer;
+
+  ESPALIER_INLINE explicit Deal(int64_t M) {
+    tiles = (M + tile_rows - 1) / tile_rows;
+    base = M / tiles;
+    longer = M % tiles;
+  }
+  ESPALIER_INLINE int64_t first_row(int64_t tile) const {
+    return tile * base + (tile < longer ? tile : longer);
+  }
+  ESPALIER_INLINE int rows(int64_t tile) const { return static_cast<int>(base + (tile < longer)); }
+};
+
+// Tiles [first, last) by values [k, k_end) of K.
+struct Block {
+  int64_t first, last, k, k_end;
+};
+
+// How the tiles that run one block prefetch the A of the next between them: each of `tiles` tiles
+// takes some of its rows (of its k, where A is transposed), and of those some lines in each panel.
+struct Prefetch {
+  const float* a;
+  int64_t stride, places, places_each, lines, lines_each;
+
+  ESPALIER_INLINE Prefetch(const Gemm<float>& g, const Deal& deal, const Block& block,
+                           int64_t tiles, int64_t panels) {
+    const int64_t row = deal.first_row(block.first), rows = deal.first_row(block.last) - row;
+    const int64_t K = block.k_end - block.k;
+    const bool transposed = g.a_k_stride != 1;
+    a = g.A + row * g.a_row_stride + block.k * g.a_k_stride;
+    stride = transposed ? g.a_k_stride : g.a_row_stride;
+    places = transposed ? K : rows;
+    places_each = (places + tiles - 1) / tiles;
+    lines = ((transposed ? rows : K) + line - 1) / line;
+    lines_each = (lines + panels - 1) / panels;
+  }
+  ESPALIER_INLINE Ahead share(int64_t tile, int64_t panel_index) const {
+    const int64_t place = tile * places_each, first = panel_index * lines_each;
+    return {a + place * stride + first * line, least(places - place, places_each), stride,
+            least(lines - first, lines_each)};
+  }
+  static ESPALIER_INLINE int64_t least(int64_t x, int64_t y) { return x < y ? x : y; }
+};
+
+// The rows and words of A that a block multiplies.
+struct Left {
+  const float* a;
+  int64_t row_stride, k_stride;
+};
+
+// Takes them from where A lies; the tiles of one block prefetch the next.
+struct InPlace {
+  static constexpr int64_t block_rows = 96;
+  const Gemm<float>& g;
+
+  ESPALIER_INLINE Left take(int64_t row, int64_t, int64_t k, int64_t) const {
+    return {g.A + row * g.a_row_stride + k * g.a_k_stride, g.a_row_stride, g.a_k_stride};
+  }
+  static ESPALIER_INLINE Block ahead(const Block& next) { return next; }
+};
+
+// Runs one block over all panels, and prefetches the next meanwhile.
+template <class Meeting, class Source>
+static void run_block(const Gemm<float>& g, const Source& source, const Deal& deal,
+                      const Block& block, const Block& next) {
+  Tile t;
+  t.K = block.k_end - block.k;
+  const int64_t row = deal.first_row(block.first), rows = deal.first_row(block.last) - row;
+  const Left left = source.take(row, rows, block.k, block.k_end);
+  t.a_row_stride = left.row_stride;
+  t.a_k_stride = left.k_stride;
+  t.c_row_stride = g.c_row_stride;
+  t.accumulate = g.accumulate || block.k > 0;
+  const int64_t panels = gemm_panel_count(panel, g.N), tiles = block.last - block.first;
+  const Prefetch prefetch(g, deal, source.ahead(next), tiles, panels);
+  for (int64_t p = 0; p < panels; ++p) {
+    const int64_t n = p * panel;
+    t.b = g.packed_b + n * g.K + block.k * panel;
+    t.bias = g.bias && block.k == 0 ? g.bias + n : nullptr;
+    t.columns = static_cast<int>(g.N - n < panel ? g.N - n : panel);
+    for (int64_t i = 0; i < tiles; ++i) {
+      const int64_t m = deal.first_row(block.first + i);
+      t.a = left.a + (m - row) * left.row_stride;
+      t.c = g.C + m * g.c_row_stride + n;
+      t.ahead = prefetch.share(i, p);
+      run_tile<Meeting>(deal.rows(block.first + i), t);
+    }
+  }
+}
+
+// `g` with its K in words. A is what `source` says.
+template <class Meeting, class Source>
+ESPALIER_INLINE void run_blocks(const Gemm<float>& g, const Source& source) {
+  if (g.M <= 0 || g.N <= 0) return;
+  constexpr int64_t tile_block = Source::block_rows / tile_rows;
+  const Deal deal(g.M);
+  const int64_t k_blocks = g.K > k_block ? (g.K + k_block - 1) / k_block : 1;
+  const int64_t row_blocks = (deal.tiles + tile_block - 1) / tile_block;
+  // Past the last block: no tiles, so nothing to prefetch.
+  const auto block_at = [&](int64_t i) {
+    const int64_t first = i / k_blocks * tile_block, k = i % k_blocks;
+    const int64_t last = first + tile_block < deal.tiles ? first + tile_block : deal.tiles;
+    return Block{first < last ? first : last, last, k * g.K / k_blocks, (k + 1) * g.K / k_blocks};
+  };
+  for (int64_t i = 0; i < row_blocks * k_blocks; ++i)
+    run_block<Meeting>(g, source, deal, block_at(i), block_at(i + 1));
+}
+
+static void pack_panel(const float* B, int64_t k_stride, int64_t n_stride, int64_t K, int columns,
+                       float* packed) {
+  int64_t k = 0;
+  if (columns == panel && n_stride == 1) {
+    for (; k < K; ++k) {
+      f32 row[tile_registers];
+      load_row(B + k * k_stride, panel, row);
+      store_row(packed + k * panel, panel, row);
+    }
+  } else if (columns == panel && k_stride == 1) {
+    for (; k + 4 <= K; k += 4)
+      for (int n = 0; n < panel; n += 4)
+        transpose4(B + n * n_stride + k, n_stride, packed + k * panel + n, panel);
+  }
+  for (; k < K; ++k)
+    for (int n = 0; n < panel; ++n)
+      packed[k * panel + n] = n < columns ? B[k * k_stride + n * n_stride] : 0.0f;
+}
+
+}  // namespace espalier::ESPALIER_ISA

@@ -1,0 +1,110 @@
+#include "kernels/gemm_bf16/gemm_bf16.h"
+
+#include <algorithm>
+
+#include "kernels/cast/cast.h"
+#include "tests/gemm_test.h"
+
+namespace espalier::test {
+namespace {
+
+float bf16(float x) { return cast_detail::to_float(cast_detail::to_bfloat16(x)); }
+
+// Products of rounded operands are exact: K sums and at most two additions before them, each
+// rounded once. Where denormals count as zero, each sum loses another 2^-126 at most, and each
+// product 2^-126 times its other operand, here below 2^4.
+GemmTable bf16_table() {
+  return {gemm_bf16_kernels(), bf16, [](int64_t K, double magnitude) {
+            return static_cast<double>(K + 2) * (epsilon * magnitude + 17 * 0x1p-126);
+          }};
+}
+
+bool widens(const GemmKernel<float>& row) { return row.k_group == 1; }
+
+}  // namespace
+
+TEST_CASE("gemm_bf16 rows agree with the double reference for every shape up to 33") {
+  check_every_small_shape(bf16_table());
+}
+
+TEST_CASE("gemm_bf16 rows agree with the double reference on the shapes of a transformer") {
+  check_transformer_shapes(bf16_table());
+}
+
+TEST_CASE("gemm_bf16 SIMD rows that widen are chains of fused multiply-adds") {
+  for_each_row(gemm_bf16_kernels(), [&](const auto& row) {
+    if (row.isa == Isa::scalar || !widens(row)) return;
+    for (const GemmShape& s : boundary_shapes())
+      for_each_form([&](const Form& form) {
+        INFO("M ", s.M, " K ", s.K, " N ", s.N);
+        const Operands o(s, form);
+        const auto& f32_row =
+            *std::find_if(gemm_kernels<float>().begin(), gemm_kernels<float>().end(),
+                          [&](const auto& other) { return other.isa == row.isa; });
+        const auto C = multiply(row, o), expected = multiply(f32_row, bf16_table().taken(o));
+        CHECK(std::equal(C.begin(), C.end(), expected.begin(), same_bits<float>));
+      });
+  });
+}
+
+TEST_CASE("gemm_bf16 rows agree in every form, and take any strides of A") {
+  for_each_row(gemm_bf16_kernels(), [&](const auto& row) {
+    for (const GemmShape& s : boundary_shapes()) {
+      for_each_form([&](const Form& form) {
+        INFO("M ", s.M, " K ", s.K, " N ", s.N);
+        const Operands o(s, form);
+        bf16_table().check_against_reference(multiply(row, o), o);
+      });
+      // Neither rows nor k one after the other: every third value of a matrix three times as wide.
+      const Operands o(s, {});
+      std::vector<float> spread(3 * o.A.size(), 1e9f);
+      for (size_t i = 0; i < o.A.size(); ++i) spread[3 * i] = o.A[i];
+      std::vector<float> C(o.C.size());
+      const auto packed = pack(row, o, o.B.data());
+      auto g = gemm_of(o, spread.data(), packed.data(), C.data(), o.bias.data());
+      g.a_row_stride *= 3, g.a_k_stride *= 3;
+      row.run(g);
+      const auto expected = multiply(row, o);
+      CHECK(std::equal(C.begin(), C.end(), expected.begin(), same_bits<float>));
+    }
+  });
+}
+
+TEST_CASE("gemm_bf16 rows touch nothing but their operands, at any alignment") {
+  check_guard_pages(bf16_table());
+}
+
+TEST_CASE("gemm_bf16 rows leave the columns between N and the row stride alone") {
+  check_row_stride(bf16_table());
+}
+
+TEST_CASE("gemm_bf16 rows give a range of rows, panels or K the bits of the whole") {
+  check_ranges(bf16_table());
+}
+
+TEST_CASE("gemm_bf16 rows propagate special values, in tails too") {
+  check_special_values(bf16_table());
+}
+
+TEST_CASE("gemm_bf16 rounding rows give the bits of the scalar conversion") {
+  std::vector<float> values = special_values();
+  // Around the midpoints of two bf16 neighbours, at odd and even ends, and NaNs of any payload.
+  for (uint32_t bits :
+       {0x3f808000u, 0x3f818000u, 0x3f808001u, 0x3f817fffu, 0xbf808000u, 0x7f7f8000u, 0x7f7f7fffu,
+        0x00008000u, 0x7f800001u, 0xffffffffu, 0x7fc12345u})
+    values.push_back(cast_detail::float_of(bits));
+  std::vector<float> noise(40);
+  fill_normal(noise, 5);
+  values.insert(values.end(), noise.begin(), noise.end());
+  for_each_row(round_to_bf16_kernels(), [&](const auto& row) {
+    for_each_width([&](int64_t width, Guard guard, size_t offset) {
+      Guarded<float> x(static_cast<size_t>(width), guard, offset);
+      Guarded<float> y(static_cast<size_t>(width), guard, offset);
+      for (size_t i = 0; i < x.size(); ++i) x[i] = values[(i + offset) % values.size()];
+      row.run(x.data(), y.data(), width);
+      for (size_t i = 0; i < x.size(); ++i) CHECK(same_bits(y[i], bf16(x[i])));
+    });
+  });
+}
+
+}  // namespace espalier::test
