@@ -41,12 +41,23 @@ void apply_machine_flags(const CommonFlags& flags) {
   if (flags.threads) set_num_threads(flags.threads);
 }
 
-std::unique_ptr<VisionTransformer> model_of(const std::string& name_or_file) {
-  if (std::filesystem::exists(name_or_file)) return load_model(name_or_file).model;
+LoadedModel loaded_model_of(const std::string& name_or_file) {
+  if (std::filesystem::exists(name_or_file)) return load_model(name_or_file);
   Generator generator(1);
-  auto model = std::make_unique<VisionTransformer>(named_config(name_or_file), generator);
-  model->eval();
-  return model;
+  LoadedModel loaded;
+  loaded.config = named_config(name_or_file);
+  loaded.dtype = dtype_name(DType::f32);
+  loaded.model = std::make_unique<VisionTransformer>(loaded.config, generator);
+  loaded.model->eval();
+  loaded.graph = capture(*loaded.model);
+  return loaded;
+}
+
+std::unique_ptr<VisionTransformer> model_of(const std::string& name_or_file) {
+  LoadedModel loaded = loaded_model_of(name_or_file);
+  if (!loaded.model)
+    file_error(name_or_file, "holds a model in whole numbers; this takes the fp32 model");
+  return std::move(loaded.model);
 }
 
 }  // namespace espalier::app

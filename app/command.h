@@ -6,7 +6,7 @@
 #include <string>
 
 #include "nn/data/dataset.h"
-#include "nn/vit.h"
+#include "nn/model_file.h"
 
 namespace espalier::app {
 
@@ -37,7 +37,8 @@ void add_json_flag(CLI::App& verb, CommonFlags& flags);
 void apply_machine_flags(const CommonFlags& flags);
 
 // The model in a file, or a built-in one with random weights, which take as long as trained ones.
-// In evaluation mode.
+LoadedModel loaded_model_of(const std::string& name_or_file);
+// The same as a module in evaluation mode; a file error where it is one in whole numbers.
 std::unique_ptr<VisionTransformer> model_of(const std::string& name_or_file);
 
 // A verb: its name, and a body that runs after parsing and returns the exit code.

@@ -17,9 +17,9 @@ struct ProfileFlags : CommonFlags {
 
 int run(const ProfileFlags& flags) {
   apply_machine_flags(flags);
-  const auto model = model_of(flags.model);
+  const LoadedModel model = loaded_model_of(flags.model);
   const bench::ModelProfile profile =
-      bench::profile_model(*model, flags.batch, num_threads(), flags.seconds);
+      bench::profile_model(model.config, model.graph, flags.batch, num_threads(), flags.seconds);
   if (!flags.trace.empty()) write_atomically(flags.trace, bench::trace_json(profile));
   if (!flags.roofline.empty())
     bench::save_png(draw(bench::profile_roofline(profile)), flags.roofline);

@@ -73,12 +73,11 @@ double ModelProfile::step_seconds() const {
   return sum;
 }
 
-ModelProfile profile_model(const VisionTransformer& model, int64_t batch, int threads,
+ModelProfile profile_model(const ViTConfig& config, const Graph& graph, int64_t batch, int threads,
                            double seconds) {
   const NoGradGuard off;
   set_num_threads(threads);
-  const ViTConfig& config = model.config;
-  Plan plan = compile(capture(model), {.threads = threads});
+  Plan plan = compile(graph, {.threads = threads});
   ModelProfile profile;
   profile.model = config.name;
   profile.batch = batch;

@@ -42,9 +42,9 @@ struct ModelProfile {
   double step_seconds() const;  // of all steps
 };
 
-// Runs the model's plan on random images for about `seconds`, with and without the profiler in
-// turn. Sets the pool to `threads` and leaves it so.
-ModelProfile profile_model(const VisionTransformer& model, int64_t batch, int threads,
+// Runs the plan of `graph`, a model of `config`, on random images for about `seconds`, with and
+// without the profiler in turn. Sets the pool to `threads` and leaves it so.
+ModelProfile profile_model(const ViTConfig& config, const Graph& graph, int64_t batch, int threads,
                            double seconds);
 
 std::string profile_table(const ModelProfile& profile);

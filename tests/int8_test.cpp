@@ -14,6 +14,7 @@
 #include "engine/ops/softmax.h"
 #include "engine/plan.h"
 #include "nn/model_file.h"
+#include "tests/allocations.h"
 #include "tests/gradient_test.h"
 #include "tests/refusal.h"
 #include "tests/temporary_folder.h"
@@ -137,6 +138,24 @@ TEST_CASE("an integer encoder gives the same codes on every instruction set, thr
       }
   }
   limit_isa(before);
+}
+
+TEST_CASE("an integer plan allocates nothing and decides nothing while it runs") {
+  Generator generator(1);
+  const Int8Model m(small_config("conv", "class"), generator);
+  for (int threads : {1, 2})
+    for (int64_t batch : {1, 7}) {
+      INFO(threads, " threads, batch ", batch);
+      Plan plan = compile(int8_graph(m.graph, m.parameters), {.threads = threads});
+      const Tensor x = random_tensor({batch, 8, 8, 1}, 6, DType::f32), y = plan(x);
+      reset_peak_memory();
+      const size_t in_use = memory_stats().in_use;
+      const int64_t allocated = allocations(), chosen = dispatch_count();
+      plan.run(x, y);
+      CHECK(allocations() == allocated);
+      CHECK(dispatch_count() == chosen);
+      CHECK(memory_stats().peak == in_use);
+    }
 }
 
 TEST_CASE("an integer model survives its file") {

@@ -32,7 +32,8 @@ TEST_CASE("a profile counts every step of every run, with the graph's own arithm
     const int64_t batch = load.first;
     const int threads = load.second;
     INFO(batch, " images, ", threads, " threads");
-    const bench::ModelProfile profile = bench::profile_model(model, batch, threads, 0.01);
+    const bench::ModelProfile profile =
+        bench::profile_model(model.config, capture(model), batch, threads, 0.01);
     CHECK(profile.runs >= 3);
     CHECK(profile.workers == (batch == 1 ? 1 : threads));
     const int64_t chunks = profile.steps.front().calls / profile.runs;
@@ -60,7 +61,8 @@ TEST_CASE("a profile counts every step of every run, with the graph's own arithm
 TEST_CASE("a trace has the fields that the Trace Event Format names") {
   const VisionTransformer model = small_model();
   const int before = num_threads();
-  const bench::ModelProfile profile = bench::profile_model(model, 4, 1, 0.01);
+  const bench::ModelProfile profile =
+      bench::profile_model(model.config, capture(model), 4, 1, 0.01);
   set_num_threads(before);
   const auto trace = nlohmann::json::parse(bench::trace_json(profile));
   CHECK(trace.at("displayTimeUnit") == "ms");

@@ -57,6 +57,8 @@ int64_t type_number(DType dtype) {
       return 2;
     case DType::s8:
       return 3;
+    case DType::s16:
+      return 5;
     case DType::s32:
       return 6;
     case DType::s64:
