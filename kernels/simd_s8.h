@@ -235,6 +235,22 @@ ESPALIER_INLINE void store_bytes(void* p, s32 x) {
 constexpr int s32_lanes = static_cast<int>(sizeof(s32) / sizeof(int32_t));
 constexpr int b_values = s32_lanes * group;  // of one b_register
 
+ESPALIER_INLINE int32_t largest_lane(s32 x) {
+  int32_t lanes[s32_lanes];
+  store(lanes, x);
+  int32_t largest = lanes[0];
+  for (int i = 1; i < s32_lanes; ++i) largest = lanes[i] > largest ? lanes[i] : largest;
+  return largest;
+}
+
+ESPALIER_INLINE int64_t sum_of_lanes(s32 x) {
+  int32_t lanes[s32_lanes];
+  store(lanes, x);
+  int64_t sum = 0;
+  for (int i = 0; i < s32_lanes; ++i) sum += lanes[i];
+  return sum;
+}
+
 // A row of the left operand in its stored form, padded with zeros to whole groups (which meet
 // zeros of the right operand).
 template <class T>

@@ -65,43 +65,37 @@ ESPALIER_INLINE s32 weight_of(s32 t) {
   return shift_right<22>(add(power, set1(1 << 21)));
 }
 
-ESPALIER_INLINE int32_t largest_lane(s32 x) {
-  int32_t lanes[s32_lanes];
-  store(lanes, x);
-  int32_t largest = lanes[0];
-  for (int i = 1; i < s32_lanes; ++i) largest = lanes[i] > largest ? lanes[i] : largest;
-  return largest;
-}
-
-ESPALIER_INLINE int32_t sum_of_lanes(s32 x) {
-  int32_t lanes[s32_lanes];
-  store(lanes, x);
-  int32_t sum = 0;
-  for (int i = 0; i < s32_lanes; ++i) sum += lanes[i];
-  return sum;
-}
-
-// Scores of one row become weights; returns their sum. Columns past the last token repeat the first
-// one: that changes no maximum, what they add to the sum is taken off again, and their values are
-// zeros.
-static int32_t weigh(const Head& head, int r) {
-  int32_t* scores = head.scores + r * head.score_stride;
-  a_type* weights = head.weights + r * head.weight_stride;
-  for (int64_t j = head.shape.tokens; j < head.score_stride; ++j) scores[j] = scores[0];
-  s32 largest = load(scores);
-  for (int64_t j = s32_lanes; j < head.score_stride; j += s32_lanes)
-    largest = max(largest, load(scores + j));
-  largest = set1(largest_lane(largest));
-  const f32v scale = set1(head.shape.score_scale);
-  s32 sum = zero();
-  for (int64_t j = 0; j < head.score_stride; j += s32_lanes) {
-    const f32v below = mul(to_float(sub(largest, load(scores + j))), scale);
-    const s32 p = weight_of(round_within(below, set1(0.0f), set1(attention_s8_last)));
-    sum = add(sum, p);
-    store_weights(weights + j, p);
+// Scores of a tile become weights; sums[r] receives the sum of row r. Columns past the last token
+// repeat the first one: that changes no maximum, what they add to the sum is taken off again, and
+// their values are zeros. Rows take each step together, so that none waits for another's result.
+template <int Rows>
+ESPALIER_INLINE void weigh(const Head& head, float (&sums)[Rows]) {
+  const int64_t tokens = head.shape.tokens, stride = head.score_stride;
+  s32 largest[Rows];
+  for (int r = 0; r < Rows; ++r) {
+    int32_t* scores = head.scores + r * stride;
+    for (int64_t j = tokens; j < stride; ++j) scores[j] = scores[0];
+    largest[r] = load(scores);
+    for (int64_t j = s32_lanes; j < stride; j += s32_lanes)
+      largest[r] = max(largest[r], load(scores + j));
   }
-  const int32_t repeated = static_cast<int32_t>(weights[0]) + a_offset<uint8_t>;
-  return sum_of_lanes(sum) - static_cast<int32_t>(head.score_stride - head.shape.tokens) * repeated;
+  for (int r = 0; r < Rows; ++r) largest[r] = set1(largest_lane(largest[r]));
+  const f32v scale = set1(head.shape.score_scale);
+  s32 sum[Rows];
+  for (int r = 0; r < Rows; ++r) {
+    const int32_t* scores = head.scores + r * stride;
+    sum[r] = zero();
+    for (int64_t j = 0; j < stride; j += s32_lanes) {
+      const f32v below = mul(to_float(sub(largest[r], load(scores + j))), scale);
+      const s32 p = weight_of(round_within(below, set1(0.0f), set1(attention_s8_last)));
+      sum[r] = add(sum[r], p);
+      store_weights(head.weights + r * head.weight_stride + j, p);
+    }
+  }
+  for (int r = 0; r < Rows; ++r) {
+    const int32_t first = head.weights[r * head.weight_stride] + a_offset<uint8_t>;
+    sums[r] = static_cast<float>(sum_of_lanes(sum[r]) - (stride - tokens) * first);
+  }
 }
 
 struct Output {
@@ -138,7 +132,8 @@ static void run_queries(const Head& head, const int8_t* q, int8_t* out) noexcept
       store(head.scores + r * head.score_stride + j + i * s32_lanes, sum[r][i]);
   }
   float scale[Rows];
-  for (int r = 0; r < Rows; ++r) scale[r] = s.multiplier / static_cast<float>(weigh(head, r));
+  weigh<Rows>(head, scale);
+  for (int r = 0; r < Rows; ++r) scale[r] = s.multiplier / scale[r];
   for (int64_t d = 0; d < s.head_dim; d += panel) {
     product<Rows, uint8_t>(head.weights, head.weight_stride,
                            head.values + d / panel * panel_bytes(s.tokens), s.tokens, sum);

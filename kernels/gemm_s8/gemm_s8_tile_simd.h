@@ -65,25 +65,28 @@ static void pack_columns(const Packing& p) {
     }
 }
 
-// Rows lie along memory, or nothing does: `group` rows are interleaved.
+// Rows lie along memory, or nothing does: `group` rows are interleaved. In arrays of its own, since
+// bytes may alias anything and would be reloaded for each store.
 static void pack_rows(const Packing& p) {
+  int32_t sums[panel] = {};
   for (int64_t k = 0; k < p.K; k += group) {
-    const int8_t* from[group];
-    for (int j = 0; j < group; ++j) from[j] = p.B + (k + j) * p.k_stride;
-    b_type* to = p.to + k * panel;
-    const int64_t rows = p.K - k < group ? p.K - k : group;
-    if (rows == group && p.n_stride == 1 && p.columns == panel) {
-      for (int n = 0; n < panel; ++n)
-        for (int j = 0; j < group; ++j) to[n * group + j] = from[j][n], p.sums[n] += from[j][n];
-      continue;
+    int8_t rows[group][panel] = {};
+    const int64_t count = p.K - k < group ? p.K - k : group;
+    for (int64_t j = 0; j < count; ++j) {
+      const int8_t* from = p.B + (k + j) * p.k_stride;
+      if (p.n_stride == 1 && p.columns == panel)
+        std::memcpy(rows[j], from, panel);
+      else
+        for (int n = 0; n < p.columns; ++n) rows[j][n] = from[n * p.n_stride];
     }
-    for (int n = 0; n < p.columns; ++n)
-      for (int64_t j = 0; j < rows; ++j) {
-        const int8_t value = from[j][n * p.n_stride];
-        to[n * group + j] = value;
-        p.sums[n] += value;
-      }
+    b_type groups[panel * group];
+    for (int n = 0; n < panel; ++n)
+      for (int j = 0; j < group; ++j) groups[n * group + j] = rows[j][n];
+    for (int j = 0; j < group; ++j)
+      for (int n = 0; n < panel; ++n) sums[n] += rows[j][n];
+    std::memcpy(p.to + k * panel, groups, sizeof groups);
   }
+  std::memcpy(p.sums, sums, sizeof sums);
 }
 
 ESPALIER_INLINE void pack_panel(const int8_t* B, int64_t k_stride, int64_t n_stride, int64_t K,
@@ -91,7 +94,7 @@ ESPALIER_INLINE void pack_panel(const int8_t* B, int64_t k_stride, int64_t n_str
   int32_t* sums = reinterpret_cast<int32_t*>(packed);
   b_type* to = reinterpret_cast<b_type*>(packed + panel * sizeof(int32_t));
   for (int n = 0; n < panel; ++n) sums[n] = 0;
-  if (columns < panel || K % group)
+  if (k_stride == 1 && (columns < panel || K % group))
     std::memset(to, 0, static_cast<size_t>(padded_k(K) * panel) * sizeof(b_type));
   const Packing packing{B, k_stride, n_stride, K, columns, sums, to};
   if (k_stride == 1)

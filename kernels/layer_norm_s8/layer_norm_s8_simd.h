@@ -7,14 +7,6 @@
 
 namespace espalier::ESPALIER_ISA {
 
-ESPALIER_INLINE int64_t sum_of_lanes(s32 x) {
-  int32_t lanes[s32_lanes];
-  store(lanes, x);
-  int64_t sum = 0;
-  for (int32_t lane : lanes) sum += lane;
-  return sum;
-}
-
 // The values that are left behind the last whole register, and zeros.
 template <class T>
 struct Rest {
