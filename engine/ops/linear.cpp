@@ -8,6 +8,7 @@
 #include "engine/ops/view.h"
 #include "engine/parallel.h"
 #include "engine/profiler.h"
+#include "kernels/gemm_half/gemm_half.h"
 #include "kernels/reduce/reduce.h"
 
 namespace espalier {
@@ -45,12 +46,18 @@ bool even_rows(const Operand& x) {
   return x.contiguous() || (x.shape.size() == 2 && x.strides[1] == 1);
 }
 
+const GemmKernel<float>& row_for(DType weights) {
+  return kernel(weights == DType::f16    ? gemm_half_f16_kernels()
+                : weights == DType::bf16 ? gemm_half_bf16_kernels()
+                                         : gemm_kernels<float>());
+}
+
 void lower(Lowering& l) {
   Operand x = l.in(0);
   if (!even_rows(x)) x = l.contiguous_in(0);
   const Tensor weight = contiguous(l.constant(1));
   const int64_t N = weight.size(0), K = weight.size(1);
-  const auto& best = kernel(gemm_kernels<float>());
+  const auto& best = row_for(l.weights());
   const Tensor panels = Tensor::empty({best.packed_size(K, N)});
   best.pack_b(weight.data<float>(), 1, K, K, N, panels.data<float>());
   const Address packed = l.keep(panels);
