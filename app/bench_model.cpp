@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstdio>
 
 #include "app/command.h"
@@ -10,11 +11,26 @@ namespace {
 
 struct ModelFlags : CommonFlags {
   std::string model = "vit-peer";
+  std::vector<std::string> dtypes = {"f32"};
   std::vector<int64_t> batches = {1, 8, 256};
   std::vector<int> thread_counts;
   double seconds = 5;
   bool allow_noise = false;
 };
+
+// The ways in which a plan can be compiled, by the name that --dtype gives them.
+constexpr DType plan_dtypes[] = {DType::f32, DType::bf16, DType::f16};
+
+DType plan_dtype(const std::string& name) {
+  return *std::find_if(std::begin(plan_dtypes), std::end(plan_dtypes),
+                       [&](DType dtype) { return name == dtype_name(dtype); });
+}
+
+std::vector<std::string> plan_dtype_names() {
+  std::vector<std::string> names;
+  for (DType dtype : plan_dtypes) names.push_back(dtype_name(dtype));
+  return names;
+}
 
 // Half the distance between the quartiles, relative to the median, past which a time says little.
 constexpr double noisy_spread = 0.1;
@@ -62,18 +78,21 @@ int run(const ModelFlags& flags) {
   Json results = Json::array();
   if (!flags.json) std::printf("%s", bench::model_table_heading().c_str());
   int worst = done;
-  for (int64_t batch : flags.batches)
-    for (int threads : thread_counts) {
-      const bench::ModelTiming timing = bench::measure_model(
-          *model, batch, threads, {.sample_seconds = 0.02, .budget_seconds = flags.seconds});
-      if (const int code = check(flags, timing); code != done) {
-        worst = code;
-        continue;
-      }
-      results.push_back(as_json(timing));
-      if (!flags.json) std::printf("%s", bench::model_table_line(timing).c_str());
-      std::fflush(stdout);
+  const auto time_one = [&](const std::string& dtype, int64_t batch, int threads) {
+    const bench::ModelTiming timing =
+        bench::measure_model(*model, plan_dtype(dtype), batch, threads,
+                             {.sample_seconds = 0.02, .budget_seconds = flags.seconds});
+    if (const int code = check(flags, timing); code != done) {
+      worst = code;
+      return;
     }
+    results.push_back(as_json(timing));
+    if (!flags.json) std::printf("%s", bench::model_table_line(timing).c_str());
+    std::fflush(stdout);
+  };
+  for (const std::string& dtype : flags.dtypes)
+    for (int64_t batch : flags.batches)
+      for (int threads : thread_counts) time_one(dtype, batch, threads);
   if (flags.json) std::printf("%s\n", results.dump(2).c_str());
   return worst;
 }
@@ -85,6 +104,10 @@ void add_bench_model(CLI::App& verb, Body& chosen) {
   CLI::App* model = verb.add_subcommand(
       "model", "A compiled model against its floor and against the module it was compiled from");
   model->add_option("model", flags->model, "vit-tiny, vit-fashion, vit-peer, or a model file")
+      ->capture_default_str();
+  model->add_option("--dtype", flags->dtypes, "What weights are stored in, such as f32,bf16,f16")
+      ->delimiter(',')
+      ->check(CLI::IsMember(plan_dtype_names()))
       ->capture_default_str();
   model->add_option("-b,--batch", flags->batches, "Batch sizes, such as 1,8,256")
       ->delimiter(',')

@@ -16,22 +16,25 @@ namespace {
 
 // A plan differs from the module where it sums a residual inside a product of K terms, a chain of
 // K + 2 roundings instead of the same in another order. Layer norms keep the stream's scale, so
-// that the relative errors of the sums add up.
-double tolerance_of(const ViTConfig& config, const std::vector<double>& logits) {
+// that the relative errors of the sums add up. So do those of the weights' rounding in each product
+// that a logit passes, and in bf16 of what they are multiplied with.
+double tolerance_of(const ViTConfig& config, DType weights, const std::vector<double>& logits) {
   const auto sums = static_cast<double>(2 * config.depth);
   const auto terms = static_cast<double>(std::max(config.width, config.mlp_hidden) + 2);
   double largest = 0;
   for (double logit : logits) largest = std::max(largest, std::abs(logit));
-  return sums * terms * std::numeric_limits<float>::epsilon() * largest;
+  const double rounding = weights == DType::bf16 ? 2 * 0x1p-9 : weights == DType::f16 ? 0x1p-11 : 0;
+  const auto products = static_cast<double>(4 * config.depth + 2);
+  return (sums * terms * std::numeric_limits<float>::epsilon() + products * rounding) * largest;
 }
 
-void verify(const ViTConfig& config, const Tensor& expected, const Tensor& found,
+void verify(const ViTConfig& config, DType weights, const Tensor& expected, const Tensor& found,
             ModelTiming& timing) {
   const auto a = expected.to_vector(), b = found.to_vector();
   for (size_t i = 0; i < a.size(); ++i)
     timing.difference =
         std::max(timing.difference, std::isfinite(b[i]) ? std::abs(a[i] - b[i]) : HUGE_VAL);
-  timing.tolerance = tolerance_of(config, a);
+  timing.tolerance = tolerance_of(config, weights, a);
 }
 
 Isa best_isa() {
@@ -42,17 +45,17 @@ Isa best_isa() {
 
 }  // namespace
 
-ModelTiming measure_model(const VisionTransformer& model, int64_t batch, int threads,
+ModelTiming measure_model(const VisionTransformer& model, DType weights, int64_t batch, int threads,
                           const MeasureOptions& options) {
   const NoGradGuard off;
   set_num_threads(threads);
   apply_isa_environment();
   const ViTConfig& config = model.config;
   const Graph graph = capture(model);
-  Plan plan = compile(graph, {.threads = threads});
+  Plan plan = compile(graph, {.threads = threads, .weights = weights});
   ModelTiming timing;
   timing.model = config.name;
-  timing.dtype = dtype_name(DType::f32);
+  timing.dtype = dtype_name(weights);
   timing.batch = batch;
   timing.chunk = plan.chunk();
   timing.threads = threads;
@@ -61,7 +64,7 @@ ModelTiming measure_model(const VisionTransformer& model, int64_t batch, int thr
   Generator generator(1);
   const Tensor images = normal(config.batch_shape(batch), generator);
   const Tensor logits = plan(images);
-  verify(config, model(images), logits, timing);
+  verify(config, weights, model(images), logits, timing);
   if (!timing.verified()) return timing;
 
   const PeakLoop peak{best_isa(), threads};

@@ -23,8 +23,9 @@ struct ModelTiming {
   double floor_seconds() const { return flops / peak; }
 };
 
-// Sets the pool to `threads` and leaves it so. Random images. Times nothing unless verified.
-ModelTiming measure_model(const VisionTransformer& model, int64_t batch, int threads,
+// Of a plan that stores weights as `weights`: f32, f16 or bf16. Sets the pool to `threads` and
+// leaves it so. Random images. Times nothing unless verified.
+ModelTiming measure_model(const VisionTransformer& model, DType weights, int64_t batch, int threads,
                           const MeasureOptions& options);
 
 // A table's heading and one line of it, each with its newline.

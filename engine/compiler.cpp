@@ -204,6 +204,8 @@ std::unique_ptr<Plan::Program> Compiler::compile() {
     argument_error(name_of_compile, options_.threads < 0 ? "threads" : "chunk",
                    std::to_string(options_.threads < 0 ? options_.threads : chunk),
                    "a positive number, or 0 to let the plan choose", "");
+  if (const DType w = options_.weights; w != DType::f32 && w != DType::f16 && w != DType::bf16)
+    argument_error(name_of_compile, "weights", dtype_name(w), "f32, f16 or bf16", "");
   program_->input = value(graph_.input);
   program_->output = value(graph_.output);
   place(graph_.input) = Operand{program_->input.shape,

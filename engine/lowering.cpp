@@ -69,6 +69,8 @@ Address Lowering::keep(const Tensor& values) {
   return compiler_.add_constant(values);
 }
 
+DType Lowering::weights() const { return compiler_.options_.weights; }
+
 std::optional<Operand> Lowering::absorb_addition() {
   const int number = node().output, sum = compiler_.last_use(number);
   const auto& nodes = compiler_.graph_.nodes;

@@ -120,6 +120,9 @@ class Lowering {
   // Memory in the plan that is filled now, such as packed weights.
   Address keep(const Tensor& values);
 
+  // What the plan stores weights of matrix products in: f32, f16 or bf16.
+  DType weights() const;
+
   // ---- fusion ----
   // Where the output is only added to a value of its shape that dies there: that value, which then
   // is the sum's memory too. The addition is done by whoever asked.

@@ -15,6 +15,9 @@ struct PlanOptions {
   int threads = 0;
   // Samples that pass through all steps together; 0 for as many as the second-level cache holds.
   int64_t chunk = 0;
+  // How linear's weights are stored: f32, or f16 or bf16 in half the bytes. f16 rounds the weights
+  // alone; bf16 rounds what they are multiplied with too. Sums are fp32, and so is all else.
+  DType weights = DType::f32;
 };
 
 // Runs a captured graph on batches of any size. Weights are packed and every buffer is placed when
@@ -60,8 +63,9 @@ class Plan {
   std::unique_ptr<Program> program_;
 };
 
-// Argument errors: an operation that has no lowering, a result other than f32, a graph whose batch
-// is not the leading dimension throughout. Weights are read now: compile again after changing them.
+// Argument errors: an option out of range, an operation that has no lowering, a result other
+// than f32, a graph whose batch is not the leading dimension throughout. Weights are read now:
+// compile again after changing them.
 Plan compile(const Graph& graph, const PlanOptions& options = {});
 
 }  // namespace espalier

@@ -302,6 +302,20 @@ EMULATED __m512 permutex2var_ps(__m512 a, __m512i index, __m512 b) {
   return v;
 }
 
+EMULATED __m512i cvtepu16_epi32(__m256i a) {
+  return join<__m512i>(_mm256_cvtepu16_epi32(_mm256_castsi256_si128(a)),
+                       _mm256_cvtepu16_epi32(_mm256_extracti128_si256(a, 1)));
+}
+EMULATED __m512 cvtph_ps(__m256i a) {
+  return join<__m512>(_mm256_cvtph_ps(_mm256_castsi256_si128(a)),
+                      _mm256_cvtph_ps(_mm256_extracti128_si256(a, 1)));
+}
+template <int Rounding>
+EMULATED __m256i cvtps_ph(__m512 a) {
+  const auto x = split<__m256>(a);
+  return _mm256_set_m128i(_mm256_cvtps_ph(x.high, Rounding), _mm256_cvtps_ph(x.low, Rounding));
+}
+
 // The low half of each lane.
 EMULATED __m256i cvtepi32_epi16(__m512i a) {
   uint16_t half[32], low[16];
@@ -437,6 +451,8 @@ EMULATED __m256i cvtsepi32_epi16(__m512i a) {
 #define _mm512_maskz_set1_epi32 emulated_avx512::maskz_set1_epi32
 #define _mm512_mask_loadu_ps emulated_avx512::mask_loadu_ps
 #define _mm512_mask_storeu_ps emulated_avx512::mask_storeu_ps
+#define _mm512_cvtepu16_epi32 emulated_avx512::cvtepu16_epi32
+#define _mm512_cvtph_ps emulated_avx512::cvtph_ps
 #define _mm512_cvtepi32_epi16 emulated_avx512::cvtepi32_epi16
 #define _mm512_cvtepi32_epi8 emulated_avx512::cvtepi32_epi8
 #define _mm512_set_epi32 emulated_avx512::set_epi32
@@ -458,6 +474,7 @@ EMULATED __m256i cvtsepi32_epi16(__m512i a) {
 #define _mm512_cmp_epi32_mask(a, b, comparison) emulated_avx512::cmp_mask<comparison, int32_t>(a, b)
 #define _mm512_cmp_epu32_mask(a, b, comparison) \
   emulated_avx512::cmp_mask<comparison, uint32_t>(a, b)
+#define _mm512_cvtps_ph(a, rounding) emulated_avx512::cvtps_ph<rounding>(a)
 #define _mm512_permute_ps(a, selection) emulated_avx512::permute_ps<selection>(a)
 #define _mm512_shuffle_ps(a, b, selection) emulated_avx512::shuffle_ps<selection>(a, b)
 #define _mm512_shuffle_f32x4(a, b, selection) emulated_avx512::shuffle_f32x4<selection>(a, b)

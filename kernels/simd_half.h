@@ -1,4 +1,4 @@
-// Half precision in the vocabulary of kernels/simd.h: rounding to bf16, and bf16 in memory.
+// Half precision in the vocabulary of kernels/simd.h: rounding to bf16, and halves in memory.
 #pragma once
 
 #include "kernels/simd.h"
@@ -18,7 +18,7 @@ ESPALIER_INLINE f32x16 round_to_bf16(const f32x16& x) {
   return each([](f32 v) { return round_to_bf16(v); }, x);
 }
 
-// Stores the first `n` lanes rounded to bf16 (0 <= n <= 16) and touches no memory past them.
+// Stores sixteen lanes rounded to bf16.
 ESPALIER_INLINE void store_bf16(uint16_t* p, const f32x16& v) {
   const f32x16 x = round_to_bf16(v);
 #if defined(__AVX512F__)
@@ -34,11 +34,78 @@ ESPALIER_INLINE void store_bf16(uint16_t* p, const f32x16& v) {
     vst1_u16(p + 4 * i, vshrn_n_u32(vreinterpretq_u32_f32(x.part[i]), 16));
 #endif
 }
-ESPALIER_INLINE void store_bf16(uint16_t* p, const f32x16& v, int n) {
-  if (n == logical_lanes) return store_bf16(p, v);
+
+// Sixteen bf16 as floats.
+ESPALIER_INLINE f32x16 load_bf16(const uint16_t* p) {
+  f32x16 out;
+#if defined(__AVX512F__)
+  const __m256i halves = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+  out.part[0] = _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(halves), 16));
+#elif defined(__AVX2__)
+  for (int i = 0; i < 2; ++i) {
+    const __m128i halves = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + 8 * i));
+    out.part[i] = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(halves), 16));
+  }
+#else
+  for (int i = 0; i < 4; ++i)
+    out.part[i] = vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p + 4 * i), 16));
+#endif
+  return out;
+}
+
+// Stores sixteen lanes rounded to f16, to nearest even.
+ESPALIER_INLINE void store_f16(uint16_t* p, const f32x16& v) {
+#if defined(__AVX512F__)
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p),
+                      _mm512_cvtps_ph(v.part[0], _MM_FROUND_TO_NEAREST_INT));
+#elif defined(__AVX2__)
+  for (int i = 0; i < 2; ++i)
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p + 8 * i),
+                     _mm256_cvtps_ph(v.part[i], _MM_FROUND_TO_NEAREST_INT));
+#else
+  for (int i = 0; i < 4; ++i) vst1_u16(p + 4 * i, vreinterpret_u16_f16(vcvt_f16_f32(v.part[i])));
+#endif
+}
+
+// Sixteen f16 as floats.
+ESPALIER_INLINE f32x16 load_f16(const uint16_t* p) {
+  f32x16 out;
+#if defined(__AVX512F__)
+  out.part[0] = _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+#elif defined(__AVX2__)
+  for (int i = 0; i < 2; ++i)
+    out.part[i] = _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p + 8 * i)));
+#else
+  for (int i = 0; i < 4; ++i) out.part[i] = vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p + 4 * i)));
+#endif
+  return out;
+}
+
+// The two formats as types, for algorithms that serve both.
+struct Bf16InMemory {
+  static ESPALIER_INLINE f32x16 load(const uint16_t* p) { return load_bf16(p); }
+  static ESPALIER_INLINE void store(uint16_t* p, const f32x16& v) { store_bf16(p, v); }
+};
+struct F16InMemory {
+  static ESPALIER_INLINE f32x16 load(const uint16_t* p) { return load_f16(p); }
+  static ESPALIER_INLINE void store(uint16_t* p, const f32x16& v) { store_f16(p, v); }
+};
+
+// The first `n` halves at p (0 <= n <= 16); the other lanes are 0 and are not read.
+template <class Half>
+ESPALIER_INLINE f32x16 load_half(const uint16_t* p, int n) {
+  if (n == logical_lanes) return Half::load(p);
+  uint16_t lanes[logical_lanes] = {};
+  __builtin_memcpy(lanes, p, static_cast<size_t>(n) * sizeof(uint16_t));
+  return Half::load(lanes);
+}
+// Stores the first `n` lanes, rounded (0 <= n <= 16), and touches no memory past them.
+template <class Half>
+ESPALIER_INLINE void store_half(uint16_t* p, const f32x16& v, int n) {
+  if (n == logical_lanes) return Half::store(p, v);
   uint16_t lanes[logical_lanes];
-  store_bf16(lanes, v);
-  for (int i = 0; i < n % logical_lanes; ++i) p[i] = lanes[i];  // n < 16, so that compilers see it
+  Half::store(lanes, v);
+  __builtin_memcpy(p, lanes, static_cast<size_t>(n) * sizeof(uint16_t));
 }
 
 }  // namespace espalier::ESPALIER_ISA

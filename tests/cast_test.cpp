@@ -81,6 +81,40 @@ void check_widths() {
   (check(To{}), ...);
 }
 
+// Every row gives the bits of the scalar one, whatever the values, width and alignment.
+template <class From, class To>
+void check_rows(const std::vector<From>& values) {
+  for_each_row(cast_kernels<From, To>(), [&](const auto& row) {
+    std::vector<To> all(values.size());
+    row.run(values.data(), all.data(), static_cast<int64_t>(values.size()));
+    int64_t wrong = 0;
+    for (size_t i = 0; i < values.size(); ++i) wrong += !same_bits(all[i], cast_one<To>(values[i]));
+    CHECK(wrong == 0);
+    for_each_width([&](int64_t width, Guard guard, size_t offset) {
+      Guarded<From> x(static_cast<size_t>(width), guard, offset);
+      Guarded<To> y(static_cast<size_t>(width), guard, offset);
+      for (size_t i = 0; i < x.size(); ++i) x[i] = values[(i * 7 + offset) % values.size()];
+      row.run(x.data(), y.data(), width);
+      for (size_t i = 0; i < y.size(); ++i) CHECK(same_bits(y[i], cast_one<To>(x[i])));
+    });
+  });
+}
+
+template <class Half>
+void check_half_rows() {
+  std::vector<Half> halves;
+  std::vector<float> floats = special_values();
+  for (uint32_t bits = 0; bits < 0x10000; ++bits) {
+    halves.push_back({static_cast<uint16_t>(bits)});
+    // Each half, what lies around the middle to the next, and NaNs of many payloads.
+    const float value = cast_one<float>(halves.back());
+    for (uint32_t low : {0u, 1u, 0xfffu, 0x1000u, 0x1001u, 0x7fffu, 0x8000u, 0x8001u})
+      floats.push_back(cast_detail::float_of(cast_detail::bits_of(value) + low));
+  }
+  check_rows<Half, float>(halves);
+  check_rows<float, Half>(floats);
+}
+
 template <class... T>
 void check_every_pair() {
   (check_widths<T, T...>(), ...);
@@ -91,6 +125,11 @@ void check_every_pair() {
 TEST_CASE("cast rounds to half precision as IEEE 754 says, for every half") {
   check_half<Float16>(0x7c00);
   check_half<BFloat16>(0x7f80);
+}
+
+TEST_CASE("cast rows between float and halves give the bits of the scalar row") {
+  check_half_rows<Float16>();
+  check_half_rows<BFloat16>();
 }
 
 TEST_CASE("cast converts every pair of types over all widths") {

@@ -14,7 +14,7 @@ float bf16(float x) { return cast_detail::to_float(cast_detail::to_bfloat16(x));
 // rounded once. Where denormals count as zero, each sum loses another 2^-126 at most, and each
 // product 2^-126 times its other operand, here below 2^4.
 GemmTable bf16_table() {
-  return {gemm_bf16_kernels(), bf16, [](int64_t K, double magnitude) {
+  return {gemm_bf16_kernels(), bf16, bf16, [](int64_t K, double magnitude) {
             return static_cast<double>(K + 2) * (epsilon * magnitude + 17 * 0x1p-126);
           }};
 }

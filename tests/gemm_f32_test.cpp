@@ -5,9 +5,10 @@ namespace {
 
 // K products and K sums and at most two additions before them, each rounded once.
 GemmTable f32_table() {
-  return {
-      gemm_kernels<float>(), [](float x) { return x; },
-      [](int64_t K, double magnitude) { return static_cast<double>(K + 2) * epsilon * magnitude; }};
+  const auto as_it_is = [](float x) { return x; };
+  return {gemm_kernels<float>(), as_it_is, as_it_is, [](int64_t K, double magnitude) {
+            return static_cast<double>(K + 2) * epsilon * magnitude;
+          }};
 }
 
 }  // namespace

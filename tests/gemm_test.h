@@ -90,13 +90,14 @@ inline std::vector<double> magnitude(Operands o) {
 // What a table of rows computes: sums of products of operands that it may round first.
 struct GemmTable {
   std::span<const GemmKernel<float>> rows;
-  float (*operand)(float);  // as the rows take it
+  float (*left)(float);   // an element of A, as the rows take it
+  float (*right)(float);  // and one of B
   // The most that a sum of K terms may be off, by the sum of their magnitudes.
   double (*bound)(int64_t K, double magnitude);
 
   Operands taken(Operands o) const {
-    for (auto* values : {&o.A, &o.B})
-      for (float& v : *values) v = operand(v);
+    for (float& v : o.A) v = left(v);
+    for (float& v : o.B) v = right(v);
     return o;
   }
   void check_against_reference(const std::vector<float>& C, const Operands& o) const {

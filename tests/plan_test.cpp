@@ -295,6 +295,41 @@ TEST_CASE("a running plan neither allocates nor chooses, and takes the memory it
   }
 }
 
+TEST_CASE("weights in half precision take half the bytes and round as their format does") {
+  const NoGradGuard off;
+  constexpr int64_t K = 33, N = 40;  // an odd K, and columns in part of a panel
+  const Tensor weight = random_tensor({N, K}, 1, DType::f32);
+  const Tensor bias = random_tensor({N}, 2, DType::f32);
+  const auto f = [&](const Tensor& x) { return linear(x, weight, bias); };
+  const Graph graph = capture(f, {7, K}, {});
+  const Tensor x = random_tensor({5, 7, K}, 3, DType::f32);
+  const auto exact = compile(graph)(x).to_vector();
+  const auto magnitude = linear(abs(x), abs(weight), abs(bias)).to_vector();
+  // One operand or both are rounded by half a unit of 11 or 8 bits.
+  for (const DType dtype : {DType::f16, DType::bf16})
+    for (int threads : {1, 3})
+      for (int64_t chunk : {0, 2}) {
+        INFO(dtype_name(dtype), ", ", threads, " threads, chunk ", chunk);
+        const double rounding = dtype == DType::f16 ? 0x1p-11 : 0x1p-8 + 0x1p-18;
+        Plan plan = compile(graph, {.threads = threads, .chunk = chunk, .weights = dtype});
+        const auto found = plan(x).to_vector();
+        CHECK(found != exact);
+        check_close(found, exact,
+                    [&](size_t i) { return (rounding + 2 * (K + 2) * epsilon) * magnitude[i]; });
+        // Half of it, but for an odd K and the sizes that storage comes in.
+        CHECK(3 * plan.memory().weights < 2 * compile(graph).memory().weights);
+        const Tensor y = Tensor::empty({5, 7, N});
+        plan.run(x, y);
+        const int64_t allocated = allocations(), chosen = dispatch_count();
+        plan.run(x, y);
+        CHECK(allocations() == allocated);
+        CHECK(dispatch_count() == chosen);
+        CHECK(y.to_vector() == found);
+      }
+  CHECK_THROWS_WITH_AS(compile(graph, {.weights = DType::s8}),
+                       "compile: weights is s8; expected f32, f16 or bf16", Error);
+}
+
 TEST_CASE("what a plan cannot run is refused before anything runs") {
   CHECK(contains(refusal([](const Tensor& x) { return slice(relu(x), 0, 0, 1); }, {4}),
                  "leading dimension"));

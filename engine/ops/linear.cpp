@@ -10,6 +10,7 @@
 #include "engine/parallel.h"
 #include "engine/profiler.h"
 #include "engine/replay.h"
+#include "kernels/gemm_half/gemm_half.h"
 #include "kernels/reduce/reduce.h"
 
 namespace espalier {
@@ -57,12 +58,18 @@ void forward(const Sizes& s, const Tensor& x, const Tensor& weight, const Tensor
   multiply(p);
 }
 
+const GemmKernel<float>& row_for(DType weights) {
+  return kernel(weights == DType::f16    ? gemm_half_f16_kernels()
+                : weights == DType::bf16 ? gemm_half_bf16_kernels()
+                                         : gemm_kernels<float>());
+}
+
 void lower(Lowering& l) {
   Operand x = l.in(0);
   if (!x.even_rows()) x = l.contiguous_in(0);
   const Tensor weight = contiguous(l.constant(1));
   const int64_t N = weight.size(0), K = weight.size(1);
-  const auto& best = kernel(gemm_kernels<float>());
+  const auto& best = row_for(l.weights());
   const Tensor panels = Tensor::empty({best.packed_size(K, N)});
   best.pack_b(weight.data<float>(), 1, K, K, N, panels.data<float>());
   const Address packed = l.keep(panels);

@@ -8,7 +8,8 @@
 // becomes its nearest end, NaN becomes 0. Integer to integer keeps the low bits. To bool: whether
 // the value is other than zero (NaN is). A NaN stays a NaN between floating-point types.
 //
-// The rows are scalar: a conversion happens at load, save and deployment, never in a training step.
+// There are SIMD rows between float and the halves, which give the bits of the scalar row; what
+// else is converted, at load and save, is done by scalar rows alone.
 #pragma once
 
 #include <cstdint>
@@ -77,7 +78,8 @@ inline float to_float(Float16 x) noexcept {
     return sign ? -size : size;
   }
   const uint32_t shifted = exponent == 31u ? 255u : exponent + 112u;
-  return float_of(sign | shifted << 23 | fraction << 13);
+  const uint32_t quiet = exponent == 31u && fraction ? 0x400000u : 0u;  // as the hardware does
+  return float_of(sign | shifted << 23 | quiet | fraction << 13);
 }
 
 // The neighbouring float of odd significand unless x is a float. Rounding that to fewer bits gives
@@ -146,5 +148,17 @@ std::span<const KernelRow<Cast<From, To>>> cast_kernels() noexcept {
       {Isa::scalar, cast_detail::cast_scalar<From, To>}};
   return rows;
 }
+
+#define ESPALIER_CAST_ROWS(From, To) \
+  template <>                        \
+  std::span<const KernelRow<Cast<From, To>>> cast_kernels() noexcept;
+ESPALIER_CAST_ROWS(float, Float16)
+ESPALIER_CAST_ROWS(Float16, float)
+ESPALIER_CAST_ROWS(float, BFloat16)
+ESPALIER_CAST_ROWS(BFloat16, float)
+#undef ESPALIER_CAST_ROWS
+
+ESPALIER_DECLARE_ISAS(Cast<float, Float16> cast_to_f16; Cast<Float16, float> cast_from_f16;
+                      Cast<float, BFloat16> cast_to_bf16; Cast<BFloat16, float> cast_from_bf16;)
 
 }  // namespace espalier

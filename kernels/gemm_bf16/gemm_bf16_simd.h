@@ -1,105 +1,15 @@
-// The blocks and tiles of kernels/gemm_f32 over words: a word is a rounded value in fp32, or on
-// avx512bf16 a pair of bf16, the value of even k in its lower half.
+// The products of kernels/gemm_f32 over words of rounded operands.
 #pragma once
 
-#include "kernels/gemm_bf16/gemm_bf16.h"
-#include "kernels/gemm_f32/gemm_f32_blocks_simd.h"
-#include "kernels/simd_half.h"
+#include "kernels/gemm_bf16/gemm_bf16_words_simd.h"
 
 namespace espalier::ESPALIER_ISA {
-
-constexpr bool pairs = Isa::ESPALIER_ISA == Isa::avx512bf16;
-constexpr int64_t k_group = pairs ? 2 : 1;
-
-ESPALIER_INLINE int64_t words_in(int64_t K) { return (K + k_group - 1) / k_group; }
-
-#if defined(__AVX512F__)
-// sum + the products of the pairs of bf16 in each lane. By its name in assembly, since g++ 12 moves
-// the sums of a loop through other registers around the intrinsic.
-struct DotPairs {
-  static ESPALIER_INLINE f32 multiply_add(f32 left, f32 right, f32 sum) {
-#if defined(ESPALIER_EMULATED_UNIT)
-    return emulated_avx512::dpbf16_ps(sum, left, right);
-#else
-    __m512 to = sum;
-    __asm__("vdpbf16ps %2, %1, %0" : "+v"(to) : "v"(left.data), "v"(right.data));
-    return to;
-#endif
-  }
-};
-#else
-using DotPairs = Fused;
-#endif
-
-// The words of one value of k, or of an even k and the next.
-ESPALIER_INLINE f32x16 words(const f32x16& even, const f32x16& odd) {
-  if constexpr (!pairs) return round_to_bf16(even);
-  return each(
-      [](f32 low, f32 high) {
-        const i32 below = xsimd::bitwise_cast<i32>(round_to_bf16(low));
-        const i32 above = xsimd::bitwise_cast<i32>(round_to_bf16(high));
-        // An arithmetic shift fills the upper half with signs, which the mask takes away.
-        return xsimd::bitwise_cast<f32>(((below >> 16) & i32(0xffff)) | above);
-      },
-      even, odd);
-}
-
-// `width` lanes of K values each, value k of them at from + k * k_stride: their words, those of one
-// word of k one after the other.
-ESPALIER_INLINE void round_lanes(const float* from, int64_t k_stride, int64_t K, int64_t width,
-                                 float* to) {
-  for (int64_t k = 0; k < K; k += k_group, from += k_group * k_stride, to += width)
-    blocks(width, [&](int64_t i, int n) ESPALIER_INLINE_LAMBDA {
-      const f32x16 even = load(from + i, n);
-      const bool whole = pairs && k + 1 < K;
-      store(to + i, words(even, whole ? load(from + k_stride + i, n) : broadcast(0.0f)), n);
-    });
-}
-
-// K values one after the other: their words one after the other.
-ESPALIER_INLINE void round_row(const float* from, int64_t K, float* to) {
-  if constexpr (!pairs) return round_lanes(from, 0, 1, K, to);
-  auto* halves = reinterpret_cast<uint16_t*>(to);
-  blocks(K, [&](int64_t i, int n)
-                ESPALIER_INLINE_LAMBDA { store_bf16(halves + i, load(from + i, n), n + n % 2); });
-}
-
-// Takes a block of A rounded, into memory that the block owns.
-struct Rounded {
-  static constexpr int64_t block_rows = 48;
-  const Gemm<float>& g;
-  float* scratch;
-
-  ESPALIER_INLINE Left take(int64_t row, int64_t rows, int64_t word, int64_t word_end) const {
-    const int64_t k = word * k_group, end = word_end * k_group, count = word_end - word;
-    const int64_t K = (end < g.K ? end : g.K) - k;
-    const float* a = g.A + row * g.a_row_stride + k * g.a_k_stride;
-    if (g.a_k_stride == 1) {
-      for (int64_t r = 0; r < rows; ++r) round_row(a + r * g.a_row_stride, K, scratch + r * count);
-      return {scratch, count, 1};
-    }
-    if (g.a_row_stride == 1) {
-      round_lanes(a, g.a_k_stride, K, rows, scratch);
-      return {scratch, 1, rows};
-    }
-    for (int64_t i = 0; i < K; i += k_group) {
-      float lanes[k_group][block_rows];
-      const int64_t both = K - i < k_group ? K - i : k_group;
-      for (int64_t j = 0; j < both; ++j)
-        for (int64_t r = 0; r < rows; ++r)
-          lanes[j][r] = a[r * g.a_row_stride + (i + j) * g.a_k_stride];
-      round_lanes(lanes[0], block_rows, both, rows, scratch + i / k_group * rows);
-    }
-    return {scratch, 1, rows};
-  }
-  static ESPALIER_INLINE Block ahead(const Block& next) { return {next.last, next.last, 0, 0}; }
-};
 
 void gemm_bf16_run(const Gemm<float>& g) noexcept {
   alignas(64) float scratch[Rounded::block_rows * k_block];
   Gemm<float> in_words = g;
   in_words.K = words_in(g.K);
-  run_blocks<DotPairs>(in_words, Rounded{g, scratch});
+  run_blocks<WordProduct>(in_words, Rounded{g, scratch}, Packed{in_words});
 }
 
 // A panel is packed as fp32, as many values of k at a time as stay in the first-level cache, and

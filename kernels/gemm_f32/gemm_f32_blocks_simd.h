@@ -173,10 +173,18 @@ struct InPlace {
   static ESPALIER_INLINE Block ahead(const Block& next) { return next; }
 };
 
+// Takes words [k, k_end) of the panel of column n from where they lie packed.
+struct Packed {
+  const Gemm<float>& g;
+  ESPALIER_INLINE const float* take(int64_t n, int64_t k, int64_t) const {
+    return g.packed_b + n * g.K + k * panel;
+  }
+};
+
 // Runs one block over all panels, and prefetches the next meanwhile.
-template <class Meeting, class Source>
-static void run_block(const Gemm<float>& g, const Source& source, const Deal& deal,
-                      const Block& block, const Block& next) {
+template <class Meeting, class Source, class Panels>
+static void run_block(const Gemm<float>& g, const Source& source, const Panels& panels_of_b,
+                      const Deal& deal, const Block& block, const Block& next) {
   Tile t;
   t.K = block.k_end - block.k;
   const int64_t row = deal.first_row(block.first), rows = deal.first_row(block.last) - row;
@@ -189,7 +197,7 @@ static void run_block(const Gemm<float>& g, const Source& source, const Deal& de
   const Prefetch prefetch(g, deal, source.ahead(next), tiles, panels);
   for (int64_t p = 0; p < panels; ++p) {
     const int64_t n = p * panel;
-    t.b = g.packed_b + n * g.K + block.k * panel;
+    t.b = panels_of_b.take(n, block.k, block.k_end);
     t.bias = g.bias && block.k == 0 ? g.bias + n : nullptr;
     t.columns = static_cast<int>(g.N - n < panel ? g.N - n : panel);
     for (int64_t i = 0; i < tiles; ++i) {
@@ -202,9 +210,9 @@ static void run_block(const Gemm<float>& g, const Source& source, const Deal& de
   }
 }
 
-// `g` with its K in words. A is what `source` says.
-template <class Meeting, class Source>
-ESPALIER_INLINE void run_blocks(const Gemm<float>& g, const Source& source) {
+// `g` with its K in words. A is what `source` says, B what `panels` says.
+template <class Meeting, class Source, class Panels>
+ESPALIER_INLINE void run_blocks(const Gemm<float>& g, const Source& source, const Panels& panels) {
   if (g.M <= 0 || g.N <= 0) return;
   constexpr int64_t tile_block = Source::block_rows / tile_rows;
   const Deal deal(g.M);
@@ -217,7 +225,7 @@ ESPALIER_INLINE void run_blocks(const Gemm<float>& g, const Source& source) {
     return Block{first < last ? first : last, last, k * g.K / k_blocks, (k + 1) * g.K / k_blocks};
   };
   for (int64_t i = 0; i < row_blocks * k_blocks; ++i)
-    run_block<Meeting>(g, source, deal, block_at(i), block_at(i + 1));
+    run_block<Meeting>(g, source, panels, deal, block_at(i), block_at(i + 1));
 }
 
 static void pack_panel(const float* B, int64_t k_stride, int64_t n_stride, int64_t K, int columns,

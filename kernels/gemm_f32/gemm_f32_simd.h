@@ -5,7 +5,7 @@
 
 namespace espalier::ESPALIER_ISA {
 
-void gemm_run(const Gemm<float>& g) noexcept { run_blocks<Fused>(g, InPlace{g}); }
+void gemm_run(const Gemm<float>& g) noexcept { run_blocks<Fused>(g, InPlace{g}, Packed{g}); }
 
 void gemm_pack_b(const float* B, int64_t k_stride, int64_t n_stride, int64_t K, int64_t N,
                  float* packed) noexcept {

@@ -151,6 +151,16 @@ class Command(unittest.TestCase):
         self.expect(2, "bench", "model", "-b", 0, says="batch")
         self.expect(2, "bench", "model", "vit-huge", says="vit-huge")
 
+    def test_bench_model_times_weights_in_half_precision(self):
+        result = run("bench", "model", self.model, "--dtype", "f32,bf16,f16", "-b", 3, "-t", 1,
+                     "--seconds", 0.2, "--allow-noise", "--json")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        lines = json.loads(result.stdout)
+        self.assertEqual([line["dtype"] for line in lines], ["f32", "bf16", "f16"])
+        for line in lines:
+            self.assertLessEqual(line["largest_difference"], line["tolerance"])
+        self.expect(2, "bench", "model", self.model, "--dtype", "f8", says="bf16")
+
     def test_profile_accounts_for_the_time_and_draws_it(self):
         trace, picture = self.folder / "trace.json", self.folder / "roofline.png"
         result = run("profile", self.model, "-b", 8, "-t", 1, "--seconds", 0.3, "--json",

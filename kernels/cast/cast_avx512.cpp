@@ -1,0 +1,2 @@
+// The cast rows for avx512: the shared algorithm, compiled with its flags.
+#include "kernels/cast/cast_simd.h"

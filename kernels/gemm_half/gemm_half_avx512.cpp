@@ -1,0 +1,2 @@
+// The gemm_half rows for avx512: the shared algorithm, compiled with its flags.
+#include "kernels/gemm_half/gemm_half_simd.h"
