@@ -13,4 +13,10 @@ inline int32_t round_within(float x, float low, float high) noexcept {
   return static_cast<int32_t>(std::nearbyint(above < high ? above : high));
 }
 
+// The 8-bit code nearest to `scaled` whole steps from `zero_point`.
+inline int32_t code_of(float scaled, int zero_point) noexcept {
+  const auto zero = static_cast<float>(zero_point);
+  return round_within(scaled, -128 - zero, 127 - zero) + zero_point;
+}
+
 }  // namespace espalier

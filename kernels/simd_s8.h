@@ -265,6 +265,12 @@ ESPALIER_INLINE s32 round_within(f32v x, f32v low, f32v high) {
   return round(min(max(x, low), high));
 }
 
+// The 8-bit codes nearest to `scaled` whole steps from `zero_point`.
+ESPALIER_INLINE s32 code_of(f32v scaled, int zero_point) {
+  const auto zero = static_cast<float>(zero_point);
+  return add(round_within(scaled, set1(-128.0f - zero), set1(127.0f - zero)), set1(zero_point));
+}
+
 // ---- a table of 256 bytes ---------------------------------------------------------------------
 
 // values[i] = table[values[i] + 128].

@@ -26,16 +26,14 @@ int32_t weigh(const AttentionS8& s, const int8_t* q, const int8_t* k, int32_t* p
 void attention_s8_scalar(const AttentionS8& s, const int8_t* q, const int8_t* k, const int8_t* v,
                          int8_t* out, std::byte* scratch) noexcept {
   int32_t* p = reinterpret_cast<int32_t*>(scratch);
-  const auto zero = static_cast<float>(s.zero_point);
   for (int64_t i = 0; i < s.tokens; ++i) {
     const int32_t total = weigh(s, q + i * s.row_stride, k, p);
     const float scale = s.multiplier / static_cast<float>(total);
     for (int64_t d = 0; d < s.head_dim; ++d) {
       int32_t sum = 0;
       for (int64_t j = 0; j < s.tokens; ++j) sum += p[j] * v[j * s.row_stride + d];
-      const int32_t code =
-          round_within(static_cast<float>(sum) * scale, -128 - zero, 127 - zero) + s.zero_point;
-      out[i * s.out_stride + d] = static_cast<int8_t>(code);
+      out[i * s.out_stride + d] =
+          static_cast<int8_t>(code_of(static_cast<float>(sum) * scale, s.zero_point));
     }
   }
 }

@@ -106,10 +106,7 @@ struct Output {
   ESPALIER_INLINE void put(s32 sum, f32v scale, int i) const {
     const int64_t count = columns - i * s32_lanes;
     if (count <= 0) return;
-    const auto zero = static_cast<float>(zero_point);
-    const s32 code =
-        add(round_within(mul(to_float(sum), scale), set1(-128.0f - zero), set1(127.0f - zero)),
-            set1(zero_point));
+    const s32 code = code_of(mul(to_float(sum), scale), zero_point);
     if (count >= s32_lanes) return store_bytes(at + i * s32_lanes, code);
     int8_t codes[s32_lanes];
     store_bytes(codes, code);

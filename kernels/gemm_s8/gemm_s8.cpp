@@ -22,21 +22,20 @@ void pack_b_scalar(const int8_t* B, int64_t k_stride, int64_t n_stride, int64_t 
         *to++ = n < N ? B[k * k_stride + n * n_stride] : int8_t{0};
 }
 
-int32_t rounded(const GemmS8& g, int32_t sum, int64_t n, float low, float high) {
-  return round_within(static_cast<float>(sum) * g.multiplier[n], low, high);
-}
-
 void put(const GemmS8& g, int64_t m, int64_t n, int32_t sum) {
   const int64_t at = m * g.c_row_stride + n;
   if (g.output == GemmS8Output::s32) {
     static_cast<int32_t*>(g.C)[at] = sum;
-  } else if (g.output == GemmS8Output::s8) {
-    const auto zero = static_cast<float>(g.zero_point);
-    const int code = rounded(g, sum, n, -128 - zero, 127 - zero) + g.zero_point;
+    return;
+  }
+  const float scaled = static_cast<float>(sum) * g.multiplier[n];
+  if (g.output == GemmS8Output::s8) {
+    const int32_t code = code_of(scaled, g.zero_point);
     static_cast<int8_t*>(g.C)[at] = g.table ? g.table[code + 128] : static_cast<int8_t>(code);
   } else {
     int16_t& c = static_cast<int16_t*>(g.C)[at];
-    c = static_cast<int16_t>(std::clamp(c + rounded(g, sum, n, -32768, 32767), -32768, 32767));
+    const int32_t moved = c + round_within(scaled, -32768, 32767);
+    c = static_cast<int16_t>(std::clamp(moved, -32768, 32767));
   }
 }
 

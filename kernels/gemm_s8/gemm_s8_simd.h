@@ -47,9 +47,7 @@ ESPALIER_INLINE void put(const Tile& t, int64_t m, int64_t n, s32 sum, f32v mult
   }
   const f32v scaled = mul(to_float(sum), multiplier);
   if (g.output == GemmS8Output::s8) {
-    const auto zero = static_cast<float>(g.zero_point);
-    const s32 code = round_within(scaled, set1(-128.0f - zero), set1(127.0f - zero));
-    store_bytes(static_cast<int8_t*>(g.C) + at, add(code, set1(g.zero_point)));
+    store_bytes(static_cast<int8_t*>(g.C) + at, code_of(scaled, g.zero_point));
   } else {
     int16_t* c = static_cast<int16_t*>(g.C) + at;
     store_s16(c, add(load_s16(c), round_within(scaled, set1(-32768.0f), set1(32767.0f))));
