@@ -7,10 +7,7 @@
 #include "compress/fidelity.h"
 #include "compress/observers/min_max.h"
 #include "engine/io/json.h"
-#include "engine/ops/view.h"
-#include "engine/plan.h"
 #include "nn/evaluate.h"
-#include "nn/int8_graph.h"
 #include "nn/model_file.h"
 
 namespace espalier::app {
@@ -44,11 +41,11 @@ NamedTensors calibrated_parameters(const CompressFlags& flags, const LoadedModel
 Outcome measure(const CompressFlags& flags, const LoadedModel& before, const LoadedModel& after) {
   const ImageDataset test = load_fashion_mnist(flags.data, Split::test);
   Outcome outcome;
-  outcome.before = evaluate(before.graph, before.config, test);
-  outcome.after = evaluate(after.graph, after.config, test);
-  Plan reference = compile(before.graph), found = compile(after.graph);
-  const Tensor images = normalized(test.images, before.config);
-  outcome.logits = fidelity(found(images), reference(images));
+  const Tensor expected = logits_of(before.graph, before.config, test);
+  const Tensor found = logits_of(after.graph, after.config, test);
+  outcome.before = score(expected, test.labels);
+  outcome.after = score(found, test.labels);
+  outcome.logits = fidelity(found, expected);
   outcome.bytes_before = static_cast<int64_t>(std::filesystem::file_size(flags.model));
   outcome.bytes_after = static_cast<int64_t>(std::filesystem::file_size(flags.output));
   return outcome;

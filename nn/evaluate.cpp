@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "engine/error.h"
+#include "engine/op.h"
 #include "engine/ops/view.h"
 #include "engine/plan.h"
 #include "nn/data/augment.h"
@@ -51,21 +52,34 @@ Tensor normalized(const Tensor& images, const ViTConfig& config) {
   return out;
 }
 
-Evaluation evaluate(const Graph& graph, const ViTConfig& config, const ImageDataset& dataset) {
+Tensor logits_of(const Graph& graph, const ViTConfig& config, const ImageDataset& dataset) {
   check_fits(config, dataset);
   Plan plan = compile(graph);
-  const auto start = std::chrono::steady_clock::now();
-  const int64_t classes = config.classes, samples = dataset.size();
-  Evaluation total{.samples = samples,
-                   .confusion = std::vector<int64_t>(static_cast<size_t>(classes * classes))};
+  const int64_t samples = dataset.size();
+  const Tensor logits = Tensor::empty({samples, config.classes});
   for (int64_t begin = 0; begin < samples; begin += images_at_once) {
     const int64_t end = std::min(samples, begin + images_at_once);
-    const Tensor logits = plan(normalized(slice(dataset.images, 0, begin, end), config));
-    for (int64_t i = begin; i < end; ++i)
-      count_row(logits.data<float>() + (i - begin) * classes, classes,
-                dataset.labels.data<int64_t>()[i], total);
+    plan.run(normalized(slice(dataset.images, 0, begin, end), config),
+             slice(logits, 0, begin, end));
   }
+  return logits;
+}
+
+Evaluation score(const Tensor& logits, const Tensor& labels) {
+  check_min_rank("score", "logits", logits, 2);
+  const int64_t samples = logits.size(0), classes = logits.size(1);
+  check_shape("score", "labels", labels, {samples});
+  Evaluation total{.samples = samples,
+                   .confusion = std::vector<int64_t>(static_cast<size_t>(classes * classes))};
+  for (int64_t i = 0; i < samples; ++i)
+    count_row(logits.data<float>() + i * classes, classes, labels.data<int64_t>()[i], total);
   total.loss /= static_cast<double>(std::max<int64_t>(samples, 1));
+  return total;
+}
+
+Evaluation evaluate(const Graph& graph, const ViTConfig& config, const ImageDataset& dataset) {
+  const auto start = std::chrono::steady_clock::now();
+  Evaluation total = score(logits_of(graph, config, dataset), dataset.labels);
   total.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return total;
 }
