@@ -27,6 +27,7 @@ class RoleFinder {
  public:
   explicit RoleFinder(const Graph& graph) : graph_(graph), kinds_(graph.values.size()) {
     roles_.of_node.resize(graph.nodes.size());
+    roles_.other.resize(graph.nodes.size(), Graph::absent);
   }
 
   Int8Roles find() {
@@ -43,7 +44,10 @@ class RoleFinder {
 
   const Graph::Node& node(int n) const { return graph_.nodes[static_cast<size_t>(n)]; }
   Kind& kind(int value) { return kinds_[static_cast<size_t>(value)]; }
-  Int8Role& role(int n) { return roles_.of_node[static_cast<size_t>(n)]; }
+  void absorb(int n, int made_by_linear) {
+    roles_.of_node[static_cast<size_t>(n)] = Int8Role::absorbed;
+    roles_.other[static_cast<size_t>(n)] = made_by_linear;
+  }
 
   std::vector<int> readers(int value) const {
     std::vector<int> out;
@@ -81,7 +85,7 @@ class RoleFinder {
     }
     if (kind(at.inputs[0]) != Kind::codes) return;
     if (is(at, "linear"))
-      to = role_of_linear(at);
+      to = role_of_linear(at, roles_.other[n]);
     else if (is(at, "attention"))
       to = Int8Role::attention, kind(at.output) = Kind::codes;
     else
@@ -89,7 +93,8 @@ class RoleFinder {
                      "linear, attention or gelu behind the layer_norm of a block", "");
   }
 
-  Int8Role role_of_linear(const Graph::Node& linear) {
+  // Sets `sum` where the layer adds to a stream.
+  Int8Role role_of_linear(const Graph::Node& linear, int& sum) {
     const std::vector<int> users = readers(linear.output);
     if (users.size() == 1) {
       const Graph::Node& user = node(users[0]);
@@ -98,13 +103,14 @@ class RoleFinder {
         return Int8Role::linear;
       }
       if (is(user, "gelu")) {
-        role(users[0]) = Int8Role::absorbed;
+        absorb(users[0], linear.output);
         kind(user.output) = Kind::codes;
         return Int8Role::linear_gelu;
       }
       const bool first = user.inputs[0] == linear.output;
       if (is(user, "add") && kind(user.inputs[first ? 1 : 0]) == Kind::stream) {
-        role(users[0]) = Int8Role::absorbed;
+        sum = user.inputs[first ? 1 : 0];
+        absorb(users[0], linear.output);
         put_on_stream(user.output);
         return Int8Role::add_linear;
       }
@@ -206,27 +212,6 @@ class Rewriter {
 
   const Tensor& made(int value) const { return made_[static_cast<size_t>(value)]; }
 
-  // The stream that the sum behind `linear` adds to.
-  const Tensor& stream_beside(const Graph::Node& linear) const {
-    for (const Graph::Node& node : graph_.nodes)
-      for (int side : {0, 1})
-        if (is(node, "add") && node.inputs[static_cast<size_t>(side)] == linear.output)
-          return made(node.inputs[static_cast<size_t>(1 - side)]);
-    return made(roles_.entry);
-  }
-
-  // What an absorbed node's linear made already.
-  const Tensor& absorbed(const Graph::Node& node) const {
-    for (int input : node.inputs)
-      for (size_t n = 0; n < graph_.nodes.size(); ++n) {
-        const Int8Role role = roles_.of_node[n];
-        if (graph_.nodes[n].output == input &&
-            (role == Int8Role::linear_gelu || role == Int8Role::add_linear))
-          return made(input);
-      }
-    return made(node.inputs[0]);
-  }
-
   Tensor rewritten(const NodeCall& call, size_t n) const {
     const std::string& layer = call.node.layer;
     const Numbers& numbers = numbers_[n];
@@ -242,12 +227,12 @@ class Rewriter {
         return linear_s8(call.in(0), linear(layer), numbers.zero_point,
                          parameter(layer + ".table"));
       case Int8Role::add_linear:
-        return add_linear_s8(stream_beside(call.node), call.in(0), linear(layer));
+        return add_linear_s8(made(roles_.other[n]), call.in(0), linear(layer));
       case Int8Role::attention:
         return attention_s8(call.in(0), call.integer("heads"),
                             {numbers.score, numbers.multiplier, numbers.zero_point});
       case Int8Role::absorbed:
-        return absorbed(call.node);
+        return made(roles_.other[n]);
     }
     return in_fp32(call);
   }

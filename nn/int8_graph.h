@@ -38,6 +38,8 @@ enum class Int8Role {
 
 struct Int8Roles {
   std::vector<Int8Role> of_node;
+  // By node, a value: what an add_linear adds to, and what holds an absorbed node's result already.
+  std::vector<int> other;
   int entry = Graph::absent;  // the value that becomes the stream
   std::vector<int> stream;    // it, and every sum that follows
 };

@@ -37,17 +37,16 @@ void load_fp32_part(VisionTransformer& model, const NamedTensors& tensors) {
   model.load_state_dict(state);
 }
 
-void fill(LoadedModel& loaded, const TensorFile& file, bool int8) {
+void fill(LoadedModel& loaded, const NamedTensors& weights, bool int8) {
   VisionTransformer& model = *loaded.model;
   if (int8)
-    load_fp32_part(model, file.tensors);
+    load_fp32_part(model, weights);
   else
-    model.load_state_dict(
-        file.under(file.metadata.at(kind_key) == "checkpoint" ? "optimizer.average." : ""));
+    model.load_state_dict(weights);
   model.eval();
   loaded.graph = capture(model);
   if (!int8) return;
-  loaded.graph = int8_graph(loaded.graph, file.tensors);
+  loaded.graph = int8_graph(loaded.graph, weights);
   loaded.model.reset();
 }
 
@@ -104,7 +103,7 @@ LoadedModel load_model(const std::string& path) {
   Generator unused;
   loaded.model = std::make_unique<VisionTransformer>(loaded.config, unused);
   try {
-    fill(loaded, file, int8);
+    fill(loaded, weights, int8);
   } catch (const Error& error) {
     file_error(path, error.what());
   }

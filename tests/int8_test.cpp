@@ -14,9 +14,9 @@
 #include "engine/ops/softmax.h"
 #include "engine/plan.h"
 #include "nn/model_file.h"
-#include "tests/allocations.h"
 #include "tests/gradient_test.h"
 #include "tests/refusal.h"
+#include "tests/steady_run.h"
 #include "tests/temporary_folder.h"
 
 namespace espalier::test {
@@ -148,13 +148,7 @@ TEST_CASE("an integer plan allocates nothing and decides nothing while it runs")
       INFO(threads, " threads, batch ", batch);
       Plan plan = compile(int8_graph(m.graph, m.parameters), {.threads = threads});
       const Tensor x = random_tensor({batch, 8, 8, 1}, 6, DType::f32), y = plan(x);
-      reset_peak_memory();
-      const size_t in_use = memory_stats().in_use;
-      const int64_t allocated = allocations(), chosen = dispatch_count();
-      plan.run(x, y);
-      CHECK(allocations() == allocated);
-      CHECK(dispatch_count() == chosen);
-      CHECK(memory_stats().peak == in_use);
+      check_steady_run(plan, x, y);
     }
 }
 

@@ -24,9 +24,9 @@
 #include "engine/ops/softmax.h"
 #include "engine/ops/unary.h"
 #include "engine/ops/view.h"
-#include "tests/allocations.h"
 #include "tests/gradient_test.h"
 #include "tests/refusal.h"
+#include "tests/steady_run.h"
 
 namespace espalier::test {
 namespace {
@@ -283,13 +283,7 @@ TEST_CASE("a running plan neither allocates nor chooses, and takes the memory it
       const Tensor x = random_tensor({batch, 9, 12}, 4, DType::f32);
       const Tensor y = Tensor::empty({batch, 12, 12});
       plan.run(x, y);  // the pool starts its threads once
-      reset_peak_memory();
-      const size_t in_use = memory_stats().in_use;
-      const int64_t allocated = allocations(), chosen = dispatch_count();
-      plan.run(x, y);
-      CHECK(allocations() == allocated);
-      CHECK(dispatch_count() == chosen);
-      CHECK(memory_stats().peak == in_use);
+      check_steady_run(plan, x, y);
     }
     set_num_threads(before_threads);
   }
@@ -320,10 +314,7 @@ TEST_CASE("weights in half precision take half the bytes and round as their form
         CHECK(3 * plan.memory().weights < 2 * compile(graph).memory().weights);
         const Tensor y = Tensor::empty({5, 7, N});
         plan.run(x, y);
-        const int64_t allocated = allocations(), chosen = dispatch_count();
-        plan.run(x, y);
-        CHECK(allocations() == allocated);
-        CHECK(dispatch_count() == chosen);
+        check_steady_run(plan, x, y);
         CHECK(y.to_vector() == found);
       }
   CHECK_THROWS_WITH_AS(compile(graph, {.weights = DType::s8}),
