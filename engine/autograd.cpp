@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/derivatives.h"
 #include "engine/dispatch.h"
 #include "engine/parallel.h"
 #include "engine/profiler.h"
@@ -83,7 +84,7 @@ Node::~Node() {
   const auto collect = [&](Node& node) {
     for (Edge& edge : node.edges)
       if (edge.node) orphans.push_back(std::move(edge.node));
-    node.backward = nullptr;
+    node.kept = nullptr;
   };
   collect(*this);
   while (!orphans.empty()) {
@@ -139,7 +140,7 @@ void backward(const Tensor& root, const BackwardOptions& options) {
   const std::shared_ptr<Node> first = root.grad_fn();
   const RecycledVector<Node*> order = latest_first(first.get());
   for (const Node* node : order)
-    if (!node->backward)
+    if (!node->kept)
       argument_error("backward", "root", "on a tape already used", "a fresh forward pass",
                      "or pass retain_graph the first time");
   start_gradient(*first, root, options.seed);
@@ -150,9 +151,9 @@ void backward(const Tensor& root, const BackwardOptions& options) {
     if (gradient.defined()) {
       const profiler::Scope scope(node->op->name, "backward");
       InputGradients inputs(*node, options.sink);
-      node->backward(gradient, inputs);
+      derivatives().of (*node->op)(node->kept, gradient, inputs);
     }
-    if (!options.retain_graph) node->backward = nullptr;
+    if (!options.retain_graph) node->kept = nullptr;
   }
 }
 

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "engine/autograd.h"
+#include "engine/derivatives.h"
 #include "engine/dispatch.h"
 #include "engine/error.h"
 #include "engine/lowering.h"
@@ -85,5 +86,7 @@ Tensor layer_norm_s8(const Tensor& x, const Tensor& weight, const Tensor& bias, 
              width ? x.numel() / width : 0, width, static_cast<float>(eps)});
   return record(layer_norm_s8_op, {{"eps", eps}}, {x, weight, bias}, y, nullptr);
 }
+
+void layer_norm_s8_derivatives(Derivatives&) {}
 
 }  // namespace espalier
