@@ -67,14 +67,14 @@ ModelTiming measure_model(const VisionTransformer& model, DType weights, int64_t
   verify(config, weights, model(images), logits, timing);
   if (!timing.verified()) return timing;
 
-  const PeakLoop peak{best_isa(), threads};
+  const PeakLoop peak{DType::f32, best_isa(), threads};
   const std::function<void()> candidates[] = {[&] { plan.run(images, logits); },
                                               [&] { model(images); }, [&] { peak(); }};
   const auto timings = measure(candidates, options);
   timing.plan = summarise(timings[0].seconds(threads));
   timing.module = summarise(timings[1].seconds(threads));
   timing.speed_up = paired_ratio(timings[1].seconds(threads), timings[0].seconds(threads));
-  timing.peak = peak.flops() / summarise(timings[2].seconds(threads)).median;
+  timing.peak = peak.operations() / summarise(timings[2].seconds(threads)).median;
   return timing;
 }
 
