@@ -57,9 +57,9 @@ class Subject {
     timing.threads = threads;
     for (DType arithmetic : arithmetics) {
       ModelTiming::Part part{arithmetic};
-      for (const Graph::Node& node : form.graph.nodes)
-        if (arithmetic_of(form.graph, node, form.weights) == arithmetic)
-          part.operations += static_cast<double>(cost_of(form.graph, node, timing.batch).flops);
+      for (const Plan::StepInfo& step : plan_.steps())
+        if (step.arithmetic == arithmetic)
+          part.operations += static_cast<double>(step.cost(timing.batch).flops);
       if (part.operations > 0) timing.parts.push_back(part);
     }
     verify(config);

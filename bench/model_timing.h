@@ -23,7 +23,7 @@ struct ModelTiming {
   std::string model, dtype;
   int64_t batch = 0, chunk = 0;  // the chunk is the plan's
   int threads = 0;
-  // What one batch takes of each arithmetic, counted on the graph, and what these threads reached
+  // What one batch takes of each arithmetic, counted on the plan, and what these threads reached
   // of it in the same rounds, in operations a second.
   struct Part {
     DType arithmetic;

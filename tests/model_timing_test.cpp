@@ -67,7 +67,8 @@ TEST_CASE("the forms of a model are verified, and whole numbers must agree to th
     CHECK(t.dtype == names[i]);
     CHECK(t.verified());
     CHECK((t.tolerance == 0) == (t.dtype == "int8"));
-    CHECK(t.operations() == counted(forms[i].graph, 5));
+    // The last block of a class token is computed for that token alone.
+    CHECK(t.operations() < counted(forms[i].graph, 5));
     double floor = 0;
     for (const ModelTiming::Part& part : t.parts) floor += part.operations / part.peak;
     CHECK(t.floor_seconds() == floor);
@@ -101,10 +102,12 @@ TEST_CASE("a form is compared with the fp32 plan, and one that is wrong is not t
 }
 
 // A block multiplies each token by (3 + 1) D x D and 2 D x H weights, and all pairs of tokens
-// twice.
+// twice. In the last one, all but 3 D x D and the pairs are for the class token alone.
 TEST_CASE("each operation counts where its products are computed") {
   const int before = num_threads();
-  const double layers = 2 * tokens * depth * (4 * width * width + 2 * width * hidden);
+  const double after_attention = width * width + 2 * width * hidden;
+  const double layers =
+      2 * (tokens * depth * (3 * width * width + after_attention) - (tokens - 1) * after_attention);
   const double pairs = 2 * depth * 2 * tokens * tokens * width;
   const double head = 2 * classes * width, tokenizer = 2 * 16 * 4 * width;
   const Graph fp32 = fp32_graph();
