@@ -108,12 +108,13 @@ auto packing_run(const std::shared_ptr<Data>& d, const GemmKernel<float>& row) {
 // What linear and matmul call: packs B, and splits itself over the pool.
 auto engine_run(const std::shared_ptr<Data>& d, Precision precision) {
   return [d, precision](int64_t, int64_t) {
+    const PrecisionScope scope(precision);
     MatrixProduct<float> p;
     p.M = d->M, p.N = d->N, p.K = d->K;
     p.A = d->A.data(), p.a_row_stride = d->K, p.a_k_stride = 1;
     p.B = d->B.data(), p.b_k_stride = d->N, p.b_n_stride = 1;
     p.C = d->C.data(), p.c_row_stride = d->N;
-    p.precision = precision;
+    p.precision = product_precision();
     multiply(p);
   };
 }
