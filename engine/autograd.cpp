@@ -144,6 +144,7 @@ void backward(const Tensor& root, const BackwardOptions& options) {
       argument_error("backward", "root", "on a tape already used", "a fresh forward pass",
                      "or pass retain_graph the first time");
   start_gradient(*first, root, options.seed);
+  const Derivatives& all = derivatives();
   for (Node* node : order) {
     const Tensor gradient = std::move(node->gradient);
     node->gradient = Tensor();
@@ -151,7 +152,8 @@ void backward(const Tensor& root, const BackwardOptions& options) {
     if (gradient.defined()) {
       const profiler::Scope scope(node->op->name, "backward");
       InputGradients inputs(*node, options.sink);
-      derivatives().of (*node->op)(node->kept, gradient, inputs);
+      const Derivative derivative = all.of(*node->op);
+      derivative(node->kept, gradient, inputs);
     }
     if (!options.retain_graph) node->kept = nullptr;
   }

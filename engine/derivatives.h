@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "engine/op.h"
+#include "engine/ops/view.h"
 
 namespace espalier {
 
@@ -25,5 +26,14 @@ class Derivatives {
 // Every operation of the library adds its own in engine/ops/<name>.cpp, by a function
 // void <name>_derivatives(Derivatives&).
 const Derivatives& derivatives();
+
+// Where input 0 has the output's shape: f.operator()<T>(dy, dx) fills dx, and both are contiguous.
+template <class F>
+void add_same_shape_gradient(const Tensor& gradient, InputGradients& inputs, F f) {
+  const Tensor dy = contiguous(gradient);
+  const Tensor dx = Tensor::empty(dy.shape(), dy.dtype());
+  visit_floating_point(dy.dtype(), [&]<class T>() { f.template operator()<T>(dy, dx); });
+  inputs.add(0, dx);
+}
 
 }  // namespace espalier

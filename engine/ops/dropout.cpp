@@ -67,11 +67,9 @@ struct Saved {
 };
 
 void derivative(const Saved& saved, const Tensor& gradient, InputGradients& inputs) {
-  const Tensor dy = contiguous(gradient);
-  const Tensor dx = Tensor::empty(dy.shape(), dy.dtype());
-  visit_floating_point(dy.dtype(),
-                       [&]<class T>() { apply<T>(*saved.op, dy, saved.keep, saved.scale, dx); });
-  inputs.add(0, dx);
+  add_same_shape_gradient(gradient, inputs, [&]<class T>(const Tensor& dy, const Tensor& dx) {
+    apply<T>(*saved.op, dy, saved.keep, saved.scale, dx);
+  });
 }
 
 // Drops what `keep` says, one byte an element or one a sample.

@@ -54,10 +54,9 @@ struct Saved {
 };
 
 void derivative(const Saved& saved, const Tensor& gradient, InputGradients& inputs) {
-  const Tensor dy = contiguous(gradient);
-  const Tensor dx = Tensor::empty(dy.shape(), dy.dtype());
-  visit_floating_point(dy.dtype(), [&]<class T>() { backward_elements<T>(saved.y, dy, dx); });
-  inputs.add(0, dx);
+  add_same_shape_gradient(gradient, inputs, [&]<class T>(const Tensor& dy, const Tensor& dx) {
+    backward_elements<T>(saved.y, dy, dx);
+  });
 }
 
 }  // namespace

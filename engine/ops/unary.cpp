@@ -87,11 +87,9 @@ struct Saved {
 };
 
 void derivative(const Saved& saved, const Tensor& gradient, InputGradients& inputs) {
-  const Tensor dy = contiguous(gradient);
-  const Tensor dx = Tensor::empty(dy.shape(), dy.dtype());
-  visit_floating_point(dy.dtype(),
-                       [&]<class T>() { backward_values<T>(saved.op, saved.x_or_y, dy, dx); });
-  inputs.add(0, dx);
+  add_same_shape_gradient(gradient, inputs, [&]<class T>(const Tensor& dy, const Tensor& dx) {
+    backward_values<T>(saved.op, saved.x_or_y, dy, dx);
+  });
 }
 
 Tensor unary(UnaryOp op, const Tensor& x) {
