@@ -128,22 +128,14 @@ static void store_product(const a_type* left, int64_t left_stride, const std::by
                           int64_t K, int32_t* to, int64_t stride) {
   s32 sum[Rows][tile_registers];
   product<Rows, T>(left, left_stride, packed, K, sum);
-  ESPALIER_UNROLL_REGISTERS
-  for (int r = 0; r < Rows; ++r) ESPALIER_UNROLL_REGISTERS
-  for (int i = 0; i < tile_registers; ++i) store(to + r * stride + i * s32_lanes, sum[r][i]);
-}
-
-ESPALIER_NOINLINE static void store_queries(const Head& head, int rows, const int8_t* q) {
-  for (int r = 0; r < rows; ++r)
-    store_left(q + r * head.shape.row_stride, head.shape.head_dim,
-               head.queries + r * head.query_stride);
+  store_sums<Rows>(sum, to, stride);
 }
 
 // Queries [q, ...) of a tile to their rows of out.
 template <int Rows>
 static void run_queries(const Head& head, const int8_t* q, int8_t* out) noexcept {
   const AttentionS8& s = head.shape;
-  store_queries(head, Rows, q);
+  store_left_rows(q, s.row_stride, Rows, s.head_dim, head.queries, head.query_stride);
   for (int64_t j = 0; j < s.tokens; j += panel)
     store_product<Rows, int8_t>(head.queries, head.query_stride,
                                 head.keys + j / panel * panel_bytes(s.head_dim), s.head_dim,

@@ -82,13 +82,6 @@ ESPALIER_NOINLINE static void put_rows(const Tile& t, const int32_t* sums, int r
     }
 }
 
-// Rows [m, m + rows) of A from k on in their stored form, k_slice apart.
-ESPALIER_NOINLINE static void store_rows(const GemmS8& g, int64_t m, int rows, int64_t k,
-                                         int64_t count, a_type* to) {
-  for (int r = 0; r < rows; ++r)
-    store_left(g.A + (m + r) * g.a_row_stride + k, count, to + r * k_slice);
-}
-
 template <int Rows>
 static void run_tile(const Tile& t, const a_type* left, int64_t left_stride,
                      const b_type* right) noexcept {
@@ -102,14 +95,13 @@ static void run_tile(const Tile& t, const a_type* left, int64_t left_stride,
     a_type slice[Rows * k_slice];
     for (int64_t k = 0; k < t.g.K; k += k_slice) {
       const int64_t count = t.g.K - k < k_slice ? t.g.K - k : k_slice;
-      store_rows(t.g, t.m, Rows, k, count, slice);
+      store_left_rows(t.g.A + t.m * t.g.a_row_stride + k, t.g.a_row_stride, Rows, count, slice,
+                      k_slice);
       multiply_tile<Rows>(slice, k_slice, right + k * panel, padded_k(count), sum);
     }
   }
   int32_t sums[Rows * panel];
-  ESPALIER_UNROLL_REGISTERS
-  for (int r = 0; r < Rows; ++r) ESPALIER_UNROLL_REGISTERS
-  for (int i = 0; i < tile_registers; ++i) store(sums + r * panel + i * s32_lanes, sum[r][i]);
+  store_sums<Rows>(sum, sums, panel);
   put_rows(t, sums, Rows);
 }
 
@@ -125,8 +117,7 @@ ESPALIER_INLINE RunTile* tile_of(int64_t rows, Heights<Rows...>) {
 static void run_block(const GemmS8& g, int64_t first, int64_t last, a_type* left) {
   const int64_t stride = padded_k(g.K), rows = last - first;
   if (g.K <= k_slice)
-    for (int64_t m = 0; m < rows; ++m)
-      store_left(g.A + (first + m) * g.a_row_stride, g.K, left + m * stride);
+    store_left_rows(g.A + first * g.a_row_stride, g.a_row_stride, rows, g.K, left, stride);
   const int64_t tiles = (rows + tile_rows - 1) / tile_rows;
   for (int64_t n = 0; n < g.N; n += panel) {
     const std::byte* packed = g.packed_b + n / panel * panel_bytes(g.K);
