@@ -5,7 +5,6 @@
 #include "bench/hardware.h"
 #include "bench/model_timing.h"
 #include "compress/convert.h"
-#include "compress/observers/min_max.h"
 #include "engine/io/json.h"
 #include "engine/parallel.h"
 #include "nn/int8_graph.h"
@@ -37,10 +36,8 @@ std::vector<std::string> form_names() {
 Graph in_whole_numbers(const LoadedModel& model) {
   constexpr int64_t images = 64;
   Generator generator(1);
-  const Observers observers =
-      calibrate(model.graph, normal(model.config.batch_shape(images), generator),
-                [] { return std::make_unique<MinMaxObserver>(); });
-  return int8_graph(model.graph, convert_int8(model.graph, observers));
+  return int8_graph(model.graph,
+                    convert_int8(model.graph, normal(model.config.batch_shape(images), generator)));
 }
 
 bench::ModelForm form_of(const LoadedModel& model, const std::string& dtype) {

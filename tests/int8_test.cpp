@@ -3,7 +3,9 @@
 
 #include <cmath>
 
+#include "compress/convert.h"
 #include "compress/fidelity.h"
+#include "compress/observers/min_max.h"
 #include "engine/autograd.h"
 #include "engine/dispatch.h"
 #include "engine/io/safetensors.h"
@@ -13,7 +15,6 @@
 #include "engine/plan.h"
 #include "nn/model_file.h"
 #include "tests/gradient_test.h"
-#include "tests/int8_model.h"
 #include "tests/refusal.h"
 #include "tests/steady_run.h"
 #include "tests/temporary_folder.h"
@@ -64,7 +65,7 @@ struct Int8Model {
       : model(config, generator), images(random_tensor({40, 8, 8, 1}, 5, DType::f32)) {
     model.eval();
     graph = capture(model);
-    parameters = int8_parameters(graph, images);
+    parameters = convert_int8(graph, images);
   }
 };
 
@@ -118,7 +119,7 @@ TEST_CASE("an integer encoder gives the same codes on every instruction set, thr
   const Encoder encoder(generator);
   const Tensor inputs = random_tensor({9, 11, 32}, 6, DType::f32);
   const Graph fp32 = capture(encoder, {11, 32});
-  const Graph graph = int8_graph(fp32, int8_parameters(fp32, inputs));
+  const Graph graph = int8_graph(fp32, convert_int8(fp32, inputs));
   const Isa before = isa_limit();
   std::vector<std::vector<double>> results;
   for (Isa isa : built_isas()) {

@@ -4,8 +4,9 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "compress/convert.h"
 #include "engine/parallel.h"
-#include "tests/int8_model.h"
+#include "nn/int8_graph.h"
 #include "tests/kernel_test.h"
 #include "tests/refusal.h"
 
@@ -64,8 +65,8 @@ TEST_CASE("integer steps are held against the integer roof, and what stays fp32 
   Generator generator(2);
   const Tensor images = normal(model.config.batch_shape(8), generator);
   const int before = num_threads();
-  const bench::ModelProfile profile = bench::profile_model(
-      model.config, int8_graph(fp32, int8_parameters(fp32, images)), 8, 1, 0.01);
+  const bench::ModelProfile profile =
+      bench::profile_model(model.config, int8_graph(fp32, convert_int8(fp32, images)), 8, 1, 0.01);
   set_num_threads(before);
   int held_by_arithmetic = 0;
   for (const bench::StepProfile& step : profile.steps) {

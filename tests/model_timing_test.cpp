@@ -2,8 +2,9 @@
 #include "bench/model_timing.h"
 
 #include "bench/hardware.h"
+#include "compress/convert.h"
 #include "engine/parallel.h"
-#include "tests/int8_model.h"
+#include "nn/int8_graph.h"
 #include "tests/kernel_test.h"
 #include "tests/refusal.h"
 
@@ -35,7 +36,7 @@ Graph fp32_graph(const ViTConfig& of = config) {
 
 Graph int8_graph_of(const Graph& fp32) {
   Generator generator(2);
-  return int8_graph(fp32, int8_parameters(fp32, normal(config.batch_shape(8), generator)));
+  return int8_graph(fp32, convert_int8(fp32, normal(config.batch_shape(8), generator)));
 }
 
 double operations(const ModelTiming& timing, DType arithmetic) {
