@@ -365,7 +365,22 @@ EMULATED __m256i dpbusd_256(__m256i sum, __m256i a, __m256i b) {
   return _mm256_add_epi32(sum, _mm256_add_epi32(even, odd));
 }
 EMULATE_3(dpbusd, dpbusd_256, __m512i, __m256i)
-EMULATE_2(srlv_epi32, _mm256_srlv_epi32, __m512i, __m256i)
+EMULATE_2(sub_epi16, _mm256_sub_epi16, __m512i, __m256i)
+EMULATE_2(mulhrs_epi16, _mm256_mulhrs_epi16, __m512i, __m256i)
+EMULATE_SHIFT(slli_epi16, _mm256_slli_epi16)
+EMULATE_SHIFT(srli_epi16, _mm256_srli_epi16)
+EMULATED __m512i set1_epi16(short a) {
+  return join<__m512i>(_mm256_set1_epi16(a), _mm256_set1_epi16(a));
+}
+EMULATED __m256i srlv_epi16_256(__m256i a, __m256i bits) {
+  uint16_t lane[16], by[16];
+  std::memcpy(lane, &a, sizeof(a));
+  std::memcpy(by, &bits, sizeof(bits));
+  for (int i = 0; i < 16; ++i) lane[i] = static_cast<uint16_t>(by[i] < 16 ? lane[i] >> by[i] : 0);
+  std::memcpy(&a, lane, sizeof(a));
+  return a;
+}
+EMULATE_2(srlv_epi16, srlv_epi16_256, __m512i, __m256i)
 EMULATED __m512i cvtepi8_epi32(__m128i a) {
   return join<__m512i>(_mm256_cvtepi8_epi32(a), _mm256_cvtepi8_epi32(_mm_srli_si128(a, 8)));
 }
@@ -464,7 +479,13 @@ EMULATED __m256i cvtsepi32_epi16(__m512i a) {
 #define _mm512_load_si512 emulated_avx512::loadu_si512
 #define _mm512_store_si512 emulated_avx512::storeu_si512
 
-#define _mm512_srlv_epi32 emulated_avx512::srlv_epi32
+#define _mm512_sub_epi16 emulated_avx512::sub_epi16
+#define _mm512_mulhrs_epi16 emulated_avx512::mulhrs_epi16
+#define _mm512_slli_epi16 emulated_avx512::slli_epi16
+#define _mm512_srli_epi16 emulated_avx512::srli_epi16
+#define _mm512_set1_epi16 emulated_avx512::set1_epi16
+#define _mm512_srlv_epi16 emulated_avx512::srlv_epi16
+#define _mm256_srlv_epi16 emulated_avx512::srlv_epi16_256
 #define _mm512_cvtepi8_epi32 emulated_avx512::cvtepi8_epi32
 #define _mm512_cvtepi16_epi32 emulated_avx512::cvtepi16_epi32
 #define _mm512_cvtsepi32_epi16 emulated_avx512::cvtsepi32_epi16

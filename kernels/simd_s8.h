@@ -35,6 +35,7 @@ constexpr bool is_signed = T(-1) < T(0);
 #if defined(__x86_64__)
 
 #if defined(__AVX512VNNI__) || defined(ESPALIER_EMULATE_VNNI)
+#define ESPALIER_X86_BYTES 1  // are multiplied as such; otherwise as 16-bit values
 constexpr int group = 4;
 using a_type = uint8_t;
 using b_type = int8_t;
@@ -63,12 +64,12 @@ ESPALIER_INLINE s32 add(s32 a, s32 b) { return _mm512_add_epi32(a, b); }
 ESPALIER_INLINE s32 sub(s32 a, s32 b) { return _mm512_sub_epi32(a, b); }
 ESPALIER_INLINE s32 max(s32 a, s32 b) { return _mm512_max_epi32(a, b); }
 ESPALIER_INLINE s32 bit_and(s32 a, s32 b) { return _mm512_and_si512(a, b); }
+ESPALIER_INLINE s32 bit_xor(s32 a, s32 b) { return _mm512_xor_si512(a, b); }
 ESPALIER_INLINE s32 multiply(s32 a, s32 b) { return _mm512_mullo_epi32(a, b); }
 template <int bits>
 ESPALIER_INLINE s32 shift_right(s32 a) {
   return _mm512_srli_epi32(a, bits);
 }
-ESPALIER_INLINE s32 shift_right(s32 a, s32 bits) { return _mm512_srlv_epi32(a, bits); }
 ESPALIER_INLINE f32v mul(f32v a, f32v b) { return _mm512_mul_ps(a, b); }
 ESPALIER_INLINE f32v fma(f32v a, f32v b, f32v c) { return _mm512_fmadd_ps(a, b, c); }
 ESPALIER_INLINE f32v min(f32v a, f32v b) { return _mm512_min_ps(a, b); }
@@ -106,12 +107,12 @@ ESPALIER_INLINE s32 add(s32 a, s32 b) { return _mm256_add_epi32(a, b); }
 ESPALIER_INLINE s32 sub(s32 a, s32 b) { return _mm256_sub_epi32(a, b); }
 ESPALIER_INLINE s32 max(s32 a, s32 b) { return _mm256_max_epi32(a, b); }
 ESPALIER_INLINE s32 bit_and(s32 a, s32 b) { return _mm256_and_si256(a, b); }
+ESPALIER_INLINE s32 bit_xor(s32 a, s32 b) { return _mm256_xor_si256(a, b); }
 ESPALIER_INLINE s32 multiply(s32 a, s32 b) { return _mm256_mullo_epi32(a, b); }
 template <int bits>
 ESPALIER_INLINE s32 shift_right(s32 a) {
   return _mm256_srli_epi32(a, bits);
 }
-ESPALIER_INLINE s32 shift_right(s32 a, s32 bits) { return _mm256_srlv_epi32(a, bits); }
 ESPALIER_INLINE f32v mul(f32v a, f32v b) { return _mm256_mul_ps(a, b); }
 ESPALIER_INLINE f32v fma(f32v a, f32v b, f32v c) { return _mm256_fmadd_ps(a, b, c); }
 ESPALIER_INLINE f32v min(f32v a, f32v b) { return _mm256_min_ps(a, b); }
@@ -208,9 +209,6 @@ template <int bits>
 ESPALIER_INLINE s32 shift_right(s32 a) {
   return vreinterpretq_s32_u32(vshrq_n_u32(vreinterpretq_u32_s32(a), bits));
 }
-ESPALIER_INLINE s32 shift_right(s32 a, s32 bits) {
-  return vreinterpretq_s32_u32(vshlq_u32(vreinterpretq_u32_s32(a), vnegq_s32(bits)));
-}
 ESPALIER_INLINE f32v mul(f32v a, f32v b) { return vmulq_f32(a, b); }
 ESPALIER_INLINE f32v fma(f32v a, f32v b, f32v c) { return vfmaq_f32(c, a, b); }
 ESPALIER_INLINE f32v min(f32v a, f32v b) { return vminnmq_f32(a, b); }
@@ -235,13 +233,46 @@ ESPALIER_INLINE void store_bytes(void* p, s32 x) {
 constexpr int s32_lanes = static_cast<int>(sizeof(s32) / sizeof(int32_t));
 constexpr int b_values = s32_lanes * group;  // of one b_register
 
-ESPALIER_INLINE int32_t largest_lane(s32 x) {
-  int32_t lanes[s32_lanes];
-  store(lanes, x);
-  int32_t largest = lanes[0];
-  for (int i = 1; i < s32_lanes; ++i) largest = lanes[i] > largest ? lanes[i] : largest;
-  return largest;
+#if defined(__x86_64__)
+
+// op over all lanes, halves upon halves.
+template <class Op>
+ESPALIER_INLINE int32_t fold(__m256i x, Op op) {
+  __m128i y = op(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
+  y = op(y, _mm_shuffle_epi32(y, 0x4e));
+  return _mm_cvtsi128_si32(op(y, _mm_shuffle_epi32(y, 0xb1)));
 }
+ESPALIER_INLINE int32_t largest_lane(__m256i x) {
+  return fold(x, [](__m128i a, __m128i b) __attribute__((always_inline)) {
+    return _mm_max_epi32(a, b);
+  });
+}
+// Of sums that 32 bits hold together.
+ESPALIER_INLINE int32_t small_sum_of_lanes(__m256i x) {
+  return fold(x, [](__m128i a, __m128i b) __attribute__((always_inline)) {
+    return _mm_add_epi32(a, b);
+  });
+}
+#if defined(__AVX512F__) && !defined(ESPALIER_NARROW_VNNI)
+ESPALIER_INLINE __m256i half(s32 x, bool upper) {
+  const __m512 lanes = _mm512_castsi512_ps(x);
+  return _mm256_castps_si256(upper ? _mm512_extractf32x8_ps(lanes, 1)
+                                   : _mm512_castps512_ps256(lanes));
+}
+ESPALIER_INLINE int32_t largest_lane(s32 x) {
+  return largest_lane(_mm256_max_epi32(half(x, false), half(x, true)));
+}
+ESPALIER_INLINE int32_t small_sum_of_lanes(s32 x) {
+  return small_sum_of_lanes(_mm256_add_epi32(half(x, false), half(x, true)));
+}
+#endif
+
+#else
+
+ESPALIER_INLINE int32_t largest_lane(s32 x) { return vmaxvq_s32(x); }
+ESPALIER_INLINE int32_t small_sum_of_lanes(s32 x) { return vaddvq_s32(x); }
+
+#endif
 
 ESPALIER_INLINE int64_t sum_of_lanes(s32 x) {
   int32_t lanes[s32_lanes];

@@ -30,6 +30,12 @@ struct PanelConstants {
   }
 };
 
+// `count` values from each of the rows to their stored form.
+ESPALIER_NOINLINE static void store_left_rows(const int8_t* from, int64_t stride, int64_t rows,
+                                              int64_t count, a_type* to, int64_t to_stride) {
+  for (int64_t r = 0; r < rows; ++r) store_left(from + r * stride, count, to + r * to_stride);
+}
+
 struct Tile {
   const GemmS8& g;
   const PanelConstants& constants;
