@@ -72,8 +72,9 @@ TEST_CASE("attention_s8 rows write nothing beside their own columns") {
   });
 }
 
-// By how much a weight may miss 255 powers of two: half of one for rounding, 0.27 % for the parabola,
-// a 2^15th of 255 where the shift drops bits, and one of itself for each rounding before that.
+// By how much a weight may miss 255 powers of two: half of one for rounding, 0.27 % for the
+// parabola, a 2^15th of 255 where the shift drops bits, and one of itself for each rounding before
+// that.
 double weight_doubt(double exact) {
   return 0.5 + 255 * std::exp2(-15) + exact * (0.0027 + 2 * std::exp2(-15));
 }

@@ -86,31 +86,24 @@ static void weigh_values(const Head& head, const std::byte* packed, int32_t* to)
   store_sums<Rows>(sum, to, panel);
 }
 
-struct Output {
-  int8_t* at;
-  int64_t columns;
-  int zero_point;
-
-  ESPALIER_INLINE void put(s32 sum, f32v scale, int i) const {
-    const int64_t count = columns - i * s32_lanes;
-    if (count <= 0) return;
-    const s32 code = code_of(mul(to_float(sum), scale), zero_point);
-    if (count >= s32_lanes) return store_bytes(at + i * s32_lanes, code);
-    int8_t codes[s32_lanes];
-    store_bytes(codes, code);
-    for (int64_t j = 0; j < count; ++j) at[i * s32_lanes + j] = codes[j];
-  }
-};
-
-ESPALIER_NOINLINE static void put_rows(const Output& first, int64_t stride, const int32_t* sums,
-                                       const float* scale, int rows) {
-  for (int r = 0; r < rows; ++r) {
-    const Output to{first.at + r * stride, first.columns, first.zero_point};
-    for (int i = 0; i < tile_registers; ++i)
-      to.put(load(sums + r * panel + i * s32_lanes), set1(scale[r]), i);
-  }
+// Rows of `sums`, times their scale, to `columns` columns of out.
+ESPALIER_NOINLINE static void put_rows(const AttentionS8& s, const int32_t* sums,
+                                       const float* scale, int rows, int8_t* out, int64_t columns) {
+  constexpr int pair = 2 * s32_lanes;
+  for (int r = 0; r < rows; ++r, sums += panel, out += s.out_stride)
+    for (int i = 0; i < panel && i < columns; i += pair) {
+      const f32v by = set1(scale[r]);
+      const s32 low = rounded(mul(to_float(load(sums + i)), by));
+      const s32 high = rounded(mul(to_float(load(sums + i + s32_lanes)), by));
+      if (columns - i >= pair) {
+        store_codes(out + i, low, high, s.zero_point);
+        continue;
+      }
+      int8_t codes[pair];
+      store_codes(codes, low, high, s.zero_point);
+      for (int64_t j = i; j < columns; ++j) out[j] = codes[j - i];
+    }
 }
-
 
 // The queries of a tile where they lie, if a left operand is made of bytes, or else in `head`.
 struct Queries {
@@ -145,7 +138,7 @@ static void run_queries(const Head& head, const int8_t* q, int8_t* out) noexcept
   for (int64_t d = 0; d < s.head_dim; d += panel, packed += panel_bytes(weight_places(s.tokens))) {
     int32_t sums[Rows * panel];
     weigh_values<Rows>(head, packed, sums);
-    put_rows({out + d, s.head_dim - d, s.zero_point}, s.out_stride, sums, scale, Rows);
+    put_rows(s, sums, scale, Rows, out + d, s.head_dim - d);
   }
 }
 
