@@ -13,6 +13,8 @@ EMULATED __m256i dpbusd_256(__m256i sum, __m256i a, __m256i b) {
 }
 EMULATE_3(dpbusd, dpbusd_256, __m512i, __m256i)
 EMULATE_2(sub_epi16, _mm256_sub_epi16, __m512i, __m256i)
+EMULATE_2(sub_epi8, _mm256_sub_epi8, __m512i, __m256i)
+EMULATE_2(shuffle_epi8, _mm256_shuffle_epi8, __m512i, __m256i)
 EMULATE_2(adds_epi16, _mm256_adds_epi16, __m512i, __m256i)
 EMULATE_2(madd_epi16, _mm256_madd_epi16, __m512i, __m256i)
 EMULATE_2(packs_epi32, _mm256_packs_epi32, __m512i, __m256i)
@@ -42,6 +44,26 @@ EMULATED __m512i cvtepi16_epi32(__m256i a) {
 EMULATED __m256i cvtsepi32_epi16(__m512i a) {
   const auto x = split<__m256i>(a);
   return _mm256_permute4x64_epi64(_mm256_packs_epi32(x.low, x.high), 0xd8);
+}
+EMULATED __m512i set1_epi8(char a) {
+  return join<__m512i>(_mm256_set1_epi8(a), _mm256_set1_epi8(a));
+}
+EMULATED __m512i broadcast_i32x4(__m128i a) {
+  return join<__m512i>(_mm256_broadcastsi128_si256(a), _mm256_broadcastsi128_si256(a));
+}
+EMULATED __mmask64 movepi8_mask(__m512i a) {
+  const auto x = split<__m256i>(a);
+  const auto low = static_cast<uint32_t>(_mm256_movemask_epi8(x.low));
+  return static_cast<uint64_t>(static_cast<uint32_t>(_mm256_movemask_epi8(x.high))) << 32 | low;
+}
+EMULATED __m512i mask_blend_epi8(__mmask64 mask, __m512i a, __m512i b) {
+  uint8_t from[64], to[64];
+  std::memcpy(to, &a, sizeof(a));
+  std::memcpy(from, &b, sizeof(b));
+  for (int i = 0; i < 64; ++i)
+    if (mask >> i & 1) to[i] = from[i];
+  std::memcpy(&a, to, sizeof(a));
+  return a;
 }
 // Whole elements of `a`, in the order of `index`.
 template <class T>
@@ -73,3 +95,9 @@ EMULATED __m512i permuted(__m512i index, __m512i a) {
 #define _mm512_packs_epi16 emulated_avx512::packs_epi16
 #define _mm512_permutexvar_epi32 emulated_avx512::permuted<uint32_t>
 #define _mm512_permutexvar_epi64 emulated_avx512::permuted<uint64_t>
+#define _mm512_sub_epi8 emulated_avx512::sub_epi8
+#define _mm512_shuffle_epi8 emulated_avx512::shuffle_epi8
+#define _mm512_set1_epi8 emulated_avx512::set1_epi8
+#define _mm512_broadcast_i32x4 emulated_avx512::broadcast_i32x4
+#define _mm512_movepi8_mask emulated_avx512::movepi8_mask
+#define _mm512_mask_blend_epi8 emulated_avx512::mask_blend_epi8
