@@ -47,7 +47,7 @@ bool cpu_can_run(Isa isa) noexcept;
 // but not avx512bf16 where the processor multiplies bf16 more slowly than fp32 (Intel's).
 Isa isa_limit() noexcept;
 
-// Lowers, raises or restores the limit. Assumes cpu_can_run(isa); engine/dispatch.h is the checked door.
+// Sets the limit. Assumes cpu_can_run(isa); engine/dispatch.h is the checked door.
 void limit_isa(Isa isa) noexcept;
 
 // True when a row for `isa` may run under the present limit.
