@@ -59,20 +59,30 @@ class Mover {
     return false;
   }
 
-  // Moves one slice above the node whose result it reads. False where none can move.
+  // Moves one slice above the node whose result it reads, or into it. False where none can move.
   bool move_one() {
     for (size_t n = 0; n < graph_.nodes.size(); ++n) {
-      const size_t rows = graph_.nodes[n].op->row_inputs;
-      const std::vector<size_t> users = readers(graph_.nodes[n].output);
-      if (rows == 0 || users.size() != 1 || !is_slice(graph_.nodes[users[0]]) ||
-          graph_.output == graph_.nodes[n].output)
+      const Graph::Node& node = graph_.nodes[n];
+      const std::vector<size_t> users = readers(node.output);
+      if (users.size() != 1 || !is_slice(graph_.nodes[users[0]]) || graph_.output == node.output)
         continue;
-      const auto dim = static_cast<size_t>(range_of(graph_.nodes[users[0]]).dim.fixed);
-      if (dim + 1 == value(graph_.nodes[n].output).shape.size()) continue;  // not of whole rows
+      const Range range = range_of(graph_.nodes[users[0]]);
+      const auto dim = static_cast<size_t>(range.dim.fixed), rank = value(node.output).shape.size();
+      if (node.op->leading_rows && dim + 2 == rank && range.start == BatchDim{0, 0}) {
+        shorten(n, users[0]);
+        return true;
+      }
+      if (node.op->row_inputs == 0 || dim + 1 == rank) continue;  // not of whole rows
       move(n, users[0], dim);
       return true;
     }
     return false;
+  }
+
+  // Node n gives what the slice leaves of it.
+  void shorten(size_t n, size_t slice_at) {
+    graph_.nodes[n].output = graph_.nodes[slice_at].output;
+    graph_.nodes.erase(graph_.nodes.begin() + static_cast<std::ptrdiff_t>(slice_at));
   }
 
   void move(size_t n, size_t slice_at, size_t dim) {

@@ -42,6 +42,9 @@ struct Op {
   // So many leading inputs are matrices of rows (along the last dimension, broadcast to the
   // output's shape), of which each output row needs the same row and no other; 0 where rows mix.
   size_t row_inputs = 0;
+  // Rows (of the last dimension but one) don't stand apart, but a step computes no more of them
+  // than a node's output holds, from the first on.
+  bool leading_rows = false;
   // Makes the operation a step of a compiled plan; null where plans cannot run it.
   void (*lower)(Lowering&) = nullptr;
   // Calls the operation as a node of a graph did; null where graphs cannot be run again.

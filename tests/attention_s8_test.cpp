@@ -63,6 +63,21 @@ TEST_CASE("attention_s8 rows give the same codes as the reference") {
   });
 }
 
+TEST_CASE("attention_s8 rows give the leading rows of out alone when asked") {
+  for_each_row(attention_s8_kernels(), [&](const Row& row) {
+    const Problem all(20, 10, 0.1f);
+    const auto whole = run(scalar_row(), all);
+    for (int64_t queries = 1; queries <= 20; ++queries) {
+      Problem some = all;
+      some.shape.queries = queries;
+      auto expected = whole;
+      const auto end = static_cast<size_t>((queries - 1) * all.shape.out_stride + 10);
+      std::fill(expected.begin() + static_cast<std::ptrdiff_t>(end), expected.end(), untouched);
+      CHECK(run(row, some) == expected);
+    }
+  });
+}
+
 TEST_CASE("attention_s8 rows write nothing beside their own columns") {
   for_each_row(attention_s8_kernels(), [&](const Row& row) {
     const Problem p(7, 10, 0.1f);

@@ -105,7 +105,7 @@ struct Bounds {
   // A logit is wrong by (D + 5) roundings of sum |q k|, and e^x turns that into a relative error,
   // beside its own 2; 1 / sum doubles it and adds T roundings. Products then add their length.
   void add_query(const Reference& r, int64_t i) {
-    const auto [tokens, width, stride, out_stride, scale] = r.shape;
+    const auto [tokens, width, stride, out_stride, scale, queries] = r.shape;
     const auto size = static_cast<size_t>(tokens);
     Doubles p(size), dp(size);
     double largest = 0, delta = 0;
@@ -196,6 +196,20 @@ TEST_CASE("attention forward gives the same bits whether or not backward follows
     with.forward(row.run);
     without.forward(row.run, false);
     for (size_t i = 0; i < with.out.size(); ++i) CHECK(same_bits(with.out[i], without.out[i]));
+  });
+}
+
+TEST_CASE("attention forward gives the leading rows of out alone when asked") {
+  for_each_row(attention_forward_kernels<float>(), [](const auto& row) {
+    for (int64_t queries = 1; queries <= 20; ++queries) {
+      Head all(20, 13, 1.0), some(20, 13, 1.0);
+      some.shape.queries = queries;
+      all.forward(row.run);
+      some.forward(row.run, false);
+      const auto end = static_cast<size_t>((queries - 1) * all.shape.out_stride + 13);
+      for (size_t i = 0; i < all.out.size(); ++i)
+        CHECK(same_bits(some.out[i], i < end ? all.out[i] : untouched));
+    }
   });
 }
 

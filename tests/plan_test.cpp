@@ -254,9 +254,18 @@ TEST_CASE("a slice stays where other rows are read, or rows are cut") {
   const auto columns = [](const Tensor& x) { return slice(softmax(exp(x), -1), 2, 0, 5); };
   CHECK(std::string(slice_early(capture(columns, {7, 12}, {})).nodes.back().op->name) == "slice");
   check_same_bits(columns, {7, 12});
-  const auto mixed = [](const Tensor& x) { return slice(attention(exp(x), 2), 1, 0, 1); };
+  const auto mixed = [](const Tensor& x) { return slice(attention(exp(x), 2), 1, 1, 3); };
   CHECK(std::string(slice_early(capture(mixed, {7, 12}, {})).nodes.back().op->name) == "slice");
   check_same_bits(mixed, {7, 12});
+}
+
+TEST_CASE("attention computes the leading rows that a slice leaves, and those keep their bits") {
+  for (int64_t rows : {1, 3, 7, 20}) {
+    INFO(rows, " rows");
+    const auto f = [&](const Tensor& x) { return slice(attention(exp(x), 2), 1, 0, rows); };
+    CHECK(std::string(slice_early(capture(f, {20, 12}, {})).nodes.back().op->name) == "attention");
+    check_same_bits(f, {20, 12});
+  }
 }
 
 TEST_CASE("a running plan neither allocates nor chooses, and takes the memory it said") {

@@ -29,6 +29,7 @@ Tensor replay_call(const NodeCall& c) { return attention(c.in(0), c.integer("hea
 
 constexpr Op attention_op{.name = "attention",
                           .flops = attention_flops,
+                          .leading_rows = true,
                           .lower = lower,
                           .replay = replay_call,
                           .onnx = onnx_packed};
@@ -42,18 +43,19 @@ struct Layout {
 
 struct Heads {
   int64_t batch, heads, tokens, head_dim;
-  Layout in, out;  // of q, k, v and their gradients; of out and its gradient
+  Layout in, out;            // of q, k, v and their gradients; of out and its gradient
+  int64_t queries = tokens;  // the first so many rows of out are computed
 
-  int64_t count() const { return tokens * head_dim > 0 ? batch * heads : 0; }
+  int64_t count() const { return queries * tokens * head_dim > 0 ? batch * heads : 0; }
   int64_t in_at(int64_t i) const { return i / heads * in.batch + i % heads * in.head; }
   int64_t out_at(int64_t i) const { return i / heads * out.batch + i % heads * out.head; }
   int64_t stats_at(int64_t i) const { return i * 2 * tokens; }
   // A piece is some 16,384 elements' worth of time; a score takes that of D / 4 of them.
-  int64_t grain() const { return grain_for(tokens * tokens * (head_dim / 4 + 1)); }
+  int64_t grain() const { return grain_for(queries * tokens * (head_dim / 4 + 1)); }
 
   template <class T>
   AttentionShape<T> shape() const {
-    return {tokens, head_dim, in.row, out.row, 1 / std::sqrt(static_cast<T>(head_dim))};
+    return {tokens, head_dim, in.row, out.row, 1 / std::sqrt(static_cast<T>(head_dim)), queries};
   }
 };
 
@@ -102,15 +104,16 @@ void backward_heads(const Heads& heads, const Operands<T>& x, const T* dout, con
   });
 }
 
-// Of qkv [batch, tokens, 3 * width].
-Heads packed_heads(int64_t batch, int64_t tokens, int64_t width, int64_t heads) {
+// Of qkv [batch, tokens, 3 * width] and out [batch, queries, width].
+Heads packed_heads(int64_t batch, int64_t tokens, int64_t queries, int64_t width, int64_t heads) {
   const int64_t head_dim = width / heads;
   return {batch,
           heads,
           tokens,
           head_dim,
           {tokens * 3 * width, head_dim, 3 * width},
-          {tokens * width, head_dim, width}};
+          {queries * width, head_dim, width},
+          queries};
 }
 
 Heads packed_heads(const Tensor& qkv, int64_t heads) {
@@ -120,7 +123,7 @@ Heads packed_heads(const Tensor& qkv, int64_t heads) {
   if (qkv.rank() != 3 || qkv.size(2) % (3 * heads) != 0)
     argument_error(op, "qkv", qkv.describe(), "[B, T, 3*H*D] with H = " + std::to_string(heads),
                    "the last dimension must be a multiple of " + std::to_string(3 * heads));
-  return packed_heads(qkv.size(0), qkv.size(1), qkv.size(2) / 3, heads);
+  return packed_heads(qkv.size(0), qkv.size(1), qkv.size(1), qkv.size(2) / 3, heads);
 }
 
 template <class T>
@@ -132,11 +135,12 @@ Operands<T> packed_operands(const Heads& heads, T* qkv) {
 void lower(Lowering& l) {
   const Operand qkv = l.contiguous_in(0), out = l.out();
   const int64_t count = l.integer("heads"), tokens = qkv.shape[1].fixed, width = out.back();
+  const int64_t queries = out.shape[1].fixed;
   const auto& best = kernel(attention_forward_kernels<float>());
   l.step(
       best.isa,
       [=, &best](const StepRun& run) {
-        const Heads heads = packed_heads(qkv.shape[0].at(run.batch), tokens, width, count);
+        const Heads heads = packed_heads(qkv.shape[0].at(run.batch), tokens, queries, width, count);
         const auto x = packed_operands(heads, run.at(qkv.address));
         parallel_for(heads.count(), heads.grain(), [&](int64_t begin, int64_t end) {
           const Scratch scratch(run);

@@ -28,7 +28,8 @@ struct Heads {
   int64_t batch, heads;
   AttentionS8 shape;
 
-  Heads(int64_t batch, int64_t tokens, int64_t width, int64_t heads, const AttentionS8Scales& s)
+  Heads(int64_t batch, int64_t tokens, int64_t queries, int64_t width, int64_t heads,
+        const AttentionS8Scales& s)
       : batch(batch),
         heads(heads),
         shape{tokens,
@@ -37,10 +38,13 @@ struct Heads {
               width,
               static_cast<float>(s.score),
               static_cast<float>(s.multiplier),
-              static_cast<int>(s.zero_point)} {}
-  int64_t count() const { return shape.tokens * shape.head_dim > 0 ? batch * heads : 0; }
+              static_cast<int>(s.zero_point),
+              queries} {}
+  int64_t count() const {
+    return shape.queries * shape.tokens * shape.head_dim > 0 ? batch * heads : 0;
+  }
   int64_t grain() const {
-    return grain_for(shape.tokens * shape.tokens * (shape.head_dim / 8 + 1));
+    return grain_for(shape.queries * shape.tokens * (shape.head_dim / 8 + 1));
   }
   int64_t scratch() const { return attention_s8_scratch(shape.tokens, shape.head_dim); }
 };
@@ -51,20 +55,22 @@ void run_heads(const KernelRow<AttentionS8Run>& row, const Heads& h, const int8_
   for (int64_t i = begin; i < end; ++i) {
     const int64_t sample = i / h.heads, column = i % h.heads * h.shape.head_dim;
     const int8_t* q = qkv + sample * tokens * 3 * width + column;
-    row.run(h.shape, q, q + width, q + 2 * width, out + sample * tokens * width + column, scratch);
+    row.run(h.shape, q, q + width, q + 2 * width, out + sample * h.shape.queries * width + column,
+            scratch);
   }
 }
 
 void lower(Lowering& l) {
   const Operand qkv = l.contiguous_in(0), out = l.out();
   const int64_t heads = l.integer("heads"), tokens = qkv.shape[1].fixed, width = out.back();
+  const int64_t queries = out.shape[1].fixed;
   const AttentionS8Scales scales{l.real("score"), l.real("multiplier"), l.integer("zero_point")};
   const auto& best = kernel(attention_s8_kernels());
   constexpr auto float_size = static_cast<int64_t>(sizeof(float));
   l.step(
       best.isa,
       [=, &best](const StepRun& run) {
-        const Heads h(qkv.shape[0].at(run.batch), tokens, width, heads, scales);
+        const Heads h(qkv.shape[0].at(run.batch), tokens, queries, width, heads, scales);
         parallel_for(h.count(), h.grain(), [&](int64_t begin, int64_t end) {
           const Scratch scratch(run);
           run_heads(best, h, run.at<int8_t>(qkv.address), run.at<int8_t>(out.address), begin, end,
@@ -79,8 +85,11 @@ Tensor replay_call(const NodeCall& c) {
                       {c.real("score"), c.real("multiplier"), c.integer("zero_point")});
 }
 
-constexpr Op attention_s8_op{
-    .name = "attention_s8", .flops = attention_s8_flops, .lower = lower, .replay = replay_call};
+constexpr Op attention_s8_op{.name = "attention_s8",
+                             .flops = attention_s8_flops,
+                             .leading_rows = true,
+                             .lower = lower,
+                             .replay = replay_call};
 
 void check(const Tensor& qkv, int64_t heads, const AttentionS8Scales& s) {
   const char* op = attention_s8_op.name;
@@ -112,7 +121,7 @@ Tensor attention_s8(const Tensor& qkv, int64_t heads, const AttentionS8Scales& s
   const NoGradGuard off;
   const Tensor in = contiguous(qkv);
   const Tensor out = Tensor::empty({qkv.size(0), qkv.size(1), qkv.size(2) / 3}, DType::s8);
-  const Heads h(qkv.size(0), qkv.size(1), qkv.size(2) / 3, heads, scales);
+  const Heads h(qkv.size(0), qkv.size(1), qkv.size(1), qkv.size(2) / 3, heads, scales);
   const auto& best = kernel(attention_s8_kernels());
   parallel_for(h.count(), h.grain(), [&](int64_t begin, int64_t end) {
     const Tensor scratch = Tensor::empty({h.scratch()}, DType::u8);

@@ -22,9 +22,9 @@ void add_scaled(T* y, T a, const T* x, int64_t n) noexcept {
 template <class T>
 void attention_forward_scalar(const AttentionShape<T>& shape, const T* q, const T* k, const T* v,
                               T* out, T* stats, T* scratch) noexcept {
-  const auto [tokens, head_dim, row_stride, out_stride, scale] = shape;
+  const auto [tokens, head_dim, row_stride, out_stride, scale, queries] = shape;
   T* const e = scratch;
-  for (int64_t i = 0; i < tokens; ++i, q += row_stride, out += out_stride) {
+  for (int64_t i = 0; i < queries; ++i, q += row_stride, out += out_stride) {
     for (int64_t j = 0; j < tokens; ++j)
       e[j] = dot(q, k + j * row_stride, head_dim) * (scale * std::numbers::log2e_v<T>);
     T largest = e[0];
@@ -43,7 +43,7 @@ template <class T>
 void attention_backward_scalar(const AttentionShape<T>& shape, const T* q, const T* k, const T* v,
                                const T* dout, const T* stats, T* dq, T* dk, T* dv,
                                T* scratch) noexcept {
-  const auto [tokens, head_dim, row_stride, out_stride, scale] = shape;
+  const auto [tokens, head_dim, row_stride, out_stride, scale, queries] = shape;
   T *const p = scratch, *const dp = scratch + tokens;
   for (int64_t j = 0; j < tokens; ++j)
     for (int64_t d = 0; d < head_dim; ++d) dk[j * row_stride + d] = dv[j * row_stride + d] = 0;

@@ -29,6 +29,7 @@ struct AttentionShape {
   int64_t tokens, head_dim;
   int64_t row_stride, out_stride;  // in elements
   T scale;                         // usually 1 / sqrt(head_dim)
+  int64_t queries = tokens;        // forward computes this many leading rows of out, at least 1
 };
 
 template <class T>

@@ -200,6 +200,7 @@ void attention_product(int64_t rows, int64_t columns, Broadcast a, Panel b, int6
 void attention_forward(const AttentionShape<float>& shape, const float* q, const float* k,
                        const float* v, float* out, float* stats, float* scratch) noexcept {
   const auto tokens = shape.tokens, head_dim = shape.head_dim, stride = shape.row_stride;
+  const auto queries = shape.queries;
   float* const q_t = scratch;                 // D x group
   float* const p_t = q_t + head_dim * group;  // T x group: logits, then exponentials
   const int64_t padded = tokens * registers_for(head_dim) * hardware_lanes;
@@ -207,9 +208,9 @@ void attention_forward(const AttentionShape<float>& shape, const float* q, const
   const Panel values = panel(v, stride, tokens, head_dim, padded_v);
   const Rows result = stand_in(out, shape.out_stride, head_dim, padded_v + padded);
   const f32 to_base_2(shape.scale * log2_e);
-  for_groups(registers_for(tokens), [&]<int C>(int64_t first) {
+  for_groups(registers_for(queries), [&]<int C>(int64_t first) {
     const int64_t i0 = first * hardware_lanes;
-    const int64_t count = tokens - i0 < C * hardware_lanes ? tokens - i0 : C * hardware_lanes;
+    const int64_t count = queries - i0 < C * hardware_lanes ? queries - i0 : C * hardware_lanes;
     transpose(q + i0 * stride, stride, count, head_dim, q_t, group,
               [&](int64_t) { return to_base_2; });
     f32 largest[C], sum[C];
@@ -234,13 +235,13 @@ void attention_forward(const AttentionShape<float>& shape, const float* q, const
       one_over.store_unaligned(inverse + c * hardware_lanes);
       if (!stats) continue;
       const int64_t i = i0 + c * hardware_lanes;
-      store_left(stats + i, largest[c], tokens - i);
-      store_left(stats + tokens + i, one_over, tokens - i);
+      store_left(stats + i, largest[c], queries - i);
+      store_left(stats + tokens + i, one_over, queries - i);
     }
     attention_product(count, head_dim, {p_t, 1, group}, values, tokens,
                       {result.at + i0 * result.stride, result.stride}, false, inverse);
   });
-  flush(result, out, shape.out_stride, tokens, head_dim);
+  flush(result, out, shape.out_stride, queries, head_dim);
 }
 
 void attention_backward(const AttentionShape<float>& shape, const float* q, const float* k,

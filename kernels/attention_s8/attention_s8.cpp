@@ -26,7 +26,7 @@ int32_t weigh(const AttentionS8& s, const int8_t* q, const int8_t* k, int32_t* p
 void attention_s8_scalar(const AttentionS8& s, const int8_t* q, const int8_t* k, const int8_t* v,
                          int8_t* out, std::byte* scratch) noexcept {
   int32_t* p = reinterpret_cast<int32_t*>(scratch);
-  for (int64_t i = 0; i < s.tokens; ++i) {
+  for (int64_t i = 0; i < s.queries; ++i) {
     const int32_t total = weigh(s, q + i * s.row_stride, k, p);
     const float scale = s.multiplier / static_cast<float>(total);
     for (int64_t d = 0; d < s.head_dim; ++d) {

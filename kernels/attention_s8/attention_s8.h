@@ -34,6 +34,7 @@ struct AttentionS8 {
   int64_t row_stride, out_stride;
   float score_scale, multiplier;
   int zero_point;
+  int64_t queries = tokens;  // leading rows of out that are computed, at least 1
 };
 
 // a b / 2^15 to nearest: how 16-bit fractions multiply, in one instruction on most machines.

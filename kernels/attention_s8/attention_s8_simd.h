@@ -155,9 +155,9 @@ void attention_s8(const AttentionS8& s, const int8_t* q, const int8_t* k, const 
   const Head head(s, scratch);
   pack_keys(k, s.row_stride, s.tokens, s.head_dim, head.keys);
   pack_values(v, s.row_stride, s.tokens, s.head_dim, head.values);
-  const int64_t tiles = (s.tokens + tile_rows - 1) / tile_rows;
+  const int64_t tiles = (s.queries + tile_rows - 1) / tile_rows;
   for (int64_t i = 0; i < tiles; ++i) {
-    const int64_t first = i * s.tokens / tiles, rows = (i + 1) * s.tokens / tiles - first;
+    const int64_t first = i * s.queries / tiles, rows = (i + 1) * s.queries / tiles - first;
     queries_of(rows, TileHeights())(head, q + first * s.row_stride, out + first * s.out_stride);
   }
 }
