@@ -103,13 +103,13 @@ TEST_CASE("a form is compared with the fp32 plan, and one that is wrong is not t
 }
 
 // A block multiplies each token by (3 + 1) D x D and 2 D x H weights, and all pairs of tokens
-// twice. In the last one, all but 3 D x D and the pairs are for the class token alone.
+// twice. In the last one, all but 3 D x D is for the class token alone.
 TEST_CASE("each operation counts where its products are computed") {
   const int before = num_threads();
   const double after_attention = width * width + 2 * width * hidden;
   const double layers =
       2 * (tokens * depth * (3 * width * width + after_attention) - (tokens - 1) * after_attention);
-  const double pairs = 2 * depth * 2 * tokens * tokens * width;
+  const double pairs = 2 * ((depth - 1) * tokens + 1) * 2 * tokens * width;
   const double head = 2 * classes * width, tokenizer = 2 * 16 * 4 * width;
   const Graph fp32 = fp32_graph();
   const ModelForm forms[] = {{fp32, DType::bf16}, {int8_graph_of(fp32)}};
