@@ -7,6 +7,7 @@
 #include "engine/dispatch.h"
 #include "engine/error.h"
 #include "engine/lowering.h"
+#include "engine/onnx_forms.h"
 #include "engine/ops/view.h"
 #include "engine/parallel.h"
 #include "engine/profiler.h"
@@ -78,8 +79,23 @@ Tensor replay_call(const NodeCall& c) {
                       {c.real("score"), c.real("multiplier"), c.integer("zero_point")});
 }
 
-constexpr Op attention_s8_op{
-    .name = "attention_s8", .flops = attention_s8_flops, .lower = lower, .replay = replay_call};
+// Shares lie between 0 and 1 in other engines; here their codes are relative to the row's largest.
+void onnx(OnnxWriter& w) {
+  const std::vector<double>& scales = w.codes(0).scales;
+  if (scales.size() != 3)
+    argument_error("export", "attention_s8", "on codes of one scale", "those of q, k and v", "");
+  w.out_codes({{scales[2] / w.real("multiplier")}, w.integer("zero_point")});
+  onnx_packed_attention(w, w.integer("heads"), [&](OnnxName x, AttentionPart part) {
+    if (part == AttentionPart::shares) return w.quantized(x, {{1.0 / 255}, -128});
+    return w.quantized(x, {{scales[static_cast<size_t>(part)]}, 0});
+  });
+}
+
+constexpr Op attention_s8_op{.name = "attention_s8",
+                             .flops = attention_s8_flops,
+                             .lower = lower,
+                             .replay = replay_call,
+                             .onnx = onnx};
 
 void check(const Tensor& qkv, int64_t heads, const AttentionS8Scales& s) {
   const char* op = attention_s8_op.name;
