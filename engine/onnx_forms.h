@@ -12,12 +12,9 @@ OnnxName onnx_gelu(OnnxWriter& w, OnnxName x, const char* form);
 // softmax(q k^T / sqrt(D)) of heads [B, H, T, D], k being transposed already.
 OnnxName onnx_shares(OnnxWriter& w, OnnxName q, OnnxName k, int64_t D);
 
-// What is multiplied in an attention.
-enum class AttentionPart { queries, keys, values, shares };
-
-// The operation's output: attention of `heads` heads over a packed projection, each of whose parts
-// goes through `seen` before it is multiplied.
+// The operation's output: attention of `heads` heads over a packed projection, after each of its
+// queries (0), keys (1) and values (2) went through `part`.
 void onnx_packed_attention(OnnxWriter& w, int64_t heads,
-                           FunctionRef<OnnxName(OnnxName x, AttentionPart part)> seen);
+                           FunctionRef<OnnxName(OnnxName x, size_t i)> part);
 
 }  // namespace espalier

@@ -147,7 +147,7 @@ void lower(Lowering& l) {
 }
 
 void onnx_packed(OnnxWriter& w) {
-  onnx_packed_attention(w, w.integer("heads"), [](OnnxName x, AttentionPart) { return x; });
+  onnx_packed_attention(w, w.integer("heads"), [](OnnxName x, size_t) { return x; });
 }
 
 void onnx_separate(OnnxWriter& w) {

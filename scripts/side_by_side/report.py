@@ -7,7 +7,8 @@ COLOURS = {OURS: "#1b6e53", "onnxruntime": "#c98a2b", "OpenVINO": "#3f6fb5",
 
 NOTES = """Milliseconds a batch: median and quartiles of {rounds} rounds or more, in which the engines
 take turns; a ratio is the median over rounds. On one thread a time is the process's processor time,
-on more the time that passed. Every output agreed with ours, within a bound, before it was timed.
+on more the time that passed. Every output agreed with ours, within a bound, before it was timed; in
+int8 each was held against the fp32 logits.
 Each peer takes the batch whole or in pieces, whichever is faster."""
 
 

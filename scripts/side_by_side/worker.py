@@ -21,6 +21,8 @@ def onnxruntime(job, images):
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = job["threads"]
     options.add_free_dimension_override_by_name("N", len(images[0]))
+    # Without it int8 sums saturate at 16 bits on CPUs without VNNI; elsewhere it changes nothing.
+    options.add_session_config_entry("session.x64quantprecision", "1")
     session = onnxruntime.InferenceSession(job["onnx"], options,
                                            providers=["CPUExecutionProvider"])
     return lambda: [session.run(None, {"images": piece})[0] for piece in images]
@@ -129,6 +131,20 @@ def maker(job):
     return make, len(images)
 
 
+def whole_data_logits(job):
+    """Piece by piece through one buffer, which engines read in place: a data set needs no more memory
+    than a piece."""
+    images = load_file(job["input"])["images"]
+    size = min(250, len(images))
+    buffer = numpy.ascontiguousarray(images[:size])
+    run, logits = INFERENCE[job["engine"]](job, [buffer]), []
+    for i in range(0, len(images), size):
+        piece = images[i:i + size]
+        buffer[:len(piece)] = piece
+        logits.append(run()[0][:len(piece)].copy())
+    return numpy.concatenate(logits)
+
+
 def clock(job):
     return time.process_time if job["threads"] == 1 else time.perf_counter
 
@@ -161,6 +177,9 @@ def take_turns(run, has_loss):
 
 
 def main(job):
+    if job.get("whole_data"):
+        save_file({"logits": whole_data_logits(job)}, job["output"])
+        return say(ready=True)
     make, batch = maker(job)
     chunk = best_chunk(job, make, batch)
     run = make(chunk)
