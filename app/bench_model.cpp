@@ -2,40 +2,71 @@
 #include <cstdio>
 
 #include "app/command.h"
+#include "bench/hardware.h"
 #include "bench/model_timing.h"
+#include "compress/convert.h"
 #include "engine/io/json.h"
 #include "engine/parallel.h"
+#include "nn/int8_graph.h"
 
 namespace espalier::app {
 namespace {
 
 struct ModelFlags : CommonFlags {
   std::string model = "vit-peer";
-  std::vector<std::string> dtypes = {"f32"};
+  std::vector<std::string> dtypes;
   std::vector<int64_t> batches = {1, 8, 256};
   std::vector<int> thread_counts;
   double seconds = 5;
   bool allow_noise = false;
 };
 
-// The ways in which a plan can be compiled, by the name that --dtype gives them.
-constexpr DType plan_dtypes[] = {DType::f32, DType::bf16, DType::f16};
+// What a plan can store the weights of an fp32 model in.
+constexpr DType weight_dtypes[] = {DType::f32, DType::bf16, DType::f16};
+constexpr const char* int8_name = "int8";
 
-DType plan_dtype(const std::string& name) {
-  return *std::find_if(std::begin(plan_dtypes), std::end(plan_dtypes),
-                       [&](DType dtype) { return name == dtype_name(dtype); });
+std::vector<std::string> form_names() {
+  std::vector<std::string> names;
+  for (DType dtype : weight_dtypes) names.push_back(dtype_name(dtype));
+  names.push_back(int8_name);
+  return names;
 }
 
-std::vector<std::string> plan_dtype_names() {
-  std::vector<std::string> names;
-  for (DType dtype : plan_dtypes) names.push_back(dtype_name(dtype));
-  return names;
+// With the ranges of random images, which take as long as any others.
+Graph in_whole_numbers(const LoadedModel& model) {
+  constexpr int64_t images = 64;
+  Generator generator(1);
+  return int8_graph(model.graph,
+                    convert_int8(model.graph, normal(model.config.batch_shape(images), generator)));
+}
+
+bench::ModelForm form_of(const LoadedModel& model, const std::string& dtype) {
+  if (dtype == int8_name) return {model.model ? in_whole_numbers(model) : model.graph};
+  if (!model.model)
+    argument_error("bench model", "--dtype", dtype, int8_name,
+                   "the file holds a model in whole numbers");
+  const auto weights = std::find_if(std::begin(weight_dtypes), std::end(weight_dtypes),
+                                    [&](DType each) { return dtype == dtype_name(each); });
+  return {model.graph, *weights};
+}
+
+// Those asked for; else the one that the model comes in.
+std::vector<bench::ModelForm> forms_of(const LoadedModel& model, std::vector<std::string> dtypes) {
+  if (dtypes.empty()) dtypes = {model.dtype};
+  std::vector<bench::ModelForm> forms;
+  for (const std::string& dtype : dtypes) forms.push_back(form_of(model, dtype));
+  return forms;
 }
 
 // Half the distance between the quartiles, relative to the median, past which a time says little.
 constexpr double noisy_spread = 0.1;
 
 Json as_json(const bench::ModelTiming& t) {
+  Json parts = Json::array();
+  for (const auto& part : t.parts)
+    parts.push_back({{"arithmetic", bench::arithmetic_name(part.arithmetic)},
+                     {"operations", part.operations},
+                     {"peak_operations_per_second", part.peak}});
   return {{"model", t.model},
           {"dtype", t.dtype},
           {"batch", t.batch},
@@ -44,27 +75,30 @@ Json as_json(const bench::ModelTiming& t) {
           {"median_seconds", t.plan.median},
           {"spread", t.plan.spread()},
           {"images_per_second", static_cast<double>(t.batch) / t.plan.median},
-          {"flops", t.flops},
-          {"peak_flops_per_second", t.peak},
+          {"operations", t.operations()},
+          {"parts", parts},
           {"floor_seconds", t.floor_seconds()},
-          {"module_median_seconds", t.module.median},
-          {"speed_up_over_module", t.speed_up},
+          {"eager_median_seconds", t.eager.median},
+          {"speed_up_over_eager", t.speed_up},
+          {"speed_up_over_f32", t.over_f32 > 0 ? Json(t.over_f32) : Json()},
           {"largest_difference", t.difference},
           {"tolerance", t.tolerance}};
 }
 
 int check(const ModelFlags& flags, const bench::ModelTiming& t) {
   if (!t.verified()) {
-    std::fprintf(stderr, "espalier: plan and module differ by %g, more than %g; not timed\n",
-                 t.difference, t.tolerance);
+    std::fprintf(stderr,
+                 "espalier: the plan in %s and its graph, operation by operation, differ by %g, "
+                 "more than %g; not timed\n",
+                 t.dtype.c_str(), t.difference, t.tolerance);
     return failure;
   }
   if (t.plan.spread() > noisy_spread && !flags.allow_noise) {
     std::fprintf(
         stderr,
-        "espalier: the times of batch %lld spread by %.0f %%: this machine is too noisy to "
+        "espalier: the times of batch %lld in %s spread by %.0f %%: this machine is too noisy to "
         "report; stop what else runs, or pass --allow-noise\n",
-        static_cast<long long>(t.batch), 100 * t.plan.spread());
+        static_cast<long long>(t.batch), t.dtype.c_str(), 100 * t.plan.spread());
     return failure;
   }
   return done;
@@ -72,16 +106,14 @@ int check(const ModelFlags& flags, const bench::ModelTiming& t) {
 
 int run(const ModelFlags& flags) {
   apply_machine_flags(flags);
-  const std::unique_ptr<VisionTransformer> model = model_of(flags.model);
+  const LoadedModel model = loaded_model_of(flags.model);
+  const std::vector<bench::ModelForm> forms = forms_of(model, flags.dtypes);
   std::vector<int> thread_counts = flags.thread_counts;
   if (thread_counts.empty()) thread_counts = {num_threads()};
   Json results = Json::array();
   if (!flags.json) std::printf("%s", bench::model_table_heading().c_str());
   int worst = done;
-  const auto time_one = [&](const std::string& dtype, int64_t batch, int threads) {
-    const bench::ModelTiming timing =
-        bench::measure_model(*model, plan_dtype(dtype), batch, threads,
-                             {.sample_seconds = 0.02, .budget_seconds = flags.seconds});
+  const auto report = [&](const bench::ModelTiming& timing) {
     if (const int code = check(flags, timing); code != done) {
       worst = code;
       return;
@@ -90,9 +122,12 @@ int run(const ModelFlags& flags) {
     if (!flags.json) std::printf("%s", bench::model_table_line(timing).c_str());
     std::fflush(stdout);
   };
-  for (const std::string& dtype : flags.dtypes)
-    for (int64_t batch : flags.batches)
-      for (int threads : thread_counts) time_one(dtype, batch, threads);
+  for (int64_t batch : flags.batches)
+    for (int threads : thread_counts)
+      for (const bench::ModelTiming& timing :
+           bench::measure_model(model.config, forms, batch, threads,
+                                {.sample_seconds = 0.02, .budget_seconds = flags.seconds}))
+        report(timing);
   if (flags.json) std::printf("%s\n", results.dump(2).c_str());
   return worst;
 }
@@ -102,13 +137,16 @@ int run(const ModelFlags& flags) {
 void add_bench_model(CLI::App& verb, Body& chosen) {
   auto flags = std::make_shared<ModelFlags>();
   CLI::App* model = verb.add_subcommand(
-      "model", "A compiled model against its floor and against the module it was compiled from");
+      "model", "A compiled model against its floor and against its operations one by one");
   model->add_option("model", flags->model, "vit-tiny, vit-fashion, vit-peer, or a model file")
       ->capture_default_str();
-  model->add_option("--dtype", flags->dtypes, "What weights are stored in, such as f32,bf16,f16")
+  model
+      ->add_option("--dtype", flags->dtypes,
+                   "Forms to time in turns, such as f32,bf16,f16,int8: what weights are stored in, "
+                   "or the encoder in whole numbers, of an fp32 model with the ranges of random "
+                   "images (default: what the model comes in)")
       ->delimiter(',')
-      ->check(CLI::IsMember(plan_dtype_names()))
-      ->capture_default_str();
+      ->check(CLI::IsMember(form_names()));
   model->add_option("-b,--batch", flags->batches, "Batch sizes, such as 1,8,256")
       ->delimiter(',')
       ->check(CLI::Range(1, 65'536))

@@ -5,7 +5,6 @@
 #include "app/command.h"
 #include "compress/convert.h"
 #include "compress/fidelity.h"
-#include "compress/observers/min_max.h"
 #include "engine/io/json.h"
 #include "nn/evaluate.h"
 #include "nn/model_file.h"
@@ -32,10 +31,7 @@ NamedTensors calibrated_parameters(const CompressFlags& flags, const LoadedModel
   Generator generator(flags.seed);
   std::vector<int64_t> chosen = permutation(train.size(), generator);
   chosen.resize(static_cast<size_t>(std::min(flags.images, train.size())));
-  const Tensor images = normalized(train.subset(chosen).images, loaded.config);
-  const Observers observers =
-      calibrate(loaded.graph, images, [] { return std::make_unique<MinMaxObserver>(); });
-  return convert_int8(loaded.graph, observers);
+  return convert_int8(loaded.graph, normalized(train.subset(chosen).images, loaded.config));
 }
 
 Outcome measure(const CompressFlags& flags, const LoadedModel& before, const LoadedModel& after) {

@@ -5,11 +5,10 @@
 #include <fstream>
 #include <functional>
 
-#include "bench/axis.h"
 #include "bench/measure.h"
-#include "engine/io/json.h"
 #include "engine/parallel.h"
 #include "kernels/peak/peak.h"
+#include "kernels/peak_s8/peak_s8.h"
 
 namespace espalier::bench {
 namespace {
@@ -35,15 +34,26 @@ void add_chain(int64_t blocks) {
 #endif
 }
 
-// The best up to `isa`, which itself may add nothing to fp32 arithmetic.
-const KernelRow<PeakMultiplyAdd>& peak_row(Isa isa) {
-  const auto rows = peak_kernels();
+std::span<const KernelRow<Peak>> peak_rows(DType arithmetic) {
+  return arithmetic == DType::s8     ? peak_s8_kernels()
+         : arithmetic == DType::bf16 ? peak_bf16_kernels()
+                                     : peak_f32_kernels();
+}
+
+// The best up to `isa`, which itself may add nothing to this arithmetic.
+const KernelRow<Peak>& peak_row(DType arithmetic, Isa isa) {
+  const auto rows = peak_rows(arithmetic);
   return *std::find_if(rows.begin(), rows.end(), [&](const auto& row) { return row.isa <= isa; });
 }
 
-int64_t run_peak(Isa isa, int64_t steps) {
+int64_t run_peak(const PeakLoop& loop, int64_t steps) {
+  const float factor = loop.arithmetic == DType::f32 ? 1e-9f : 1.0f;
   float sink = 0;
-  return peak_row(isa).run(1e-9f, steps, &sink);
+  return peak_row(loop.arithmetic, loop.isa).run(factor, steps, &sink);
+}
+
+bool same_row_as_f32(DType arithmetic, Isa isa) {
+  return arithmetic != DType::f32 && peak_row(arithmetic, isa).run == peak_row(DType::f32, isa).run;
 }
 
 std::vector<int> thread_counts() {
@@ -57,17 +67,19 @@ void measure_peaks(HardwareProfile& profile) {
   constexpr int64_t blocks = 200;
   std::vector<std::function<void()>> candidates = {[] { add_chain(blocks); }};
   std::vector<PeakLoop> loops;
-  for (const auto& row : peak_kernels())
-    for (int threads : thread_counts())
-      if (isa_allowed(row.isa)) loops.push_back({row.isa, threads});
+  for (DType arithmetic : arithmetics)
+    for (const auto& row : peak_rows(arithmetic))
+      for (int threads : thread_counts())
+        if (isa_allowed(row.isa) && !same_row_as_f32(arithmetic, row.isa))
+          loops.push_back({arithmetic, row.isa, threads});
   candidates.insert(candidates.end(), loops.begin(), loops.end());
   const auto timings = measure(candidates, {.sample_seconds = 1e-3, .samples = 61});
   profile.clock_ghz = 1e-9 * 100 * blocks / best(timings[0]);
   for (size_t i = 0; i < loops.size(); ++i) {
-    const auto [isa, threads] = loops[i];
-    const double rate = 1e-9 * loops[i].flops() / best(timings[i + 1]);
-    const double an_instruction = 2.0 * lanes_of(isa) * profile.clock_ghz * threads;
-    profile.peaks.push_back({isa, threads, rate, isa == Isa::scalar ? 0 : rate / an_instruction});
+    const auto& [arithmetic, isa, threads] = loops[i];
+    const double rate = 1e-9 * loops[i].operations() / best(timings[i + 1]);
+    profile.peaks.push_back(
+        {arithmetic, isa, threads, rate, rate / (2 * profile.clock_ghz * threads)});
   }
 }
 
@@ -140,23 +152,28 @@ int count_processors(const std::string& list) {
 
 }  // namespace
 
-// The first of a thread count is of the best instruction set.
-const PeakRate* best_peak(const HardwareProfile& profile, int threads) {
-  for (const PeakRate& peak : profile.peaks)
-    if (peak.threads == threads) return &peak;
-  return nullptr;
+const char* arithmetic_name(DType arithmetic) {
+  return arithmetic == DType::s8 ? "int8" : dtype_name(arithmetic);
 }
 
-double PeakLoop::flops() const {
-  return static_cast<double>(run_peak(isa, 1) * peak_steps * (threads > 1 ? threads * pieces : 1));
+// The first of a type and thread count is of the best instruction set.
+const PeakRate* best_peak(const HardwareProfile& profile, DType arithmetic, int threads) {
+  for (const PeakRate& peak : profile.peaks)
+    if (peak.arithmetic == arithmetic && peak.threads == threads) return &peak;
+  return arithmetic == DType::bf16 ? best_peak(profile, DType::f32, threads) : nullptr;
+}
+
+double PeakLoop::operations() const {
+  const int64_t runs = threads > 1 ? threads * pieces : 1;
+  return static_cast<double>(run_peak(*this, 1) * peak_steps * runs);
 }
 
 void PeakLoop::operator()() const {
   if (threads == 1) {
-    run_peak(isa, peak_steps);
+    run_peak(*this, peak_steps);
     return;
   }
-  parallel_for(threads * pieces, 1, [&](int64_t, int64_t) { run_peak(isa, peak_steps); });
+  parallel_for(threads * pieces, 1, [&](int64_t, int64_t) { run_peak(*this, peak_steps); });
 }
 
 std::vector<CacheLevel> data_caches() {
@@ -189,52 +206,6 @@ HardwareProfile measure_hardware() {
   measure_peaks(profile);
   measure_copies(profile);
   return profile;
-}
-
-std::string hardware_table(const HardwareProfile& profile) {
-  std::string out = profile.cpu + ", " + std::to_string(profile.processors) +
-                    " processors, clock " + fixed(profile.clock_ghz, 2) + " GHz\n\n";
-  char line[128];
-  std::snprintf(line, sizeof line, "%-10s %7s %10s %17s\n", "peak fp32", "threads", "GFLOP/s",
-                "FMA/cycle/thread");
-  out += line;
-  for (const PeakRate& peak : profile.peaks) {
-    std::snprintf(line, sizeof line, "%-10s %7d %10.1f %17s\n", isa_name(peak.isa), peak.threads,
-                  peak.gflops, peak.per_cycle > 0 ? fixed(peak.per_cycle, 2).c_str() : "-");
-    out += line;
-  }
-  std::snprintf(line, sizeof line, "\n%-10s %7s %10s %17s\n", "copy", "threads", "GB/s",
-                "KiB in use");
-  out += line;
-  for (const CopyRate& copy : profile.copies) {
-    std::snprintf(line, sizeof line, "%-10s %7d %10.1f %17s\n", copy.level.c_str(), copy.threads,
-                  copy.gigabytes, fixed(static_cast<double>(copy.bytes) / 1024, 0).c_str());
-    out += line;
-  }
-  return out;
-}
-
-std::string hardware_json(const HardwareProfile& profile) {
-  Json out = {{"cpu", profile.cpu},
-              {"processors", profile.processors},
-              {"clock_ghz", profile.clock_ghz},
-              {"caches", Json::array()},
-              {"peaks", Json::array()},
-              {"copies", Json::array()}};
-  for (const CacheLevel& cache : profile.caches)
-    out["caches"].push_back(
-        {{"level", cache.level}, {"bytes", cache.bytes}, {"shared_by", cache.shared_by}});
-  for (const PeakRate& peak : profile.peaks)
-    out["peaks"].push_back({{"isa", isa_name(peak.isa)},
-                            {"threads", peak.threads},
-                            {"gflops", peak.gflops},
-                            {"fma_per_cycle", peak.per_cycle}});
-  for (const CopyRate& copy : profile.copies)
-    out["copies"].push_back({{"level", copy.level},
-                             {"threads", copy.threads},
-                             {"bytes", copy.bytes},
-                             {"gigabytes_per_second", copy.gigabytes}});
-  return out.dump(2);
 }
 
 }  // namespace espalier::bench

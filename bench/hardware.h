@@ -1,20 +1,28 @@
-// What this machine can do, measured: its clock, its peak arithmetic for every instruction set, and
-// how fast it copies on each level of its memory.
+// What this machine can do, measured: its clock, its peak arithmetic for every data type and
+// instruction set, and how fast it copies on each level of its memory.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
+#include "engine/dtype.h"
 #include "kernels/isa.h"
 
 namespace espalier::bench {
 
+// The types that arithmetic has a ceiling for: f32, bf16 (products of bf16 with fp32 sums) and s8
+// (with 32-bit sums).
+inline constexpr DType arithmetics[] = {DType::f32, DType::bf16, DType::s8};
+// "f32", "bf16", "int8"
+const char* arithmetic_name(DType arithmetic);
+
 struct PeakRate {
+  DType arithmetic;
   Isa isa;
   int threads;
-  double gflops;     // fp32, a multiply-add counted as two
-  double per_cycle;  // multiply-add instructions a cycle and thread; 0 for scalar code
+  double gops;       // 10^9 operations a second, a multiply-add counted as two
+  double per_cycle;  // multiply-adds a cycle and thread
 };
 
 struct CopyRate {
@@ -35,30 +43,33 @@ struct HardwareProfile {
   int processors = 0;    // that this process may use
   double clock_ghz = 0;  // while the peaks were measured
   std::vector<CacheLevel> caches;
-  std::vector<PeakRate> peaks;
+  std::vector<PeakRate> peaks;  // of bf16 only where it is not fp32's
   std::vector<CopyRate> copies;
 };
 
-// The peak of the best instruction set that was measured on so many threads; null where none was.
-const PeakRate* best_peak(const HardwareProfile& profile, int threads);
+// The peak of the best instruction set that was measured on so many threads, fp32's for bf16 where
+// that is widened to it; null where none was.
+const PeakRate* best_peak(const HardwareProfile& profile, DType arithmetic, int threads);
 
 // Data caches of the first processor, smallest first; empty where the system does not tell.
 std::vector<CacheLevel> data_caches();
 std::string cpu_name();
 
-// The thread pool's present width is used beside one thread. Takes about two seconds.
+// The thread pool's present width is used beside one thread. Takes some three seconds.
 HardwareProfile measure_hardware();
 
 std::string hardware_table(const HardwareProfile& profile);
 std::string hardware_json(const HardwareProfile& profile);
 
-// A piece of work at the peak of one instruction set, on `threads` of the pool's threads, and the
-// floating-point operations that it does.
+// A piece of work at the peak of one data type up to one instruction set, on `threads` of the
+// pool's threads, and the operations that it does.
 struct PeakLoop {
+  DType arithmetic;
   Isa isa;
   int threads;
-  double flops() const;
+  double operations() const;
   void operator()() const;
+  friend bool operator==(const PeakLoop&, const PeakLoop&) = default;
 };
 
 }  // namespace espalier::bench

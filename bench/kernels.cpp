@@ -17,8 +17,9 @@ namespace {
 
 Cases all_cases() {
   Cases cases;
-  for (auto* add : {add_gemm_cases, add_conv2d_cases, add_attention_cases, add_softmax_cases,
-                    add_layer_norm_cases, add_gelu_cases})
+  for (auto* add : {add_gemm_cases, add_gemm_s8_cases, add_conv2d_cases, add_attention_cases,
+                    add_attention_s8_cases, add_softmax_cases, add_layer_norm_cases,
+                    add_layer_norm_s8_cases, add_gelu_cases})
     add(cases);
   return cases;
 }
@@ -68,17 +69,12 @@ std::vector<Entry> take_out_wrong(const KernelCase& c, std::vector<Entry>& list)
   return wrong;
 }
 
-bool same_peak(const PeakLoop& a, const PeakLoop& b) {
-  return a.isa == b.isa && a.threads == b.threads;
-}
-
 // The peak loops that the entries are held against, and which of them each entry's is.
 struct Peaks {
   std::vector<PeakLoop> loops;
-  size_t index(const Entry& entry) {
-    const PeakLoop wanted = {entry.contender->isa, entry.threads};
-    const auto found = std::find_if(loops.begin(), loops.end(),
-                                    [&](const PeakLoop& loop) { return same_peak(loop, wanted); });
+  size_t index(DType arithmetic, const Entry& entry) {
+    const PeakLoop wanted = {arithmetic, entry.contender->isa, entry.threads};
+    const auto found = std::find(loops.begin(), loops.end(), wanted);
     if (found != loops.end()) return static_cast<size_t>(found - loops.begin());
     loops.push_back(wanted);
     return loops.size() - 1;
@@ -88,6 +84,7 @@ struct Peaks {
 KernelResult result_of(const std::string& name, const KernelCase& c, const Entry& entry) {
   return {name,
           entry.contender->name,
+          c.arithmetic,
           entry.contender->isa,
           entry.threads,
           entry.error,
@@ -147,10 +144,11 @@ Json entry_of(const KernelResult& r) {
   out["cpu_time"] = 1e9 * summarise(r.timing.cpu).median;
   out["time_unit"] = "ns";
   out["spread"] = judged.spread();
-  out["GFLOP/s"] = 1e-9 * r.work.flops / judged.median;
+  out["arithmetic"] = arithmetic_name(r.arithmetic);
+  out["Gop/s"] = 1e-9 * r.work.operations / judged.median;
   out["GB/s"] = 1e-9 * r.work.bytes / judged.median;
   out["elements/ns"] = 1e-9 * r.work.elements / judged.median;
-  out["peak_GFLOP/s"] = r.peak_gflops;
+  out["peak_Gop/s"] = r.peak_gops;
   out["of_peak"] = r.of_peak;
   if (r.versus_baseline > 0) out["versus_baseline"] = r.versus_baseline;
   out["error"] = r.error;
@@ -169,7 +167,7 @@ void run_kernel_case(const NamedCase& named, const MeasureOptions& options,
   std::vector<size_t> peak_of;
   std::vector<std::function<void()>> candidates;
   for (const Entry& entry : list) {
-    peak_of.push_back(peaks.index(entry));
+    peak_of.push_back(peaks.index(c.arithmetic, entry));
     candidates.push_back(runner(c, entry));
   }
   candidates.insert(candidates.end(), peaks.loops.begin(), peaks.loops.end());
@@ -182,8 +180,9 @@ void run_kernel_case(const NamedCase& named, const MeasureOptions& options,
     result.timing = timings[i];
     const int threads = list[i].threads;
     const auto& seconds = timings[i].seconds(threads);
-    result.peak_gflops = 1e-9 * loop.flops() / summarise(peak.seconds(threads)).median;
-    result.of_peak = c.work.flops / loop.flops() * paired_ratio(peak.seconds(threads), seconds);
+    result.peak_gops = 1e-9 * loop.operations() / summarise(peak.seconds(threads)).median;
+    result.of_peak =
+        c.work.operations / loop.operations() * paired_ratio(peak.seconds(threads), seconds);
     if (const Timing* baseline = baseline_for(list[i], list, timings))
       result.versus_baseline = paired_ratio(baseline->seconds(threads), seconds);
     report(result);
@@ -207,8 +206,8 @@ void run_kernel_benchmarks(const KernelBenchOptions& options,
 std::string kernel_table_heading() {
   char line[160];
   std::snprintf(line, sizeof line, "%-31s %-13s %3s %11s %7s %9s %7s %7s %7s %8s %6s\n", "kernel",
-                "row", "thr", "time (us)", "spread", "GFLOP/s", "peak", "of peak", "GB/s",
-                "elem/ns", "Eigen");
+                "row", "thr", "time (us)", "spread", "Gop/s", "peak", "of peak", "GB/s", "elem/ns",
+                "Eigen");
   return line;
 }
 
@@ -225,7 +224,7 @@ std::string kernel_table_line(const KernelResult& r) {
   std::snprintf(line, sizeof line,
                 "%-31s %-13s %3d %11.2f %6.1f%% %9.1f %7.1f %6.1f%% %7.1f %8.2f %6s\n",
                 r.name.c_str(), r.way.c_str(), r.threads, 1e6 * time.median, 100 * time.spread(),
-                1e-9 * r.work.flops / time.median, r.peak_gflops, 100 * r.of_peak,
+                1e-9 * r.work.operations / time.median, r.peak_gops, 100 * r.of_peak,
                 1e-9 * r.work.bytes / time.median, 1e-9 * r.work.elements / time.median, versus);
   return line;
 }

@@ -1,6 +1,6 @@
-// The kernel benchmark: every row of a kernel's table is first checked against the reference in
-// double and then timed, in turns with the peak loop of its instruction set. A row that is wrong is
-// reported and never timed.
+// The kernel benchmark: every row of a kernel's table is first checked against its reference, in
+// double or in the same integers, and then timed, in turns with the peak loop of its data type and
+// instruction set. A row that is wrong is reported and never timed.
 #pragma once
 
 #include <functional>
@@ -15,13 +15,14 @@ namespace espalier::bench {
 struct KernelResult {
   std::string name;  // the case: "gemm_f32/49x128x128"
   std::string way;   // the row or baseline: "avx2", "Eigen avx2"
+  DType arithmetic;  // whose peak it is held against
   Isa isa;
   int threads;
   double error;  // in units of the bound; above 1 (or NaN) is wrong, and the rest is not measured
   Work work;     // of one run
   Timing timing;
-  double peak_gflops;      // measured meanwhile, on as many threads
-  double of_peak;          // this row's FLOP/s over the peak's: the median over rounds
+  double peak_gops;        // measured meanwhile, on as many threads
+  double of_peak;          // this row's operations a second over the peak's: the median over rounds
   double versus_baseline;  // how many times as fast as the baseline on as many threads; 0 for none
   bool verified() const { return error <= 1; }
 };

@@ -43,7 +43,6 @@ const CopyRate* level_for(const HardwareProfile& hardware, int threads, double b
 
 void judge(ModelProfile& profile) {
   const HardwareProfile& hardware = profile.hardware;
-  const PeakRate* peak = best_peak(hardware, profile.threads);
   const auto chunks = static_cast<double>(profile.batch) / static_cast<double>(profile.chunk);
   for (StepProfile& step : profile.steps) {
     const NodeCost whole = step.info.cost(profile.batch), none = step.info.cost(0);
@@ -52,11 +51,13 @@ void judge(ModelProfile& profile) {
     // What does not grow with the batch, the weights, is read for each chunk again.
     step.bytes = runs * static_cast<double>(whole.bytes() - none.bytes()) +
                  static_cast<double>(step.calls * none.bytes());
+    const DType arithmetic = step.info.arithmetic;
+    const PeakRate* peak = best_peak(hardware, arithmetic, profile.threads);
     if (!peak || step.bytes <= 0 || step.seconds <= 0) continue;
     const CopyRate* copy = level_for(hardware, profile.threads, step.bytes / runs / chunks);
-    const double by_memory = copy ? step.flops / step.bytes * copy->gigabytes : peak->gflops;
-    step.bound = by_memory < peak->gflops ? copy->level : "arithmetic";
-    step.roof = 1e9 * std::min(by_memory, peak->gflops);
+    const double by_memory = copy ? step.flops / step.bytes * copy->gigabytes : peak->gops;
+    step.bound = by_memory < peak->gops ? copy->level : arithmetic_name(arithmetic);
+    step.roof = 1e9 * std::min(by_memory, peak->gops);
     const double busy = step.seconds / profile.workers;
     // Steps that compute nothing are held against the bytes they move.
     step.reached = step.flops > 0 ? step.flops / busy / step.roof
@@ -116,7 +117,7 @@ Chart profile_roofline(const ModelProfile& profile) {
   std::vector<RooflinePoint> points;
   for (const StepProfile& step : profile.steps)
     if (step.flops > 0 && step.seconds > 0)
-      points.push_back({step.info.operation, step.flops / step.bytes,
+      points.push_back({step.info.operation, step.info.arithmetic, step.flops / step.bytes,
                         1e-9 * step.flops / (step.seconds / profile.workers)});
   return roofline(profile.hardware, profile.threads, points);
 }

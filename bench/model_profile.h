@@ -15,10 +15,11 @@ namespace espalier::bench {
 struct StepProfile {
   Plan::StepInfo info;
   int64_t calls = 0;
-  double seconds = 0;  // of all calls, on all threads together
-  double flops = 0, bytes = 0;
-  // The FLOP/s that the roofline allows these threads at the step's intensity, the share of it that
-  // the step reached, and what the roof is made of: "arithmetic", "L2", "memory".
+  double seconds = 0;           // of all calls, on all threads together
+  double flops = 0, bytes = 0;  // operations, of whatever arithmetic
+  // The operations a second that the roofline of the step's arithmetic allows these threads at its
+  // intensity, the share of it that the step reached, and what the roof is made of: "f32", "int8",
+  // "L2", "memory".
   double roof = 0, reached = 0;
   std::string bound;
 };

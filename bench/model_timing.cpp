@@ -10,31 +10,30 @@
 #include "engine/dispatch.h"
 #include "engine/parallel.h"
 #include "engine/plan.h"
+#include "engine/replay.h"
 
 namespace espalier::bench {
 namespace {
 
-// A plan differs from the module where it sums a residual inside a product of K terms, a chain of
+constexpr const char* f32_name = "f32";
+
+// A plan differs from its graph where it sums a residual inside a product of K terms, a chain of
 // K + 2 roundings instead of the same in another order. Layer norms keep the stream's scale, so
 // that the relative errors of the sums add up. So do those of the weights' rounding in each product
-// that a logit passes, and in bf16 of what they are multiplied with.
-double tolerance_of(const ViTConfig& config, DType weights, const std::vector<double>& logits) {
+// that a logit passes, and in bf16 of what they are multiplied with. An integer model has its
+// residuals, and all that plans fuse, in whole numbers, where nothing is rounded otherwise.
+double tolerance_of(const ViTConfig& config, const ModelForm& form,
+                    const std::vector<double>& logits) {
+  if (form.dtype() == arithmetic_name(DType::s8)) return 0;
   const auto sums = static_cast<double>(2 * config.depth);
   const auto terms = static_cast<double>(std::max(config.width, config.mlp_hidden) + 2);
   double largest = 0;
   for (double logit : logits) largest = std::max(largest, std::abs(logit));
-  const double rounding = weights == DType::bf16 ? 2 * 0x1p-9 : weights == DType::f16 ? 0x1p-11 : 0;
+  const double rounding = form.weights == DType::bf16  ? 2 * 0x1p-9
+                          : form.weights == DType::f16 ? 0x1p-11
+                                                       : 0;
   const auto products = static_cast<double>(4 * config.depth + 2);
   return (sums * terms * std::numeric_limits<float>::epsilon() + products * rounding) * largest;
-}
-
-void verify(const ViTConfig& config, DType weights, const Tensor& expected, const Tensor& found,
-            ModelTiming& timing) {
-  const auto a = expected.to_vector(), b = found.to_vector();
-  for (size_t i = 0; i < a.size(); ++i)
-    timing.difference =
-        std::max(timing.difference, std::isfinite(b[i]) ? std::abs(a[i] - b[i]) : HUGE_VAL);
-  timing.tolerance = tolerance_of(config, weights, a);
 }
 
 Isa best_isa() {
@@ -43,57 +42,144 @@ Isa best_isa() {
   return Isa::scalar;
 }
 
+// A form, compiled and run once.
+class Subject {
+ public:
+  Subject(const ViTConfig& config, const ModelForm& form, const Tensor& images, int threads)
+      : form_(form),
+        images_(images),
+        plan_(compile(form.graph, {.threads = threads, .weights = form.weights})),
+        logits_(plan_(images)) {
+    timing.model = config.name;
+    timing.dtype = form.dtype();
+    timing.batch = images.size(0);
+    timing.chunk = plan_.chunk();
+    timing.threads = threads;
+    for (DType arithmetic : arithmetics) {
+      ModelTiming::Part part{arithmetic};
+      for (const Plan::StepInfo& step : plan_.steps())
+        if (step.arithmetic == arithmetic)
+          part.operations += static_cast<double>(step.cost(timing.batch).flops);
+      if (part.operations > 0) timing.parts.push_back(part);
+    }
+    verify(config);
+  }
+
+  void run() { plan_.run(images_, logits_); }
+  Tensor run_eagerly() const { return replay(form_.graph, images_); }
+
+  ModelTiming timing;
+
+ private:
+  void verify(const ViTConfig& config) {
+    const auto a = run_eagerly().to_vector(), b = logits_.to_vector();
+    for (size_t i = 0; i < a.size(); ++i)
+      timing.difference =
+          std::max(timing.difference, std::isfinite(b[i]) ? std::abs(a[i] - b[i]) : HUGE_VAL);
+    timing.tolerance = tolerance_of(config, form_, a);
+  }
+
+  const ModelForm& form_;
+  const Tensor images_;
+  Plan plan_;
+  Tensor logits_;
+};
+
+// The peak loops of all that the subjects compute with.
+std::vector<PeakLoop> peaks_of(const std::vector<Subject*>& subjects, int threads) {
+  std::vector<PeakLoop> loops;
+  for (const Subject* subject : subjects)
+    for (const ModelTiming::Part& part : subject->timing.parts) {
+      const PeakLoop loop{part.arithmetic, best_isa(), threads};
+      if (std::find(loops.begin(), loops.end(), loop) == loops.end()) loops.push_back(loop);
+    }
+  return loops;
+}
+
+void time_in_turns(const std::vector<Subject*>& subjects, int threads, MeasureOptions options) {
+  const std::vector<PeakLoop> loops = peaks_of(subjects, threads);
+  std::vector<std::function<void()>> candidates;
+  for (Subject* subject : subjects) {
+    candidates.push_back([subject] { subject->run(); });
+    candidates.push_back([subject] { subject->run_eagerly(); });
+  }
+  candidates.insert(candidates.end(), loops.begin(), loops.end());
+  options.budget_seconds *= static_cast<double>(subjects.size());
+  const std::vector<Timing> timings = measure(candidates, options);
+  const auto seconds = [&](size_t candidate) -> const std::vector<double>& {
+    return timings[candidate].seconds(threads);
+  };
+  for (size_t i = 0; i < subjects.size(); ++i) {
+    ModelTiming& to = subjects[i]->timing;
+    to.plan = summarise(seconds(2 * i));
+    to.eager = summarise(seconds(2 * i + 1));
+    to.speed_up = paired_ratio(seconds(2 * i + 1), seconds(2 * i));
+    for (size_t j = 0; j < subjects.size(); ++j)
+      if (subjects[j]->timing.dtype == f32_name)
+        to.over_f32 = paired_ratio(seconds(2 * j), seconds(2 * i));
+    for (ModelTiming::Part& part : to.parts)
+      for (size_t k = 0; k < loops.size(); ++k)
+        if (loops[k].arithmetic == part.arithmetic)
+          part.peak = loops[k].operations() / summarise(seconds(2 * subjects.size() + k)).median;
+  }
+}
+
 }  // namespace
 
-ModelTiming measure_model(const VisionTransformer& model, DType weights, int64_t batch, int threads,
-                          const MeasureOptions& options) {
+std::string ModelForm::dtype() const {
+  for (const Graph::Node& node : graph.nodes)
+    if (arithmetic_of(graph, node) == DType::s8) return arithmetic_name(DType::s8);
+  return dtype_name(weights);
+}
+
+double ModelTiming::operations() const {
+  double sum = 0;
+  for (const Part& part : parts) sum += part.operations;
+  return sum;
+}
+
+double ModelTiming::floor_seconds() const {
+  double sum = 0;
+  for (const Part& part : parts) sum += part.operations / part.peak;
+  return sum;
+}
+
+std::vector<ModelTiming> measure_model(const ViTConfig& config, std::span<const ModelForm> forms,
+                                       int64_t batch, int threads, const MeasureOptions& options) {
   const NoGradGuard off;
   set_num_threads(threads);
   apply_isa_environment();
-  const ViTConfig& config = model.config;
-  const Graph graph = capture(model);
-  Plan plan = compile(graph, {.threads = threads, .weights = weights});
-  ModelTiming timing;
-  timing.model = config.name;
-  timing.dtype = dtype_name(weights);
-  timing.batch = batch;
-  timing.chunk = plan.chunk();
-  timing.threads = threads;
-  for (const Graph::Node& node : graph.nodes)
-    timing.flops += static_cast<double>(cost_of(graph, node, batch).flops);
   Generator generator(1);
   const Tensor images = normal(config.batch_shape(batch), generator);
-  const Tensor logits = plan(images);
-  verify(config, weights, model(images), logits, timing);
-  if (!timing.verified()) return timing;
-
-  const PeakLoop peak{best_isa(), threads};
-  const std::function<void()> candidates[] = {[&] { plan.run(images, logits); },
-                                              [&] { model(images); }, [&] { peak(); }};
-  const auto timings = measure(candidates, options);
-  timing.plan = summarise(timings[0].seconds(threads));
-  timing.module = summarise(timings[1].seconds(threads));
-  timing.speed_up = paired_ratio(timings[1].seconds(threads), timings[0].seconds(threads));
-  timing.peak = peak.flops() / summarise(timings[2].seconds(threads)).median;
-  return timing;
+  std::vector<std::unique_ptr<Subject>> subjects;
+  std::vector<Subject*> right;
+  for (const ModelForm& form : forms) {
+    subjects.push_back(std::make_unique<Subject>(config, form, images, threads));
+    if (subjects.back()->timing.verified()) right.push_back(subjects.back().get());
+  }
+  if (!right.empty()) time_in_turns(right, threads, options);
+  std::vector<ModelTiming> out;
+  for (const auto& subject : subjects) out.push_back(subject->timing);
+  return out;
 }
 
 std::string model_table_heading() {
   char line[160];
-  std::snprintf(line, sizeof line, "%-12s %-5s %6s %4s %6s %11s %7s %10s %9s %9s %8s %9s\n",
+  std::snprintf(line, sizeof line, "%-12s %-5s %6s %4s %6s %11s %7s %10s %9s %9s %8s %8s %7s\n",
                 "model", "dtype", "batch", "thr", "chunk", "time (ms)", "spread", "images/s",
-                "GFLOP/s", "floor ms", "x floor", "x module");
+                "Gop/s", "floor ms", "x floor", "x eager", "x f32");
   return line;
 }
 
 std::string model_table_line(const ModelTiming& t) {
-  char line[200];
+  char line[200], over_f32[16] = "-";
+  if (t.over_f32 > 0) std::snprintf(over_f32, sizeof over_f32, "%.2fx", t.over_f32);
   std::snprintf(line, sizeof line,
-                "%-12s %-5s %6lld %4d %6lld %11.3f %6.1f%% %10.0f %9.1f %9.3f %7.2fx %8.2fx\n",
+                "%-12s %-5s %6lld %4d %6lld %11.3f %6.1f%% %10.0f %9.1f %9.3f %7.2fx %7.2fx %7s\n",
                 t.model.c_str(), t.dtype.c_str(), static_cast<long long>(t.batch), t.threads,
                 static_cast<long long>(t.chunk), 1e3 * t.plan.median, 100 * t.plan.spread(),
-                static_cast<double>(t.batch) / t.plan.median, 1e-9 * t.flops / t.plan.median,
-                1e3 * t.floor_seconds(), t.plan.median / t.floor_seconds(), t.speed_up);
+                static_cast<double>(t.batch) / t.plan.median, 1e-9 * t.operations() / t.plan.median,
+                1e3 * t.floor_seconds(), t.plan.median / t.floor_seconds(), t.speed_up, over_f32);
   return line;
 }
 

@@ -1,32 +1,53 @@
 // How long a model takes for a batch, against what this machine's arithmetic allows.
 #pragma once
 
+#include <span>
 #include <string>
+#include <vector>
 
 #include "bench/measure.h"
+#include "engine/graph.h"
 #include "nn/vit.h"
 
 namespace espalier::bench {
+
+// A model in one of its forms: a captured graph, in fp32 or in whole numbers, and what its plan
+// stores the weights of linear in: f32, f16 or bf16.
+struct ModelForm {
+  Graph graph;
+  DType weights = DType::f32;
+  std::string dtype() const;  // "int8" of a graph with integer products, else the weights'
+};
 
 struct ModelTiming {
   std::string model, dtype;
   int64_t batch = 0, chunk = 0;  // the chunk is the plan's
   int threads = 0;
-  double flops = 0;      // of one batch, counted on the captured graph
-  Summary plan, module;  // seconds a batch: compiled, and operation by operation
-  double speed_up = 0;   // the module's seconds over the plan's of the same rounds
-  double peak = 0;       // FLOP/s that these threads reached in the same rounds
-  // The largest difference between a logit of the plan and of the module, and what rounding allows.
+  // What one batch takes of each arithmetic, counted on the plan, and what these threads reached
+  // of it in the same rounds, in operations a second.
+  struct Part {
+    DType arithmetic;
+    double operations = 0, peak = 0;
+  };
+  std::vector<Part> parts;
+  Summary plan, eager;  // seconds a batch: compiled, and operation by operation
+  double speed_up = 0;  // the eager seconds over the plan's of the same rounds
+  double over_f32 = 0;  // those of the plan in f32 over this plan's; 0 where none was timed
+  // The largest difference between a logit of the plan and of its graph run operation by operation,
+  // and what rounding allows: nothing in whole numbers.
   double difference = 0, tolerance = 0;
 
   bool verified() const { return difference <= tolerance; }
-  double floor_seconds() const { return flops / peak; }
+  double operations() const;
+  // As if every operation ran at the peak of its arithmetic, one after the other: products of codes
+  // at int8's; at fp32's what an integer model keeps in fp32, and its element-wise steps.
+  double floor_seconds() const;
 };
 
-// Of a plan that stores weights as `weights`: f32, f16 or bf16. Sets the pool to `threads` and
-// leaves it so. Random images. Times nothing unless verified.
-ModelTiming measure_model(const VisionTransformer& model, DType weights, int64_t batch, int threads,
-                          const MeasureOptions& options);
+// Times the forms of a model of `config` in turns. Sets the pool to `threads` and leaves it so.
+// Random images. Times only those that are verified.
+std::vector<ModelTiming> measure_model(const ViTConfig& config, std::span<const ModelForm> forms,
+                                       int64_t batch, int threads, const MeasureOptions& options);
 
 // A table's heading and one line of it, each with its newline.
 std::string model_table_heading();

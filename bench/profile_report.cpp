@@ -68,6 +68,37 @@ double share_of_wall(const ModelProfile& p) {
   return p.step_seconds() / p.workers / p.wall_seconds;
 }
 
+std::vector<const PeakRate*> ceilings(const ModelProfile& p) {
+  std::vector<const PeakRate*> out;
+  for (DType arithmetic : arithmetics)
+    if (const PeakRate* peak = best_peak(p.hardware, arithmetic, p.threads);
+        peak && peak->arithmetic == arithmetic &&
+        std::any_of(p.steps.begin(), p.steps.end(),
+                    [&](const StepProfile& step) { return step.info.arithmetic == arithmetic; }))
+      out.push_back(peak);
+  return out;
+}
+
+std::string ceilings_line(const ModelProfile& p) {
+  std::string out = "roofs of arithmetic:";
+  for (const PeakRate* peak : ceilings(p)) {
+    char part[80];
+    std::snprintf(part, sizeof part, "%s %s %.1f Gop/s by %s", out.back() == ':' ? "" : ",",
+                  arithmetic_name(peak->arithmetic), peak->gops, isa_name(peak->isa));
+    out += part;
+  }
+  return out + "\n";
+}
+
+Json ceilings_json(const ModelProfile& p) {
+  Json out = Json::array();
+  for (const PeakRate* peak : ceilings(p))
+    out.push_back({{"arithmetic", arithmetic_name(peak->arithmetic)},
+                   {"row", isa_name(peak->isa)},
+                   {"operations_per_second", 1e9 * peak->gops}});
+  return out;
+}
+
 // In the order of processor_events().
 std::string counters_line(const ModelProfile& p) {
   if (p.counters.empty()) return "counters: none; " + p.counters_absent + "\n";
@@ -96,7 +127,7 @@ Json counters_json(const ModelProfile& p) {
 std::string profile_table(const ModelProfile& p) {
   char line[240];
   std::snprintf(line, sizeof line, "%-24s %-14s %7s %9s %7s %9s %9s %9s %9s %8s %-10s %s\n",
-                "layer", "operation", "calls", "ms", "share", "MFLOP", "KB", "GFLOP/s", "FLOP/byte",
+                "layer", "operation", "calls", "ms", "share", "Mop", "KB", "Gop/s", "op/byte",
                 "of roof", "bound", "row");
   const std::string heading = line;
   std::string out = heading;
@@ -114,7 +145,7 @@ std::string profile_table(const ModelProfile& p) {
   std::snprintf(line, sizeof line, "memory: %.1f KB of activations, %.1f KB of packed weights\n",
                 1e-3 * static_cast<double>(p.memory.activations),
                 1e-3 * static_cast<double>(p.memory.weights));
-  return out + line + counters_line(p);
+  return out + line + ceilings_line(p) + counters_line(p);
 }
 
 std::string profile_json(const ModelProfile& p) {
@@ -123,11 +154,13 @@ std::string profile_json(const ModelProfile& p) {
     steps.push_back({{"layer", step.info.layer},
                      {"operation", step.info.operation},
                      {"row", isa_name(step.info.isa)},
+                     {"arithmetic", arithmetic_name(step.info.arithmetic)},
                      {"calls", step.calls},
                      {"seconds", step.seconds},
                      {"share", step.seconds / p.step_seconds()},
                      {"flops", step.flops},
                      {"bytes", step.bytes},
+                     {"roof", step.roof},
                      {"of_roof", step.reached},
                      {"bound", step.bound}});
   return Json{{"model", p.model},
@@ -140,6 +173,7 @@ std::string profile_json(const ModelProfile& p) {
               {"profiler_overhead", p.overhead},
               {"activation_bytes", p.memory.activations},
               {"weight_bytes", p.memory.weights},
+              {"ceilings", ceilings_json(p)},
               {"counters", counters_json(p)},
               {"steps", steps}}
       .dump(2);

@@ -10,15 +10,16 @@
 
 namespace espalier::bench {
 
-// What something reached, at its arithmetic intensity (FLOP/byte). Points of one name share a
-// colour.
+// What something reached, at its arithmetic intensity (operations a byte). Points of one name share
+// a colour.
 struct RooflinePoint {
   std::string name;
-  double intensity, gflops;
+  DType arithmetic;
+  double intensity, gops;
 };
 
-// The roofs of `threads` threads: the best instruction set that was measured, and each level of
-// memory.
+// The roofs of `threads` threads: the best instruction set that was measured for each arithmetic of
+// the points, and each level of memory up to the highest of them.
 Chart roofline(const HardwareProfile& profile, int threads,
                const std::vector<RooflinePoint>& points);
 

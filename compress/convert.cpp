@@ -4,6 +4,7 @@
 #include <cmath>
 #include <map>
 
+#include "compress/observers/min_max.h"
 #include "engine/error.h"
 #include "engine/ops/gelu.h"
 #include "engine/ops/view.h"
@@ -233,6 +234,11 @@ class Converter {
 
 NamedTensors convert_int8(const Graph& graph, const Observers& observers) {
   return Converter(graph, observers).convert();
+}
+
+NamedTensors convert_int8(const Graph& graph, const Tensor& inputs) {
+  return convert_int8(graph,
+                      calibrate(graph, inputs, [] { return std::make_unique<MinMaxObserver>(); }));
 }
 
 }  // namespace espalier

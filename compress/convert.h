@@ -10,5 +10,7 @@ namespace espalier {
 // are symmetric, each with a scale of its own. Argument errors: a graph without encoder blocks, or
 // with weights that are not constants.
 NamedTensors convert_int8(const Graph& graph, const Observers& observers);
+// With the smallest and largest values that a run over `inputs` [N, sample...] shows.
+NamedTensors convert_int8(const Graph& graph, const Tensor& inputs);
 
 }  // namespace espalier

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/derivatives.h"
 #include "engine/dispatch.h"
 #include "engine/parallel.h"
 #include "engine/profiler.h"
@@ -83,7 +84,7 @@ Node::~Node() {
   const auto collect = [&](Node& node) {
     for (Edge& edge : node.edges)
       if (edge.node) orphans.push_back(std::move(edge.node));
-    node.backward = nullptr;
+    node.kept = nullptr;
   };
   collect(*this);
   while (!orphans.empty()) {
@@ -139,10 +140,11 @@ void backward(const Tensor& root, const BackwardOptions& options) {
   const std::shared_ptr<Node> first = root.grad_fn();
   const RecycledVector<Node*> order = latest_first(first.get());
   for (const Node* node : order)
-    if (!node->backward)
+    if (!node->kept)
       argument_error("backward", "root", "on a tape already used", "a fresh forward pass",
                      "or pass retain_graph the first time");
   start_gradient(*first, root, options.seed);
+  const Derivatives& all = derivatives();
   for (Node* node : order) {
     const Tensor gradient = std::move(node->gradient);
     node->gradient = Tensor();
@@ -150,9 +152,10 @@ void backward(const Tensor& root, const BackwardOptions& options) {
     if (gradient.defined()) {
       const profiler::Scope scope(node->op->name, "backward");
       InputGradients inputs(*node, options.sink);
-      node->backward(gradient, inputs);
+      const Derivative derivative = all.of(*node->op);
+      derivative(node->kept, gradient, inputs);
     }
-    if (!options.retain_graph) node->backward = nullptr;
+    if (!options.retain_graph) node->kept = nullptr;
   }
 }
 

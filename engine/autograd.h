@@ -8,7 +8,7 @@
 namespace espalier {
 
 // Where the gradient of one input goes: the operation that made it, or the leaf itself. Neither
-// keeps the input's memory alive; a backward function captures what it needs.
+// keeps the input's memory alive; what a derivative needs, its operation saved.
 struct Edge {
   std::shared_ptr<Node> node;
   Tensor leaf;
@@ -21,7 +21,7 @@ struct Node {
   uint64_t sequence;  // later operations have higher numbers
   Shape output_shape;
   DType output_dtype;
-  Backward backward;  // empty once used
+  Kept kept;  // empty once used
   RecycledVector<Edge> edges{};
   Tensor gradient{};           // of the output, while backward() runs
   bool owns_gradient = false;  // `gradient` is nobody else's and may be added into

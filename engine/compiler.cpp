@@ -96,6 +96,7 @@ Plan::StepInfo Compiler::info_of(int number, Isa isa) const {
                       node.op->name,
                       isa,
                       value(node.output).dtype,
+                      arithmetic_of(graph_, node, options_.weights),
                       cost_of(graph_, node, 1),
                       cost_of(graph_, node, 2)};
   const int other = absorbs_[static_cast<size_t>(number)];
@@ -128,7 +129,7 @@ void Compiler::add_copy(const std::string& layer, const char* name, const Operan
     return NodeCost{0, bytes, bytes};
   };
   add_step(
-      {layer, name, best.isa, from.dtype, cost(1), cost(2)}, name,
+      {layer, name, best.isa, from.dtype, DType::f32, cost(1), cost(2)}, name,
       [=, &best](const StepRun& run) {
         copy_strided(best, shape_at(from.shape, run.batch), run.at<std::byte>(to.address),
                      to.strides, run.at<std::byte>(from.address), from.strides, size);

@@ -6,7 +6,6 @@
 #include "engine/panels.h"
 #include "engine/parallel.h"
 #include "engine/storage.h"
-#include "kernels/gemm_bf16/gemm_bf16.h"
 
 namespace espalier {
 namespace {
@@ -31,7 +30,7 @@ void for_each_slice(int64_t K, F f) {
 template <class T>
 const GemmKernel<T>& gemm_row([[maybe_unused]] Precision precision) {
   if constexpr (std::is_same_v<T, float>)
-    if (precision == Precision::bf16) return kernel(gemm_bf16_kernels());
+    if (precision == Precision::bf16) return kernel(bf16_kernels().gemm);
   return kernel(gemm_kernels<T>());
 }
 

@@ -5,6 +5,7 @@
 
 #include "engine/precision.h"
 #include "engine/shape.h"
+#include "kernels/gemm_bf16/gemm_bf16.h"
 #include "kernels/gemm_f32/gemm_f32.h"
 
 namespace espalier {
@@ -41,5 +42,13 @@ void multiply(MatrixProduct<T> product, ProductBatch batch = {}, ProductBatch te
 // A product whose B is packed already, its panels dealt to threads.
 template <class T>
 void multiply_packed(const GemmKernel<T>& row, const Gemm<T>& gemm);
+
+// The kernels of bf16, which a PrecisionScope brings along: a program that opens none links none.
+// Throws std::logic_error before the first.
+struct Bf16Kernels {
+  std::span<const GemmKernel<float>> gemm;
+  std::span<const KernelRow<RoundToBf16>> round;
+};
+const Bf16Kernels& bf16_kernels();
 
 }  // namespace espalier

@@ -16,8 +16,7 @@ void profile(const Op& op, Inputs inputs, const Tensor& output) {
 
 }  // namespace
 
-Tensor record(const Op& op, Attributes attributes, Inputs inputs, const Tensor& output,
-              Backward backward) {
+Tensor record(const Op& op, Attributes attributes, Inputs inputs, const Tensor& output, Kept kept) {
   if (profiler::enabled() && op.flops) profile(op, inputs, output);
   capture_call(op, attributes, inputs, output);
   if (!grad_enabled()) return output;
@@ -40,7 +39,7 @@ Tensor record(const Op& op, Attributes attributes, Inputs inputs, const Tensor& 
   node->sequence = sequence.fetch_add(1, std::memory_order_relaxed);
   node->output_shape = output.shape();
   node->output_dtype = output.dtype();
-  node->backward = std::move(backward);
+  node->kept = std::move(kept);
   node->edges = std::move(edges);
   set_history(output, std::move(node));
   return output;

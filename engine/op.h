@@ -5,6 +5,7 @@
 #include <initializer_list>
 #include <memory>
 #include <span>
+#include <stdexcept>
 #include <variant>
 
 #include "engine/recycled.h"
@@ -12,6 +13,8 @@
 
 namespace espalier {
 
+class InputGradients;
+class Kept;
 struct GradientSink;  // engine/autograd.h
 class Lowering;       // engine/lowering.h
 class NodeCall;       // engine/replay.h
@@ -25,6 +28,8 @@ struct Attribute {
 using Attributes = std::initializer_list<Attribute>;
 using Inputs = std::span<const Tensor>;
 using Shapes = std::span<const Shape>;
+
+using Derivative = void (*)(const Kept&, const Tensor& output_gradient, InputGradients&);
 
 // What is known of an operation beside its arithmetic; one constant in the op's own file.
 struct Op {
@@ -43,6 +48,9 @@ struct Op {
   Tensor (*replay)(const NodeCall&) = nullptr;
   // Writes the operation in ONNX's operators; null where it has no such form.
   void (*onnx)(OnnxWriter&) = nullptr;
+  // For operations outside the library. The library's own stand in a table (engine/derivatives.h),
+  // so that a program that never calls backward() links no derivative.
+  Derivative derivative = nullptr;
 };
 
 // The gradients of one operation's inputs, filled by its backward function.
@@ -68,37 +76,53 @@ class InputGradients {
   const GradientSink* sink_;
 };
 
-// The derivative of one operation call, void(const Tensor& output_gradient, InputGradients&), with
-// all that it captured. Empty by default, and from nullptr.
-class Backward {
+// What a call keeps for its derivative: a struct of the op's own, in recycled memory. Empty by
+// default, and from nullptr.
+class Kept {
  public:
-  Backward() = default;
-  Backward(std::nullptr_t) noexcept {}
-  template <class F>
-  requires(!std::is_same_v<F, Backward>) Backward(F f)
-      : function_(std::allocate_shared<F>(Recycled<F>(), std::move(f))),
-        call_([](void* f, const Tensor& output_gradient, InputGradients& inputs) {
-          (*static_cast<F*>(f))(output_gradient, inputs);
-        }) {}
-  explicit operator bool() const noexcept { return function_ != nullptr; }
-  void operator()(const Tensor& output_gradient, InputGradients& inputs) const {
-    call_(function_.get(), output_gradient, inputs);
+  Kept() = default;
+  Kept(std::nullptr_t) noexcept {}
+  template <class Saved>
+  requires(!std::is_same_v<Saved, Kept>) Kept(Saved saved)
+      : saved_(std::allocate_shared<Saved>(Recycled<Saved>(), std::move(saved))),
+        type_(&type_of<Saved>) {}
+  explicit operator bool() const noexcept { return saved_ != nullptr; }
+  template <class Saved>
+  const Saved& as() const {
+    if (type_ != &type_of<Saved>) throw std::logic_error("a derivative of another operation");
+    return *static_cast<const Saved*>(saved_.get());
   }
 
  private:
-  std::shared_ptr<void> function_;
-  void (*call_)(void*, const Tensor&, InputGradients&) = nullptr;
+  template <class Saved>
+  static constexpr char type_of = 0;  // its address tells types apart
+
+  std::shared_ptr<void> saved_;
+  const char* type_ = nullptr;
 };
 
-// Every op ends with `return record(op, attributes, inputs, output, backward);`. When gradients are
-// on and an input needs one, `output` joins the tape; `backward` (with what it captured) is kept
-// until the tape has used it. Undefined inputs (an absent bias) are allowed. `backward` must
-// capture detach()ed tensors: the output's own handle would keep itself alive.
-Tensor record(const Op& op, Attributes attributes, Inputs inputs, const Tensor& output,
-              Backward backward);
+// The derivative of a call that saved a struct S is a function
+//   void f(const S& saved, const Tensor& output_gradient, InputGradients& inputs);
+// derivative_of<f> is its form for the tape.
+template <auto f>
+struct DerivativeForm;
+template <class Saved, void (*f)(const Saved&, const Tensor&, InputGradients&)>
+struct DerivativeForm<f> {
+  static void call(const Kept& kept, const Tensor& output_gradient, InputGradients& inputs) {
+    f(kept.as<Saved>(), output_gradient, inputs);
+  }
+};
+template <auto f>
+constexpr Derivative derivative_of = DerivativeForm<f>::call;
+
+// Every op ends with `return record(op, attributes, inputs, output, saved);`. When gradients are on
+// and an input needs one, `output` joins the tape, which keeps what was saved until it has used it.
+// Undefined inputs (an absent bias) are allowed. Saved tensors must be detach()ed: the output's own
+// handle would keep itself alive.
+Tensor record(const Op& op, Attributes attributes, Inputs inputs, const Tensor& output, Kept kept);
 inline Tensor record(const Op& op, Attributes attributes, std::initializer_list<Tensor> inputs,
-                     const Tensor& output, Backward backward) {
-  return record(op, attributes, Inputs(inputs.begin(), inputs.size()), output, std::move(backward));
+                     const Tensor& output, Kept kept) {
+  return record(op, attributes, Inputs(inputs.begin(), inputs.size()), output, std::move(kept));
 }
 
 // ---- argument checks that ops share: each throws an argument error naming op and operand ----

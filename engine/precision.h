@@ -27,7 +27,8 @@ class PrecisionScope {
 };
 
 // `x` as products in `precision` multiply it: itself, or a rounded copy of an f32 tensor. For
-// products that have no kernels of their own for bf16. `x` must be contiguous.
+// products that have no kernels of their own for bf16. `x` must be contiguous; bf16 wants a scope
+// to have been opened before.
 Tensor rounded_to(const Tensor& x, Precision precision);
 
 }  // namespace espalier

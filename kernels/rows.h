@@ -7,6 +7,12 @@
 // For every function that per-ISA files call: it is never emitted, so no copy that was compiled for
 // one ISA can be linked into another's code.
 #define ESPALIER_INLINE inline __attribute__((always_inline))
+// One body for all callers; g++ would make a copy for each constant that is passed.
+#if defined(__clang__)
+#define ESPALIER_NOINLINE __attribute__((noinline))
+#else
+#define ESPALIER_NOINLINE __attribute__((noinline, noclone))
+#endif
 
 #define ESPALIER_DECLARE_ISAS(...)                  \
   ESPALIER_IF_AVX512(namespace avx512{__VA_ARGS__}) \

@@ -89,6 +89,37 @@ TEST_CASE("the tape is freed when used, kept on request, and of any length") {
   CHECK(softmax(x).requires_grad());
 }
 
+struct SavedFactor {
+  double factor;
+};
+
+void scaled_derivative(const SavedFactor& saved, const Tensor& dy, InputGradients& inputs) {
+  const Tensor dx = Tensor::empty(dy.shape(), dy.dtype());
+  for (int64_t i = 0; i < dy.numel(); ++i)
+    dx.data<double>()[i] = saved.factor * dy.data<double>()[i];
+  inputs.add(0, dx);
+}
+
+Tensor scaled(const Op& op, const Tensor& x, Kept kept) {
+  const Tensor y = Tensor::empty(x.shape(), x.dtype());
+  for (int64_t i = 0; i < x.numel(); ++i) y.data<double>()[i] = 3 * x.data<double>()[i];
+  return record(op, {}, {x}, y, std::move(kept));
+}
+
+TEST_CASE("an operation outside the library brings its own derivative") {
+  constexpr Op known{.name = "scaled", .derivative = derivative_of<scaled_derivative>};
+  const Tensor x = random_tensor({2}, 7).set_requires_grad();
+  backward(scaled(known, x, SavedFactor{3}), {.seed = Tensor::full({2}, 1.0, DType::f64)});
+  CHECK(x.grad().to_vector() == std::vector<double>{3, 3});
+
+  const auto seeded = [&](const Op& op, Kept kept) {
+    backward(scaled(op, x, std::move(kept)), {.seed = Tensor::full({2}, 1.0, DType::f64)});
+  };
+  constexpr Op unknown{.name = "unknown"};
+  CHECK_THROWS_AS(seeded(unknown, SavedFactor{3}), std::logic_error);
+  CHECK_THROWS_AS(seeded(known, std::string("of another kind")), std::logic_error);
+}
+
 TEST_CASE("a sink receives the gradients of leaves that have a place in it") {
   const Tensor x = random_tensor({3}, 6).set_requires_grad();
   x.set_arena_offset(2);

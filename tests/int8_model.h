@@ -2,15 +2,10 @@
 #pragma once
 
 #include "compress/convert.h"
-#include "compress/observers/min_max.h"
 #include "nn/model_file.h"
 #include "tests/gradient_test.h"
 
 namespace espalier::test {
-
-inline Observers observe(const Graph& graph, const Tensor& inputs) {
-  return calibrate(graph, inputs, [] { return std::make_unique<MinMaxObserver>(); });
-}
 
 inline ViTConfig small_config(const std::string& tokenizer, const std::string& pooling) {
   return {.image_size = 8,
@@ -35,7 +30,7 @@ struct Int8Model {
       : model(config, generator), images(random_tensor({40, 8, 8, 1}, 5, DType::f32)) {
     model.eval();
     graph = capture(model);
-    parameters = convert_int8(graph, observe(graph, images));
+    parameters = convert_int8(graph, images);
   }
 };
 

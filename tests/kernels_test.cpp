@@ -32,6 +32,20 @@ TEST_CASE("an oracle finds what is missing, wrong or NaN") {
   CHECK(std::isinf(oracle.error()));
 }
 
+TEST_CASE("an oracle of whole numbers accepts no other, and finds what was not written") {
+  Values<int16_t> sum = {5, 7}, before = {5, 0};
+  Oracle oracle;
+  oracle.expect_exactly(sum, before, sum);
+  CHECK(oracle.error() == 0);
+  oracle.spoil();
+  CHECK(sum == before);
+  CHECK(std::isinf(oracle.error()));
+  sum = {5, 7};
+  CHECK(oracle.error() == 0);
+  sum[1] = 8;
+  CHECK(std::isinf(oracle.error()));
+}
+
 TEST_CASE("a wrong row is reported and not timed") {
   float result = 0;
   const auto writing = [&](float value) {
@@ -58,9 +72,11 @@ TEST_CASE("a wrong row is reported and not timed") {
 
 TEST_CASE("every kernel's rows agree with the reference before they are timed") {
   for (const char* filter :
-       {"gemm_f32/49x128x128", "attention_forward/T49", "attention_backward/T49", "softmax",
-        "layer_norm_backward", "conv2d_forward", "conv2d_weight_gradient/28x28x1-64", "gelu_tanh",
-        "gelu_backward"}) {
+       {"gemm_f32/49x128x128", "gemm_bf16/49x128x128", "gemm_half_bf16/49x128x128",
+        "gemm_half_f16/49x128x128", "gemm_s8_codes/49", "gemm_s8_sum/49", "gemm_s8_gelu/50",
+        "attention_s8/T49", "layer_norm_s8/50x", "attention_forward/T49", "attention_backward/T49",
+        "softmax", "layer_norm_backward", "conv2d_forward", "conv2d_weight_gradient/28x28x1-64",
+        "gelu_tanh", "gelu_backward"}) {
     const auto results = run(filter);
     CHECK(results.size() >= 1);
     for (const KernelResult& r : results) {
@@ -69,6 +85,22 @@ TEST_CASE("every kernel's rows agree with the reference before they are timed") 
       CHECK(r.of_peak > 0);
     }
   }
+}
+
+TEST_CASE("a kernel is held against the peak of its own arithmetic") {
+  for (const auto& [name, arithmetic] : {std::pair("gemm_f32/50x128x384", DType::f32),
+                                         {"gemm_bf16/50x128x384", DType::bf16},
+                                         {"gemm_half_bf16/50x128x384", DType::bf16},
+                                         {"gemm_half_f16/50x128x384", DType::f32},
+                                         {"gemm_s8_codes/50x", DType::s8},
+                                         {"gemm_s8_sum/50x", DType::s8},
+                                         {"gemm_s8_gelu/50x", DType::s8},
+                                         {"attention_s8/T50", DType::s8},
+                                         {"layer_norm_s8/50x", DType::f32}})
+    for (const KernelResult& r : run(name)) {
+      INFO(r.name, " ", r.way);
+      CHECK(r.arithmetic == arithmetic);
+    }
 }
 
 TEST_CASE("results are written as Google Benchmark does") {
@@ -82,7 +114,7 @@ TEST_CASE("results are written as Google Benchmark does") {
     CHECK(entry["iterations"].get<int64_t>() >= 3);
     CHECK(entry["real_time"].get<double>() > 0);
     CHECK(entry["cpu_time"].get<double>() > 0);
-    CHECK(entry["GFLOP/s"].get<double>() > 0);
+    CHECK(entry["Gop/s"].get<double>() > 0);
   }
 }
 

@@ -4,8 +4,14 @@
 
 #include "bench/hardware.h"
 #include "kernels/isa.h"
+#include "tests/refusal.h"
 
 namespace espalier::bench {
+namespace {
+
+using test::contains;
+
+}  // namespace
 
 TEST_CASE("a summary holds the quantiles of its samples") {
   const Summary five = summarise({5, 1, 4, 2, 3});
@@ -35,7 +41,7 @@ TEST_CASE("every candidate is sampled in every round") {
 }
 
 TEST_CASE("twice the work takes about twice as long") {
-  const PeakLoop once{Isa::scalar, 1};
+  const PeakLoop once{DType::f32, Isa::scalar, 1};
   const std::function<void()> candidates[] = {[&] {
                                                 once();
                                                 once();
@@ -48,9 +54,30 @@ TEST_CASE("twice the work takes about twice as long") {
 }
 
 TEST_CASE("peak loops count their own arithmetic") {
-  for (Isa isa : built_isas())
-    if (isa_allowed(isa)) CHECK(PeakLoop{isa, 2}.flops() > PeakLoop{isa, 1}.flops());
+  for (DType arithmetic : arithmetics)
+    for (Isa isa : built_isas())
+      if (isa_allowed(isa))
+        CHECK(PeakLoop{arithmetic, isa, 2}.operations() >
+              PeakLoop{arithmetic, isa, 1}.operations());
   for (const CacheLevel& cache : data_caches()) CHECK(cache.bytes >= 1024);
+}
+
+TEST_CASE(
+    "a profile holds the ceilings of each data type, and bf16 has fp32's where it is widened") {
+  HardwareProfile profile;
+  profile.clock_ghz = 2;
+  profile.peaks = {{DType::f32, Isa::avx2, 1, 100, 25},
+                   {DType::f32, Isa::avx2, 2, 190, 24},
+                   {DType::s8, Isa::avx2, 2, 300, 37.5}};
+  CHECK(best_peak(profile, DType::f32, 1)->gops == 100);
+  CHECK(best_peak(profile, DType::bf16, 2)->gops == 190);
+  CHECK(best_peak(profile, DType::s8, 1) == nullptr);
+  CHECK(best_peak(profile, DType::s8, 2)->gops == 300);
+  CHECK(contains(hardware_table(profile), "int8 peak"));
+  CHECK(contains(hardware_table(profile), "300.0         150.0           37.50"));
+  CHECK(contains(hardware_table(profile), "bf16 peak: that of f32"));
+  profile.peaks.push_back({DType::bf16, Isa::avx512bf16, 2, 400, 50});
+  CHECK(best_peak(profile, DType::bf16, 2)->gops == 400);
 }
 
 }  // namespace espalier::bench

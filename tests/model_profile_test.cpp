@@ -4,7 +4,9 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "compress/convert.h"
 #include "engine/parallel.h"
+#include "nn/int8_graph.h"
 #include "tests/kernel_test.h"
 #include "tests/refusal.h"
 
@@ -55,6 +57,35 @@ TEST_CASE("a profile counts every step of every run, with the graph's own arithm
     CHECK(draw(bench::profile_roofline(profile)).width() > 0);
   }
   set_num_threads(before);
+}
+
+TEST_CASE("integer steps are held against the integer roof, and what stays fp32 against fp32's") {
+  const VisionTransformer model = small_model();
+  const Graph fp32 = capture(model);
+  Generator generator(2);
+  const Tensor images = normal(model.config.batch_shape(8), generator);
+  const int before = num_threads();
+  const bench::ModelProfile profile =
+      bench::profile_model(model.config, int8_graph(fp32, convert_int8(fp32, images)), 8, 1, 0.01);
+  set_num_threads(before);
+  int held_by_arithmetic = 0;
+  for (const bench::StepProfile& step : profile.steps) {
+    INFO(step.info.layer, " ", step.info.operation);
+    const std::string& operation = step.info.operation;
+    const bool products =
+        operation == "linear_s8" || operation == "add_linear_s8" || operation == "attention_s8";
+    CHECK((step.info.arithmetic == DType::s8) == products);
+    const auto* peak = bench::best_peak(profile.hardware, step.info.arithmetic, 1);
+    CHECK(step.roof <= 1e9 * peak->gops);
+    if (step.bound != bench::arithmetic_name(step.info.arithmetic)) continue;
+    held_by_arithmetic += products;
+    CHECK(step.roof == 1e9 * peak->gops);
+  }
+  CHECK(held_by_arithmetic > 0);
+  CHECK(contains(bench::profile_table(profile), "roofs of arithmetic: f32"));
+  CHECK(contains(bench::profile_table(profile), ", int8 "));
+  const auto json = nlohmann::json::parse(bench::profile_json(profile));
+  CHECK(json.at("ceilings").size() == 2);
 }
 
 // "Trace Event Format" (Google, 2016), section "Complete Events".

@@ -53,7 +53,10 @@ std::vector<Tensor> each(const std::vector<Tensor>& tensors, Tensor (*f)(const T
   return out;
 }
 
-Tensor rounded(const Tensor& x) { return rounded_to(to_f32(x), Precision::bf16); }
+Tensor rounded(const Tensor& x) {
+  const PrecisionScope scope(Precision::bf16);
+  return rounded_to(to_f32(x), Precision::bf16);
+}
 Tensor to_f64(const Tensor& x) { return Tensor::of(x.to_vector(), x.shape()); }
 
 bool equal(const std::vector<Tensor>& a, const std::vector<Tensor>& b) {

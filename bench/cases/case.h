@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
+#include <cstring>
 #include <functional>
 #include <limits>
 #include <memory>
@@ -10,13 +12,14 @@
 #include <string>
 #include <vector>
 
+#include "engine/dtype.h"
 #include "kernels/isa.h"
 
 namespace espalier::bench {
 
 // Of one run of a case. Bytes are those that must move: every operand once.
 struct Work {
-  double flops, bytes, elements;
+  double operations, bytes, elements;
 };
 
 // Operands start on a cache line, as those of tensors do.
@@ -31,19 +34,35 @@ struct CacheAligned {
   void deallocate(T* p, size_t) noexcept { ::operator delete(p, line); }
   bool operator==(const CacheAligned&) const { return true; }
 };
-using Floats = std::vector<float, CacheAligned<float>>;
+template <class T>
+using Values = std::vector<T, CacheAligned<T>>;
+using Floats = Values<float>;
 
 // What some places of the results must hold, and by how much they may miss it.
 class Oracle {
  public:
   void expect(float* at, double value, double bound) { expected_.push_back({at, value, bound}); }
-  // Fills the places with NaN, so that a row which writes nothing is found out.
+  // What whole numbers that are `before` must become, bit for bit.
+  template <class T>
+  void expect_exactly(Values<T>& at, const Values<T>& before, const Values<T>& after) {
+    const auto bytes = [](const Values<T>& values) {
+      const auto* first = reinterpret_cast<const std::byte*>(values.data());
+      return std::vector<std::byte>(first, first + values.size() * sizeof(T));
+    };
+    exact_.push_back({reinterpret_cast<std::byte*>(at.data()), bytes(before), bytes(after)});
+  }
+  // Fills the places with NaN, or with what they held before, so that a row which writes nothing is
+  // found out.
   void spoil() const {
     for (const auto& e : expected_) *e.at = std::numeric_limits<float>::quiet_NaN();
+    for (const auto& e : exact_) std::memcpy(e.at, e.before.data(), e.before.size());
   }
-  // The largest miss, in units of its bound; infinity for a NaN.
+  // The largest miss, in units of its bound; infinity for a NaN or another whole number.
   double error() const {
     double worst = 0;
+    for (const auto& e : exact_)
+      if (std::memcmp(e.at, e.after.data(), e.after.size()) != 0)
+        return std::numeric_limits<double>::infinity();
     for (const auto& e : expected_) {
       const double miss = std::abs(static_cast<double>(*e.at) - e.value) / e.bound;
       worst = miss == miss ? std::max(worst, miss) : std::numeric_limits<double>::infinity();
@@ -56,7 +75,12 @@ class Oracle {
     float* at;
     double value, bound;
   };
+  struct Exact {
+    std::byte* at;
+    std::vector<std::byte> before, after;
+  };
   std::vector<Expected> expected_{};
+  std::vector<Exact> exact_{};
 };
 
 // One way to compute a case: a row of the kernel's table, or a library to compare with.
@@ -77,6 +101,7 @@ struct KernelCase {
   int64_t pieces, grain;              // as the op would hand them to parallel_for
   std::vector<Contender> contenders;  // the table's order, baselines last
   Oracle oracle;
+  DType arithmetic = DType::f32;  // whose peak it is held against
 };
 
 struct NamedCase {
@@ -86,14 +111,30 @@ struct NamedCase {
 using Cases = std::vector<NamedCase>;
 
 void add_attention_cases(Cases& cases);
+void add_attention_s8_cases(Cases& cases);
 void add_conv2d_cases(Cases& cases);
 void add_gelu_cases(Cases& cases);
 void add_gemm_cases(Cases& cases);
+void add_gemm_s8_cases(Cases& cases);
 void add_layer_norm_cases(Cases& cases);
+void add_layer_norm_s8_cases(Cases& cases);
 void add_softmax_cases(Cases& cases);
+
+// How many of a product's M rows to hand to a thread at a time: enough of them, and as many each
+// time, so that no thread gets a last crumb.
+int64_t row_grain(int64_t M, int64_t K, int64_t N);
 
 // A reproducible normal sample.
 Floats normal(int64_t count, unsigned seed);
+// The same in whole numbers of the given deviation, within the limits of T: int8_t or int16_t.
+template <class T>
+Values<T> whole_numbers(int64_t count, unsigned seed, float deviation);
+// Memory of as many whole numbers as `expected` holds, none of them the expected one.
+template <class T>
+Values<T> unlike(Values<T> expected) {
+  for (T& value : expected) value = static_cast<T>(~value);
+  return expected;
+}
 
 inline std::vector<double> widened(const Floats& values) { return {values.begin(), values.end()}; }
 

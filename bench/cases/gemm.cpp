@@ -1,18 +1,24 @@
-// Matrix products in fp32 and of operands rounded to bf16.
+// Matrix products in fp32, of operands rounded to bf16, and with a right-hand side in half
+// precision.
 #include "engine/gemm.h"
 #include "bench/cases/case.h"
 #include "bench/cases/eigen_gemm.h"
-#include "engine/parallel.h"
+#include "kernels/cast/cast.h"
 #include "kernels/gemm_bf16/gemm_bf16.h"
+#include "kernels/gemm_half/gemm_half.h"
 
 namespace espalier::bench {
 namespace {
 
-// A table of rows, and how its rows take their operands.
+// A table of rows, in what its rows take the operands A and B, and what linear and matmul call them
+// for, if they do.
 struct Table {
   const char* name;
   std::span<const GemmKernel<float>> rows;
-  Precision precision;
+  DType left, right;
+  std::optional<Precision> precision;
+  // bf16 widened to fp32 is held against what bf16 has.
+  DType arithmetic() const { return left; }
 };
 
 struct Data {
@@ -54,17 +60,23 @@ std::vector<double> reference(const Data& d, const std::vector<double>& A,
   return C;
 }
 
+template <class Half>
+Floats rounded(Floats values) {
+  for (float& value : values) value = cast_detail::to_float(cast_detail::convert<Half>(value));
+  return values;
+}
+
+Floats as_taken(const Floats& values, DType dtype) {
+  return dtype == DType::bf16  ? rounded<BFloat16>(values)
+         : dtype == DType::f16 ? rounded<Float16>(values)
+                               : values;
+}
+
 // Expects up to 64 rows, spread evenly; each element within the rounding of K products and sums.
-void expect_rows(Oracle& oracle, Data& d, Precision precision) {
+void expect_rows(Oracle& oracle, Data& d, const Table& table) {
   const int64_t stride = (d.M + 63) / 64;
-  const auto as_taken = [&](Floats values) {
-    const auto size = static_cast<int64_t>(values.size());
-    if (precision == Precision::bf16)
-      round_to_bf16_kernels().back().run(values.data(), values.data(), size);
-    return values;
-  };
-  const Floats left = as_taken(d.A);
-  std::vector<double> A, B = widened(as_taken(d.B));
+  const Floats left = as_taken(d.A, table.left);
+  std::vector<double> A, B = widened(as_taken(d.B, table.right));
   for (int64_t m = 0; m < d.M; m += stride)
     A.insert(A.end(), left.begin() + m * d.K, left.begin() + (m + 1) * d.K);
   const std::vector<double> expected = reference(d, A, B);
@@ -96,12 +108,13 @@ auto packing_run(const std::shared_ptr<Data>& d, const GemmKernel<float>& row) {
 // What linear and matmul call: packs B, and splits itself over the pool.
 auto engine_run(const std::shared_ptr<Data>& d, Precision precision) {
   return [d, precision](int64_t, int64_t) {
+    const PrecisionScope scope(precision);
     MatrixProduct<float> p;
     p.M = d->M, p.N = d->N, p.K = d->K;
     p.A = d->A.data(), p.a_row_stride = d->K, p.a_k_stride = 1;
     p.B = d->B.data(), p.b_k_stride = d->N, p.b_n_stride = 1;
     p.C = d->C.data(), p.c_row_stride = d->N;
-    p.precision = precision;
+    p.precision = product_precision();
     multiply(p);
   };
 }
@@ -116,22 +129,21 @@ auto eigen_run(const std::shared_ptr<Data>& d, EigenGemm* eigen_gemm) {
 KernelCase gemm(const Table& table, int64_t M, int64_t K, int64_t N) {
   const auto d = make_data(M, K, N);
   const double m = static_cast<double>(M), k = static_cast<double>(K), n = static_cast<double>(N);
-  KernelCase out = {{2 * m * k * n, 4 * (m * k + k * n + m * n), m * n}, M, 0, {}, {}};
-  constexpr int64_t tile = 24, flops_an_element = 16;  // of the work that grain_for() counts
-  const int64_t rows = std::max(tile, grain_for(2 * K * N / flops_an_element) / tile * tile);
-  const int64_t pieces =
-      std::max<int64_t>(1, M / rows);  // even, so that no thread gets a last crumb
-  out.grain = (M + pieces - 1) / pieces;
-  expect_rows(out.oracle, *d, table.precision);
+  const double weight = table.precision ? 4 : 2;  // bytes
+  KernelCase out = {
+      {2 * m * k * n, 4 * (m * k + m * n) + weight * k * n, m * n}, M, row_grain(M, K, N), {}, {}};
+  out.arithmetic = table.arithmetic();
+  expect_rows(out.oracle, *d, table);
   out.contenders = contenders(table.rows, [&](const auto& row) { return packed_run(d, row); });
   const auto& best = best_row(table.rows);
+  if (!table.precision) return out;
   out.contenders.push_back({std::string(isa_name(best.isa)) + " + pack", best.isa,
                             packing_run(d, best), Contender::Kind::whole});
   out.contenders.push_back(
-      {"engine", best.isa, engine_run(d, table.precision), Contender::Kind::pool});
+      {"engine", best.isa, engine_run(d, *table.precision), Contender::Kind::pool});
   const std::vector<KernelRow<EigenGemm>> eigen = {ESPALIER_ISA_ROWS(eigen_gemm)};
   for (const auto& row : eigen)
-    if (isa_allowed(row.isa) && table.precision == Precision::f32)
+    if (isa_allowed(row.isa) && *table.precision == Precision::f32)
       out.contenders.push_back({std::string("Eigen ") + isa_name(row.isa), row.isa,
                                 eigen_run(d, row.run), Contender::Kind::baseline});
   return out;
@@ -140,8 +152,11 @@ KernelCase gemm(const Table& table, int64_t M, int64_t K, int64_t N) {
 }  // namespace
 
 void add_gemm_cases(Cases& cases) {
-  const Table tables[] = {{"gemm_f32/", gemm_kernels<float>(), Precision::f32},
-                          {"gemm_bf16/", gemm_bf16_kernels(), Precision::bf16}};
+  const Table tables[] = {
+      {"gemm_f32/", gemm_kernels<float>(), DType::f32, DType::f32, Precision::f32},
+      {"gemm_bf16/", gemm_bf16_kernels(), DType::bf16, DType::bf16, Precision::bf16},
+      {"gemm_half_bf16/", gemm_half_bf16_kernels(), DType::bf16, DType::bf16, {}},
+      {"gemm_half_f16/", gemm_half_f16_kernels(), DType::f32, DType::f16, {}}};
   constexpr struct {
     int64_t M, K, N;
   } shapes[] = {{49, 128, 128},    {49, 384, 128},    {49, 512, 128},   {49, 128, 512},

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "engine/autograd.h"
+#include "engine/derivatives.h"
 #include "engine/dispatch.h"
 #include "engine/lowering.h"
 #include "engine/onnx_forms.h"
@@ -173,6 +174,43 @@ Tensor stats_for(const Heads& heads, DType dtype) {
   return Tensor::empty({heads.batch, heads.heads, 2, heads.tokens}, dtype);
 }
 
+// Two numbers a row of scores are kept; the scores themselves are never stored.
+struct SavedPacked {
+  Heads geometry;
+  Tensor qkv, stats;
+};
+
+void packed_derivative(const SavedPacked& saved, const Tensor& gradient, InputGradients& inputs) {
+  const Heads& geometry = saved.geometry;
+  const Tensor dout = contiguous(gradient);
+  const Tensor dqkv = Tensor::empty(saved.qkv.shape(), dout.dtype());
+  visit_floating_point(dout.dtype(), [&]<class T>() {
+    backward_heads<T>(geometry, packed_operands(geometry, saved.qkv.data<T>()), dout.data<T>(),
+                      saved.stats, packed_operands(geometry, dqkv.data<T>()));
+  });
+  inputs.add(0, dqkv);
+}
+
+struct SavedSeparate {
+  Heads geometry;
+  Tensor q, k, v, stats;
+};
+
+void separate_derivative(const SavedSeparate& saved, const Tensor& gradient,
+                         InputGradients& inputs) {
+  const Shape& shape = saved.q.shape();
+  const Tensor dout = contiguous(gradient);
+  const Tensor dq = Tensor::empty(shape, dout.dtype());
+  const Tensor dk = Tensor::empty(shape, dout.dtype());
+  const Tensor dv = Tensor::empty(shape, dout.dtype());
+  visit_floating_point(dout.dtype(), [&]<class T>() {
+    backward_heads<T>(saved.geometry, {saved.q.data<T>(), saved.k.data<T>(), saved.v.data<T>()},
+                      dout.data<T>(), saved.stats, {dq.data<T>(), dk.data<T>(), dv.data<T>()});
+  });
+  for (int i = 0; i < 3; ++i)
+    if (inputs.wants(i)) inputs.add(i, i == 0 ? dq : i == 1 ? dk : dv);
+}
+
 }  // namespace
 
 Tensor attention(const Tensor& qkv, int64_t heads) {
@@ -185,18 +223,7 @@ Tensor attention(const Tensor& qkv, int64_t heads) {
   visit_floating_point(qkv.dtype(), [&]<class T>() {
     forward_heads<T>(geometry, packed_operands(geometry, in.data<T>()), out.data<T>(), stats);
   });
-  // Backward keeps qkv and two numbers a row of scores; the scores themselves are never stored.
-  return record(attention_op, {{"heads", heads}}, {qkv}, out,
-                [geometry, in, stats](const Tensor& gradient, InputGradients& inputs) {
-                  const Tensor dout = contiguous(gradient);
-                  const Tensor dqkv = Tensor::empty(in.shape(), in.dtype());
-                  visit_floating_point(in.dtype(), [&]<class T>() {
-                    backward_heads<T>(geometry, packed_operands(geometry, in.data<T>()),
-                                      dout.data<T>(), stats,
-                                      packed_operands(geometry, dqkv.data<T>()));
-                  });
-                  inputs.add(0, dqkv);
-                });
+  return record(attention_op, {{"heads", heads}}, {qkv}, out, SavedPacked{geometry, in, stats});
 }
 
 Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tensor& v) {
@@ -210,21 +237,13 @@ Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tens
   visit_floating_point(q.dtype(), [&]<class T>() {
     forward_heads<T>(geometry, {qs.data<T>(), ks.data<T>(), vs.data<T>()}, out.data<T>(), stats);
   });
-  // Backward keeps q, k, v and two numbers a row of scores.
   return record(scaled_dot_product_attention_op, {}, {q, k, v}, out,
-                [geometry, qs, ks, vs, stats](const Tensor& gradient, InputGradients& inputs) {
-                  const Tensor dout = contiguous(gradient);
-                  const Tensor dq = Tensor::empty(qs.shape(), qs.dtype());
-                  const Tensor dk = Tensor::empty(qs.shape(), qs.dtype());
-                  const Tensor dv = Tensor::empty(qs.shape(), qs.dtype());
-                  visit_floating_point(qs.dtype(), [&]<class T>() {
-                    backward_heads<T>(geometry, {qs.data<T>(), ks.data<T>(), vs.data<T>()},
-                                      dout.data<T>(), stats,
-                                      {dq.data<T>(), dk.data<T>(), dv.data<T>()});
-                  });
-                  for (int i = 0; i < 3; ++i)
-                    if (inputs.wants(i)) inputs.add(i, i == 0 ? dq : i == 1 ? dk : dv);
-                });
+                SavedSeparate{geometry, qs, ks, vs, stats});
+}
+
+void attention_derivatives(Derivatives& all) {
+  all.add<packed_derivative>(attention_op);
+  all.add<separate_derivative>(scaled_dot_product_attention_op);
 }
 
 }  // namespace espalier

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "engine/autograd.h"
+#include "engine/derivatives.h"
 #include "engine/dispatch.h"
 #include "engine/error.h"
 #include "engine/lowering.h"
@@ -140,5 +141,7 @@ Tensor attention_s8(const Tensor& qkv, int64_t heads, const AttentionS8Scales& s
                  {"zero_point", scales.zero_point}},
                 {qkv}, out, nullptr);
 }
+
+void attention_s8_derivatives(Derivatives&) {}
 
 }  // namespace espalier

@@ -1,6 +1,7 @@
 #include "engine/ops/binary.h"
 
 #include "engine/autograd.h"
+#include "engine/derivatives.h"
 #include "engine/dispatch.h"
 #include "engine/lowering.h"
 #include "engine/onnx_writer.h"
@@ -91,6 +92,10 @@ constexpr Op minimum_op = described<BinaryOp::minimum, minimum>("minimum");
 constexpr Op maximum_share_op =
     described<BinaryOp::share, espalier::maximum_share>("maximum_share");
 
+struct SavedOperands {
+  Tensor a, b;
+};
+
 // f(a, b) off the tape.
 Tensor apply(BinaryOp op, Tensor a, Tensor b) {
   const NoGradGuard off;
@@ -121,19 +126,53 @@ Tensor forward(const Op& op, BinaryOp which, const Tensor& a, const Tensor& b) {
   return apply(which, a.detach(), b.detach());
 }
 
-// The greater (or lesser) of two: its gradient goes to the operand that was chosen.
+// The greater (or lesser) of two.
 Tensor choose(const Op& op, BinaryOp which, const Tensor& a, const Tensor& b) {
   const profiler::Scope scope(op.name);
   const Tensor y = forward(op, which, a, b);
-  const bool greater = which == BinaryOp::maximum;
-  return record(
-      op, {}, {a, b}, y,
-      [greater, a = a.detach(), b = b.detach()](const Tensor& dy, InputGradients& inputs) {
-        const Tensor to_a = apply(BinaryOp::share, greater ? a : b, greater ? b : a);
-        const Tensor da = apply(BinaryOp::mul, dy, to_a);
-        inputs.add(0, sum_to(da, a.shape()));
-        inputs.add(1, sum_to(apply(BinaryOp::sub, dy, da), b.shape()));
-      });
+  return record(op, {}, {a, b}, y, SavedOperands{a.detach(), b.detach()});
+}
+
+struct SavedShapes {
+  Shape a, b;
+};
+
+void add_derivative(const SavedShapes& saved, const Tensor& dy, InputGradients& inputs) {
+  if (inputs.wants(0)) inputs.add(0, sum_to(dy, saved.a));
+  if (inputs.wants(1)) inputs.add(1, sum_to(dy, saved.b));
+}
+
+void sub_derivative(const SavedShapes& saved, const Tensor& dy, InputGradients& inputs) {
+  if (inputs.wants(0)) inputs.add(0, sum_to(dy, saved.a));
+  if (inputs.wants(1)) inputs.add(1, sum_to(neg(dy), saved.b));
+}
+
+void mul_derivative(const SavedOperands& saved, const Tensor& dy, InputGradients& inputs) {
+  const auto& [a, b] = saved;
+  if (inputs.wants(0)) inputs.add(0, sum_to(apply(BinaryOp::mul, dy, b), a.shape()));
+  if (inputs.wants(1)) inputs.add(1, sum_to(apply(BinaryOp::mul, dy, a), b.shape()));
+}
+
+struct SavedQuotient {
+  Shape a;
+  Tensor b, y;
+};
+
+void div_derivative(const SavedQuotient& saved, const Tensor& dy, InputGradients& inputs) {
+  const auto& [a, b, y] = saved;
+  const Tensor da = apply(BinaryOp::div, dy, b);
+  if (inputs.wants(0)) inputs.add(0, sum_to(da, a));
+  if (inputs.wants(1)) inputs.add(1, sum_to(neg(apply(BinaryOp::mul, da, y)), b.shape()));
+}
+
+// The gradient goes to the operand that was chosen.
+template <bool greater>
+void choice_derivative(const SavedOperands& saved, const Tensor& dy, InputGradients& inputs) {
+  const auto& [a, b] = saved;
+  const Tensor to_a = apply(BinaryOp::share, greater ? a : b, greater ? b : a);
+  const Tensor da = apply(BinaryOp::mul, dy, to_a);
+  inputs.add(0, sum_to(da, a.shape()));
+  inputs.add(1, sum_to(apply(BinaryOp::sub, dy, da), b.shape()));
 }
 
 }  // namespace
@@ -141,45 +180,25 @@ Tensor choose(const Op& op, BinaryOp which, const Tensor& a, const Tensor& b) {
 Tensor add(const Tensor& a, const Tensor& b) {
   const profiler::Scope scope(add_op.name);
   const Tensor y = forward(add_op, BinaryOp::add, a, b);
-  return record(add_op, {}, {a, b}, y,
-                [a = a.shape(), b = b.shape()](const Tensor& dy, InputGradients& inputs) {
-                  if (inputs.wants(0)) inputs.add(0, sum_to(dy, a));
-                  if (inputs.wants(1)) inputs.add(1, sum_to(dy, b));
-                });
+  return record(add_op, {}, {a, b}, y, SavedShapes{a.shape(), b.shape()});
 }
 
 Tensor sub(const Tensor& a, const Tensor& b) {
   const profiler::Scope scope(sub_op.name);
   const Tensor y = forward(sub_op, BinaryOp::sub, a, b);
-  return record(sub_op, {}, {a, b}, y,
-                [a = a.shape(), b = b.shape()](const Tensor& dy, InputGradients& inputs) {
-                  if (inputs.wants(0)) inputs.add(0, sum_to(dy, a));
-                  if (inputs.wants(1)) inputs.add(1, sum_to(neg(dy), b));
-                });
+  return record(sub_op, {}, {a, b}, y, SavedShapes{a.shape(), b.shape()});
 }
 
 Tensor mul(const Tensor& a, const Tensor& b) {
   const profiler::Scope scope(mul_op.name);
   const Tensor y = forward(mul_op, BinaryOp::mul, a, b);
-  return record(mul_op, {}, {a, b}, y,
-                [a = a.detach(), b = b.detach()](const Tensor& dy, InputGradients& inputs) {
-                  if (inputs.wants(0))
-                    inputs.add(0, sum_to(apply(BinaryOp::mul, dy, b), a.shape()));
-                  if (inputs.wants(1))
-                    inputs.add(1, sum_to(apply(BinaryOp::mul, dy, a), b.shape()));
-                });
+  return record(mul_op, {}, {a, b}, y, SavedOperands{a.detach(), b.detach()});
 }
 
 Tensor div(const Tensor& a, const Tensor& b) {
   const profiler::Scope scope(div_op.name);
   const Tensor y = forward(div_op, BinaryOp::div, a, b);
-  return record(
-      div_op, {}, {a, b}, y,
-      [a = a.shape(), b = b.detach(), y = y.detach()](const Tensor& dy, InputGradients& inputs) {
-        const Tensor da = apply(BinaryOp::div, dy, b);
-        if (inputs.wants(0)) inputs.add(0, sum_to(da, a));
-        if (inputs.wants(1)) inputs.add(1, sum_to(neg(apply(BinaryOp::mul, da, y)), b.shape()));
-      });
+  return record(div_op, {}, {a, b}, y, SavedQuotient{a.shape(), b.detach(), y.detach()});
 }
 
 Tensor maximum(const Tensor& a, const Tensor& b) {
@@ -204,5 +223,14 @@ Tensor div(const Tensor& a, double b) { return div(a, number(div_op, b, a)); }
 Tensor div(double a, const Tensor& b) { return div(number(div_op, a, b), b); }
 Tensor maximum(const Tensor& a, double b) { return maximum(a, number(maximum_op, b, a)); }
 Tensor minimum(const Tensor& a, double b) { return minimum(a, number(minimum_op, b, a)); }
+
+void binary_derivatives(Derivatives& all) {
+  all.add<add_derivative>(add_op);
+  all.add<sub_derivative>(sub_op);
+  all.add<mul_derivative>(mul_op);
+  all.add<div_derivative>(div_op);
+  all.add<choice_derivative<true>>(maximum_op);
+  all.add<choice_derivative<false>>(minimum_op);
+}
 
 }  // namespace espalier

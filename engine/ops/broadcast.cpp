@@ -1,5 +1,6 @@
 #include "engine/ops/broadcast.h"
 
+#include "engine/derivatives.h"
 #include "engine/lowering.h"
 #include "engine/onnx_writer.h"
 #include "engine/ops/reduce.h"
@@ -28,6 +29,14 @@ void check_broadcast(const char* op, const Shape& narrow, const Shape& wide) {
     argument_error(op, "shape", wide.str(), "one that " + narrow.str() + " broadcasts to", "");
 }
 
+struct Saved {
+  Shape x;
+};
+
+void derivative(const Saved& saved, const Tensor& dy, InputGradients& inputs) {
+  inputs.add(0, sum_to(dy, saved.x));
+}
+
 }  // namespace
 
 Tensor expand(const Tensor& x, const Shape& shape) {
@@ -35,10 +44,7 @@ Tensor expand(const Tensor& x, const Shape& shape) {
   check_broadcast(expand_op.name, x.shape(), shape);
   const Tensor y =
       x.as_strided(shape, broadcast_strides(x.shape(), x.strides(), shape), x.storage_offset());
-  return record(expand_op, {{"shape", shape}}, {x}, y,
-                [from = x.shape()](const Tensor& dy, InputGradients& inputs) {
-                  inputs.add(0, sum_to(dy, from));
-                });
+  return record(expand_op, {{"shape", shape}}, {x}, y, Saved{x.shape()});
 }
 
 Tensor sum_to(const Tensor& x, const Shape& shape) {
@@ -50,5 +56,7 @@ Tensor sum_to(const Tensor& x, const Shape& shape) {
     if (i < leading || shape[i - leading] != x.shape()[i]) repeated.push_back(i);
   return repeated.rank() ? reshape(sum(x, repeated), shape) : x;
 }
+
+void broadcast_derivatives(Derivatives& all) { all.add<derivative>(expand_op); }
 
 }  // namespace espalier

@@ -1,6 +1,7 @@
 #include "engine/ops/cast.h"
 
 #include "engine/autograd.h"
+#include "engine/derivatives.h"
 #include "engine/dispatch.h"
 #include "engine/op.h"
 #include "engine/ops/view.h"
@@ -48,6 +49,14 @@ void convert(const Tensor& x, const Tensor& y) {
   });
 }
 
+struct Saved {
+  DType x;
+};
+
+void derivative(const Saved& saved, const Tensor& dy, InputGradients& inputs) {
+  inputs.add(0, to(dy, saved.x));
+}
+
 }  // namespace
 
 Tensor to(const Tensor& x, DType dtype) {
@@ -61,10 +70,9 @@ Tensor to(const Tensor& x, DType dtype) {
   });
   const bool differentiable = is_floating_point(x.dtype()) && is_floating_point(dtype);
   const GradGuard tape(grad_enabled() && differentiable);
-  return record(to_op, {{"dtype", dtype_name(dtype)}}, {x}, y,
-                [from = x.dtype()](const Tensor& dy, InputGradients& inputs) {
-                  inputs.add(0, to(dy, from));
-                });
+  return record(to_op, {{"dtype", dtype_name(dtype)}}, {x}, y, Saved{x.dtype()});
 }
+
+void cast_derivatives(Derivatives& all) { all.add<derivative>(to_op); }
 
 }  // namespace espalier

@@ -1,5 +1,6 @@
 #include "engine/ops/cat.h"
 
+#include "engine/derivatives.h"
 #include "engine/lowering.h"
 #include "engine/onnx_writer.h"
 #include "engine/ops/view.h"
@@ -58,6 +59,17 @@ Shape joined_shape(std::span<const Tensor> tensors, int axis) {
   return shape;
 }
 
+struct Saved {
+  int axis;
+  RecycledVector<int64_t> ends;  // of each input along the axis
+};
+
+void derivative(const Saved& saved, const Tensor& dy, InputGradients& inputs) {
+  int64_t begin = 0;
+  for (size_t i = 0; i < saved.ends.size(); begin = saved.ends[i++])
+    inputs.add(static_cast<int>(i), slice(dy, saved.axis, begin, saved.ends[i]));
+}
+
 }  // namespace
 
 Tensor cat(std::span<const Tensor> tensors, int64_t dim) {
@@ -72,12 +84,9 @@ Tensor cat(std::span<const Tensor> tensors, int64_t dim) {
     slice(y, axis, place, place + x.shape()[axis]).copy_(x);
     ends.push_back(place += x.shape()[axis]);
   }
-  return record(cat_op, {{"dim", int64_t{axis}}}, tensors, y,
-                [axis, ends](const Tensor& dy, InputGradients& inputs) {
-                  int64_t begin = 0;
-                  for (size_t i = 0; i < ends.size(); begin = ends[i++])
-                    inputs.add(static_cast<int>(i), slice(dy, axis, begin, ends[i]));
-                });
+  return record(cat_op, {{"dim", int64_t{axis}}}, tensors, y, Saved{axis, std::move(ends)});
 }
+
+void cat_derivatives(Derivatives& all) { all.add<derivative>(cat_op); }
 
 }  // namespace espalier

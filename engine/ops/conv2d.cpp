@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/autograd.h"
+#include "engine/derivatives.h"
 #include "engine/dispatch.h"
 #include "engine/lowering.h"
 #include "engine/onnx_writer.h"
@@ -266,6 +267,21 @@ void weight_gradients(const Convolution& c, const Tensor& x, const Tensor& dy,
   }
 }
 
+struct Saved {
+  Convolution convolution;
+  Precision precision;
+  Tensor x, weight;  // as they were multiplied
+};
+
+void derivative(const Saved& saved, const Tensor& gradient, InputGradients& inputs) {
+  const Convolution& c = saved.convolution;
+  const Tensor dy = rounded_to(contiguous(gradient), saved.precision);
+  visit_floating_point(dy.dtype(), [&]<class T>() {
+    if (inputs.wants(0)) inputs.add(0, input_gradient<T>(c, dy, saved.weight));
+    if (inputs.wants(1) || inputs.wants(2)) weight_gradients<T>(c, saved.x, dy, inputs);
+  });
+}
+
 }  // namespace
 
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, int64_t stride,
@@ -290,15 +306,10 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, int64_t
                         f(scratch.data<T>());
                       });
   });
-  // Backward keeps x and the weight as they were multiplied.
   return record(conv2d_op, {{"stride", stride}, {"padding", padding}}, {x, weight, bias}, y,
-                [c, precision, in, filter](const Tensor& gradient, InputGradients& inputs) {
-                  const Tensor dy = rounded_to(contiguous(gradient), precision);
-                  visit_floating_point(dy.dtype(), [&]<class T>() {
-                    if (inputs.wants(0)) inputs.add(0, input_gradient<T>(c, dy, filter));
-                    if (inputs.wants(1) || inputs.wants(2)) weight_gradients<T>(c, in, dy, inputs);
-                  });
-                });
+                Saved{c, precision, in, filter});
 }
+
+void conv2d_derivatives(Derivatives& all) { all.add<derivative>(conv2d_op); }
 
 }  // namespace espalier

@@ -1,6 +1,7 @@
 #include "engine/ops/cross_entropy.h"
 
 #include "engine/autograd.h"
+#include "engine/derivatives.h"
 #include "engine/dispatch.h"
 #include "engine/ops/view.h"
 #include "engine/parallel.h"
@@ -96,6 +97,14 @@ void check(const Tensor& logits, const Tensor& targets, double smoothing) {
     argument_error(op, "label_smoothing", std::to_string(smoothing), "a value in [0, 1]", "");
 }
 
+void derivative(const Saved& saved, const Tensor& gradient, InputGradients& inputs) {
+  const double scale = gradient.item() / static_cast<double>(saved.rows());
+  const Tensor dlogits = Tensor::empty(saved.logits.shape(), saved.logits.dtype());
+  visit_floating_point(dlogits.dtype(),
+                       [&]<class T>() { backward_rows<T>(saved, scale, dlogits); });
+  inputs.add(0, dlogits);
+}
+
 }  // namespace
 
 Tensor cross_entropy(const Tensor& logits, const Tensor& targets, double label_smoothing) {
@@ -105,14 +114,9 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& targets, double label_s
   const double mean =
       visit_floating_point(logits.dtype(), [&]<class T>() { return mean_loss<T>(saved); });
   return record(cross_entropy_op, {{"label_smoothing", label_smoothing}}, {logits, targets},
-                Tensor::full({}, mean, logits.dtype()),
-                [saved](const Tensor& gradient, InputGradients& inputs) {
-                  const double scale = gradient.item() / static_cast<double>(saved.rows());
-                  const Tensor dlogits = Tensor::empty(saved.logits.shape(), saved.logits.dtype());
-                  visit_floating_point(dlogits.dtype(),
-                                       [&]<class T>() { backward_rows<T>(saved, scale, dlogits); });
-                  inputs.add(0, dlogits);
-                });
+                Tensor::full({}, mean, logits.dtype()), saved);
 }
+
+void cross_entropy_derivatives(Derivatives& all) { all.add<derivative>(cross_entropy_op); }
 
 }  // namespace espalier

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/derivatives.h"
 #include "engine/dispatch.h"
 #include "engine/op.h"
 #include "engine/ops/view.h"
@@ -59,20 +60,26 @@ void apply(const Op& op, const Tensor& x, const Tensor& keep, double scale, cons
   });
 }
 
-// Drops what `keep` says, one byte an element or one a sample. Backward keeps the mask.
+struct Saved {
+  const Op* op;
+  Tensor keep;
+  double scale;
+};
+
+void derivative(const Saved& saved, const Tensor& gradient, InputGradients& inputs) {
+  add_same_shape_gradient(gradient, inputs, [&]<class T>(const Tensor& dy, const Tensor& dx) {
+    apply<T>(*saved.op, dy, saved.keep, saved.scale, dx);
+  });
+}
+
+// Drops what `keep` says, one byte an element or one a sample.
 Tensor drop(const Op& op, const Tensor& x, int64_t count, double p) {
   const profiler::Scope scope(op.name);
   const Tensor in = contiguous(x.detach()), keep = draw_keep(count, p);
   const Tensor y = Tensor::empty(x.shape(), x.dtype());
   const double scale = 1 / (1 - p);
   visit_floating_point(x.dtype(), [&]<class T>() { apply<T>(op, in, keep, scale, y); });
-  return record(
-      op, {{"p", p}}, {x}, y, [&op, keep, scale](const Tensor& gradient, InputGradients& inputs) {
-        const Tensor dy = contiguous(gradient);
-        const Tensor dx = Tensor::empty(dy.shape(), dy.dtype());
-        visit_floating_point(dy.dtype(), [&]<class T>() { apply<T>(op, dy, keep, scale, dx); });
-        inputs.add(0, dx);
-      });
+  return record(op, {{"p", p}}, {x}, y, Saved{&op, keep, scale});
 }
 
 }  // namespace
@@ -88,6 +95,11 @@ Tensor drop_path(const Tensor& x, double p, bool training) {
   check_min_rank(drop_path_op.name, "x", x, 1);
   check_probability(drop_path_op.name, p);
   return training && p > 0 ? drop(drop_path_op, x, x.size(0), p) : x;
+}
+
+void dropout_derivatives(Derivatives& all) {
+  all.add<derivative>(dropout_op);
+  all.add<derivative>(drop_path_op);
 }
 
 }  // namespace espalier

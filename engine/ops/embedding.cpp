@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/derivatives.h"
 #include "engine/op.h"
 #include "engine/ops/view.h"
 #include "engine/parallel.h"
@@ -61,6 +62,18 @@ void scatter_rows(const RecycledVector<int64_t>& rows, const Tensor& dy, const T
   });
 }
 
+struct Saved {
+  RecycledVector<int64_t> rows;
+};
+
+void derivative(const Saved& saved, const Tensor& gradient, InputGradients& inputs) {
+  if (!inputs.wants(1)) return;
+  const Tensor dy = contiguous(gradient);
+  const auto to = inputs.destination(1);
+  if (!to.accumulate) to.tensor.fill_(0);
+  visit_floating_point(dy.dtype(), [&]<class T>() { scatter_rows<T>(saved.rows, dy, to.tensor); });
+}
+
 }  // namespace
 
 Tensor embedding(const Tensor& indices, const Tensor& weight) {
@@ -74,15 +87,9 @@ Tensor embedding(const Tensor& indices, const Tensor& weight) {
   const Tensor y = Tensor::empty(shape, weight.dtype());
   const Tensor table = contiguous(weight.detach());
   visit_floating_point(weight.dtype(), [&]<class T>() { gather_rows<T>(rows, table, y); });
-  return record(embedding_op, {}, {indices, weight}, y,
-                [rows = std::move(rows)](const Tensor& gradient, InputGradients& inputs) {
-                  if (!inputs.wants(1)) return;
-                  const Tensor dy = contiguous(gradient);
-                  const auto to = inputs.destination(1);
-                  if (!to.accumulate) to.tensor.fill_(0);
-                  visit_floating_point(dy.dtype(),
-                                       [&]<class T>() { scatter_rows<T>(rows, dy, to.tensor); });
-                });
+  return record(embedding_op, {}, {indices, weight}, y, Saved{std::move(rows)});
 }
+
+void embedding_derivatives(Derivatives& all) { all.add<derivative>(embedding_op); }
 
 }  // namespace espalier

@@ -1,6 +1,7 @@
 #include "engine/ops/gelu.h"
 
 #include "engine/autograd.h"
+#include "engine/derivatives.h"
 #include "engine/dispatch.h"
 #include "engine/lowering.h"
 #include "engine/onnx_forms.h"
@@ -66,6 +67,16 @@ void backward_slope(const Tensor& slope, const Tensor& dy, const Tensor& dx) {
   });
 }
 
+struct Saved {
+  Tensor slope;
+};
+
+void derivative(const Saved& saved, const Tensor& gradient, InputGradients& inputs) {
+  add_same_shape_gradient(gradient, inputs, [&]<class T>(const Tensor& dy, const Tensor& dx) {
+    backward_slope<T>(saved.slope, dy, dx);
+  });
+}
+
 }  // namespace
 
 Tensor gelu(const Tensor& x, GeluKind kind) {
@@ -81,14 +92,9 @@ Tensor gelu(const Tensor& x, GeluKind kind) {
     else
       forward(kernel(gelu_forward_kernels<T>()), kind, in.data<T>(), y.data<T>(), x.numel());
   });
-  return record(gelu_op, {{"form", form_of(kind)}}, {x}, y,
-                [slope](const Tensor& gradient, InputGradients& inputs) {
-                  const Tensor dy = contiguous(gradient);
-                  const Tensor dx = Tensor::empty(slope.shape(), slope.dtype());
-                  visit_floating_point(slope.dtype(),
-                                       [&]<class T>() { backward_slope<T>(slope, dy, dx); });
-                  inputs.add(0, dx);
-                });
+  return record(gelu_op, {{"form", form_of(kind)}}, {x}, y, Saved{slope});
 }
+
+void gelu_derivatives(Derivatives& all) { all.add<derivative>(gelu_op); }
 
 }  // namespace espalier

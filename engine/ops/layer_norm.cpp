@@ -1,6 +1,7 @@
 #include "engine/ops/layer_norm.h"
 
 #include "engine/autograd.h"
+#include "engine/derivatives.h"
 #include "engine/dispatch.h"
 #include "engine/lowering.h"
 #include "engine/onnx_writer.h"
@@ -115,6 +116,11 @@ void check(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps
   if (!(eps >= 0)) argument_error(layer_norm_op.name, "eps", std::to_string(eps), "eps >= 0", "");
 }
 
+void derivative(const Saved& saved, const Tensor& gradient, InputGradients& inputs) {
+  const Tensor dy = contiguous(gradient);
+  visit_floating_point(dy.dtype(), [&]<class T>() { backward_rows<T>(saved, dy, inputs); });
+}
+
 }  // namespace
 
 Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps) {
@@ -134,12 +140,9 @@ Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, dou
          saved.mean.defined() ? saved.mean.data<T>() : nullptr,
          saved.rstd.defined() ? saved.rstd.data<T>() : nullptr, saved.rows(), saved.width(), eps});
   });
-  return record(layer_norm_op, {{"eps", eps}}, {x, weight, bias}, y,
-                [saved](const Tensor& gradient, InputGradients& inputs) {
-                  const Tensor dy = contiguous(gradient);
-                  visit_floating_point(dy.dtype(),
-                                       [&]<class T>() { backward_rows<T>(saved, dy, inputs); });
-                });
+  return record(layer_norm_op, {{"eps", eps}}, {x, weight, bias}, y, saved);
 }
+
+void layer_norm_derivatives(Derivatives& all) { all.add<derivative>(layer_norm_op); }
 
 }  // namespace espalier

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "engine/autograd.h"
+#include "engine/derivatives.h"
 #include "engine/dispatch.h"
 #include "engine/error.h"
 #include "engine/lowering.h"
@@ -103,5 +104,7 @@ Tensor layer_norm_s8(const Tensor& x, const Tensor& weight, const Tensor& bias, 
                 {{"eps", eps}, {"scale", codes.scale}, {"zero_point", codes.zero_point}},
                 {x, weight, bias}, y, nullptr);
 }
+
+void layer_norm_s8_derivatives(Derivatives&) {}
 
 }  // namespace espalier

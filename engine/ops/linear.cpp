@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/derivatives.h"
 #include "engine/dispatch.h"
 #include "engine/gemm.h"
 #include "engine/lowering.h"
@@ -140,6 +141,21 @@ void backward_bias(const Sizes& s, const Tensor& dy, const InputGradients::Desti
   add_rows(partial.data<T>(), blocks, s.out, to.tensor.data<T>());
 }
 
+struct Saved {
+  Sizes sizes;
+  Tensor x, weight;
+};
+
+void derivative(const Saved& saved, const Tensor& gradient, InputGradients& inputs) {
+  const Sizes& sizes = saved.sizes;
+  const Tensor dy = contiguous(gradient);
+  visit_floating_point(dy.dtype(), [&]<class T>() {
+    if (inputs.wants(0)) backward_x<T>(sizes, dy, saved.weight, inputs.destination(0));
+    if (inputs.wants(1)) backward_weight<T>(sizes, dy, saved.x, inputs.destination(1));
+    if (inputs.wants(2)) backward_bias<T>(sizes, dy, inputs.destination(2));
+  });
+}
+
 void check_arguments(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   check_floating_point(linear_op.name, "x", x);
   check_min_rank(linear_op.name, "x", x, 1);
@@ -166,16 +182,9 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   shape[shape.rank() - 1] = sizes.out;
   const Tensor y = Tensor::empty(shape, x.dtype());
   visit_floating_point(x.dtype(), [&]<class T>() { forward<T>(sizes, in, w, b, y); });
-  // Backward keeps x and weight.
-  return record(linear_op, {}, {x, weight, bias}, y,
-                [sizes, in, w](const Tensor& gradient, InputGradients& inputs) {
-                  const Tensor dy = contiguous(gradient);
-                  visit_floating_point(dy.dtype(), [&]<class T>() {
-                    if (inputs.wants(0)) backward_x<T>(sizes, dy, w, inputs.destination(0));
-                    if (inputs.wants(1)) backward_weight<T>(sizes, dy, in, inputs.destination(1));
-                    if (inputs.wants(2)) backward_bias<T>(sizes, dy, inputs.destination(2));
-                  });
-                });
+  return record(linear_op, {}, {x, weight, bias}, y, Saved{sizes, in, w});
 }
+
+void linear_derivatives(Derivatives& all) { all.add<derivative>(linear_op); }
 
 }  // namespace espalier

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "engine/autograd.h"
+#include "engine/derivatives.h"
 #include "engine/dispatch.h"
 #include "engine/error.h"
 #include "engine/lowering.h"
@@ -261,5 +262,7 @@ Tensor add_linear_s8(const Tensor& residual, const Tensor& x, const LinearS8& la
   return record(add_linear_s8_op, {}, {residual, x, layer.weight, layer.bias, layer.multiplier}, y,
                 nullptr);
 }
+
+void linear_s8_derivatives(Derivatives&) {}
 
 }  // namespace espalier

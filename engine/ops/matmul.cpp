@@ -1,5 +1,6 @@
 #include "engine/ops/matmul.h"
 
+#include "engine/derivatives.h"
 #include "engine/dispatch.h"
 #include "engine/gemm.h"
 #include "engine/lowering.h"
@@ -117,6 +118,34 @@ void check_arguments(const Tensor& a, const Tensor& b) {
                    "the last dimension of a must be the one before last of b");
 }
 
+struct Saved {
+  Shape sizes;  // of the stacks
+  Tensor a, b;
+  Precision precision;
+};
+
+// da = dy b^T, db = a^T dy
+template <class T>
+void backward_stacks(const Saved& saved, const Tensor& dy, InputGradients& inputs) {
+  const auto& [sizes, a, b, precision] = saved;
+  const int rank = sizes.rank();
+  const int64_t M = a.size(-2), K = a.size(-1), N = b.size(-1);
+  if (inputs.wants(0)) {
+    const auto to = inputs.destination(0);
+    multiply_stacks(sizes, M, K, N, stack<T>(dy, rank), stack<T>(b, rank).transposed(),
+                    stack<T>(to.tensor, rank), to.accumulate, precision);
+  }
+  if (inputs.wants(1)) {
+    const auto to = inputs.destination(1);
+    multiply_stacks(sizes, K, N, M, stack<T>(a, rank).transposed(), stack<T>(dy, rank),
+                    stack<T>(to.tensor, rank), to.accumulate, precision);
+  }
+}
+
+void derivative(const Saved& saved, const Tensor& dy, InputGradients& inputs) {
+  visit_floating_point(dy.dtype(), [&]<class T>() { backward_stacks<T>(saved, dy, inputs); });
+}
+
 }  // namespace
 
 Tensor matmul(const Tensor& a, const Tensor& b) {
@@ -136,24 +165,9 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
     multiply_stacks(sizes, M, N, K, stack<T>(a, rank), stack<T>(b, rank), stack<T>(y, rank), false,
                     precision);
   });
-  // Backward keeps a and b: da = dy b^T, db = a^T dy.
-  return record(
-      matmul_op, {}, {a, b}, y,
-      [sizes, rank, M, N, K, precision, a = a.detach(), b = b.detach()](const Tensor& dy,
-                                                                        InputGradients& inputs) {
-        visit_floating_point(dy.dtype(), [&]<class T>() {
-          if (inputs.wants(0)) {
-            const auto to = inputs.destination(0);
-            multiply_stacks(sizes, M, K, N, stack<T>(dy, rank), stack<T>(b, rank).transposed(),
-                            stack<T>(to.tensor, rank), to.accumulate, precision);
-          }
-          if (inputs.wants(1)) {
-            const auto to = inputs.destination(1);
-            multiply_stacks(sizes, K, N, M, stack<T>(a, rank).transposed(), stack<T>(dy, rank),
-                            stack<T>(to.tensor, rank), to.accumulate, precision);
-          }
-        });
-      });
+  return record(matmul_op, {}, {a, b}, y, Saved{sizes, a.detach(), b.detach(), precision});
 }
+
+void matmul_derivatives(Derivatives& all) { all.add<derivative>(matmul_op); }
 
 }  // namespace espalier

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/autograd.h"
+#include "engine/derivatives.h"
 #include "engine/dispatch.h"
 #include "engine/lowering.h"
 #include "engine/onnx_writer.h"
@@ -76,6 +77,20 @@ void backward_images(const Tensor& dy, const Tensor& argmax, const Tensor& dx,
   });
 }
 
+struct Saved {
+  MaxPool2dShape shape;
+  Shape x;
+  Tensor argmax;  // one byte an output: the tap that won
+};
+
+void derivative(const Saved& saved, const Tensor& gradient, InputGradients& inputs) {
+  const Tensor dy = contiguous(gradient);
+  const Tensor dx = Tensor::empty(saved.x, dy.dtype());
+  visit_floating_point(dy.dtype(),
+                       [&]<class T>() { backward_images<T>(dy, saved.argmax, dx, saved.shape); });
+  inputs.add(0, dx);
+}
+
 }  // namespace
 
 Tensor max_pool2d(const Tensor& x, int64_t kernel, int64_t stride, int64_t padding) {
@@ -90,15 +105,10 @@ Tensor max_pool2d(const Tensor& x, int64_t kernel, int64_t stride, int64_t paddi
     forward_images<T>(espalier::kernel(max_pool2d_forward_kernels<T>()), in.data<T>(), y.data<T>(),
                       argmax.defined() ? argmax.data<uint8_t>() : nullptr, x.size(0), s);
   });
-  // Backward keeps one byte an output: the tap that won.
-  return record(
-      max_pool2d_op, {{"kernel", kernel}, {"stride", stride}, {"padding", padding}}, {x}, y,
-      [argmax, s, in_shape = x.shape()](const Tensor& gradient, InputGradients& inputs) {
-        const Tensor dy = contiguous(gradient);
-        const Tensor dx = Tensor::empty(in_shape, dy.dtype());
-        visit_floating_point(dy.dtype(), [&]<class T>() { backward_images<T>(dy, argmax, dx, s); });
-        inputs.add(0, dx);
-      });
+  return record(max_pool2d_op, {{"kernel", kernel}, {"stride", stride}, {"padding", padding}}, {x},
+                y, Saved{s, x.shape(), argmax});
 }
+
+void max_pool2d_derivatives(Derivatives& all) { all.add<derivative>(max_pool2d_op); }
 
 }  // namespace espalier

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/autograd.h"
+#include "engine/derivatives.h"
 #include "engine/dispatch.h"
 #include "engine/onnx_writer.h"
 #include "engine/ops/binary.h"
@@ -134,7 +135,22 @@ void check_not_empty(const char* op, const Tensor& x, const Dimensions& d) {
     argument_error(op, "x", x.describe(), "at least one element in the reduced dimensions", "");
 }
 
-// amax and amin. Elements equal to the extreme (or NaN beside a NaN) share the gradient evenly.
+struct SavedExtreme {
+  ReduceOp reduction;
+  Dimensions dimensions;
+  Tensor x, y;
+};
+
+// Elements equal to the extreme (or NaN beside a NaN) share the gradient evenly.
+void extreme_derivative(const SavedExtreme& saved, const Tensor& dy, InputGradients& inputs) {
+  const auto& [reduction, d, x, y] = saved;
+  const bool largest = reduction == ReduceOp::maximum;
+  const Tensor chosen = maximum_share(largest ? x : y, largest ? y : x);
+  const Tensor each = div(reshape(dy, d.kept), compute(ReduceOp::sum, chosen, d));
+  inputs.add(0, mul(chosen, each));
+}
+
+// amax and amin.
 Tensor extreme(const Op& op, ReduceOp reduction, const Tensor& x, const Shape& dims, bool keepdim) {
   check_floating_point(op.name, "x", x);
   const Dimensions d = dimensions(op.name, x, dims, keepdim);
@@ -143,12 +159,7 @@ Tensor extreme(const Op& op, ReduceOp reduction, const Tensor& x, const Shape& d
   const Tensor kept = compute(reduction, x, d);
   const Tensor y = reshape(kept, d.result);
   return record(op, {{"dims", dims}, {"keepdim", int64_t{keepdim}}}, {x}, y,
-                [d, reduction, x = x.detach(), kept](const Tensor& dy, InputGradients& inputs) {
-                  const bool largest = reduction == ReduceOp::maximum;
-                  const Tensor chosen = maximum_share(largest ? x : kept, largest ? kept : x);
-                  const Tensor each = div(reshape(dy, d.kept), compute(ReduceOp::sum, chosen, d));
-                  inputs.add(0, mul(chosen, each));
-                });
+                SavedExtreme{reduction, d, x.detach(), kept});
 }
 
 template <class T>
@@ -160,6 +171,23 @@ void argmax_values(const Tensor& x, const Tensor& index) {
   });
 }
 
+struct SavedSum {
+  Shape x, kept;
+};
+
+void sum_derivative(const SavedSum& saved, const Tensor& dy, InputGradients& inputs) {
+  inputs.add(0, expand(reshape(dy, saved.kept), saved.x));
+}
+
+struct SavedMean {
+  Shape x, kept;
+  double count;
+};
+
+void mean_derivative(const SavedMean& saved, const Tensor& dy, InputGradients& inputs) {
+  inputs.add(0, expand(reshape(div(dy, saved.count), saved.kept), saved.x));
+}
+
 }  // namespace
 
 Tensor sum(const Tensor& x, const Shape& dims, bool keepdim) {
@@ -168,9 +196,7 @@ Tensor sum(const Tensor& x, const Shape& dims, bool keepdim) {
   const profiler::Scope scope(sum_op.name);
   const Tensor y = reshape(compute(ReduceOp::sum, x, d), d.result);
   return record(sum_op, {{"dims", dims}, {"keepdim", int64_t{keepdim}}}, {x}, y,
-                [d, from = x.shape()](const Tensor& dy, InputGradients& inputs) {
-                  inputs.add(0, expand(reshape(dy, d.kept), from));
-                });
+                SavedSum{x.shape(), d.kept});
 }
 
 Tensor mean(const Tensor& x, const Shape& dims, bool keepdim) {
@@ -182,9 +208,7 @@ Tensor mean(const Tensor& x, const Shape& dims, bool keepdim) {
   const Tensor total = compute(ReduceOp::sum, x, d);
   const Tensor y = reshape(div(total, count), d.result);
   return record(mean_op, {{"dims", dims}, {"keepdim", int64_t{keepdim}}}, {x}, y,
-                [d, count, from = x.shape()](const Tensor& dy, InputGradients& inputs) {
-                  inputs.add(0, expand(reshape(div(dy, count), d.kept), from));
-                });
+                SavedMean{x.shape(), d.kept, count});
 }
 
 Tensor amax(const Tensor& x, const Shape& dims, bool keepdim) {
@@ -215,6 +239,13 @@ Tensor argmax(const Tensor& x, int64_t dim, bool keepdim) {
   const NoGradGuard no_tape;
   return record(argmax_op, {{"dim", int64_t{axis}}, {"keepdim", int64_t{keepdim}}}, {x},
                 reshape(transpose(index, axis, -1), d.result), nullptr);
+}
+
+void reduce_derivatives(Derivatives& all) {
+  all.add<sum_derivative>(sum_op);
+  all.add<mean_derivative>(mean_op);
+  all.add<extreme_derivative>(amax_op);
+  all.add<extreme_derivative>(amin_op);
 }
 
 }  // namespace espalier

@@ -1,5 +1,6 @@
 #include "engine/ops/relu.h"
 
+#include "engine/derivatives.h"
 #include "engine/dispatch.h"
 #include "engine/lowering.h"
 #include "engine/onnx_writer.h"
@@ -48,6 +49,16 @@ void backward_elements(const Tensor& y, const Tensor& dy, const Tensor& dx) {
   });
 }
 
+struct Saved {
+  Tensor y;
+};
+
+void derivative(const Saved& saved, const Tensor& gradient, InputGradients& inputs) {
+  add_same_shape_gradient(gradient, inputs, [&]<class T>(const Tensor& dy, const Tensor& dx) {
+    backward_elements<T>(saved.y, dy, dx);
+  });
+}
+
 }  // namespace
 
 Tensor relu(const Tensor& x) {
@@ -58,14 +69,9 @@ Tensor relu(const Tensor& x) {
   visit_floating_point(x.dtype(), [&]<class T>() {
     forward_elements(kernel(relu_forward_kernels<T>()), in.data<T>(), y.data<T>(), x.numel());
   });
-  // Backward keeps y alone.
-  return record(
-      relu_op, {}, {x}, y, [y = y.detach()](const Tensor& gradient, InputGradients& inputs) {
-        const Tensor dy = contiguous(gradient);
-        const Tensor dx = Tensor::empty(y.shape(), y.dtype());
-        visit_floating_point(y.dtype(), [&]<class T>() { backward_elements<T>(y, dy, dx); });
-        inputs.add(0, dx);
-      });
+  return record(relu_op, {}, {x}, y, Saved{y.detach()});
 }
+
+void relu_derivatives(Derivatives& all) { all.add<derivative>(relu_op); }
 
 }  // namespace espalier

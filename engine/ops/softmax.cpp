@@ -1,5 +1,6 @@
 #include "engine/ops/softmax.h"
 
+#include "engine/derivatives.h"
 #include "engine/dispatch.h"
 #include "engine/lowering.h"
 #include "engine/onnx_writer.h"
@@ -52,6 +53,16 @@ void backward_rows(const Tensor& y, const Tensor& dy, const Tensor& dx) {
   });
 }
 
+struct Saved {
+  Tensor y;
+};
+
+void derivative(const Saved& saved, const Tensor& gradient, InputGradients& inputs) {
+  add_same_shape_gradient(gradient, inputs, [&]<class T>(const Tensor& dy, const Tensor& dx) {
+    backward_rows<T>(saved.y, dy, dx);
+  });
+}
+
 }  // namespace
 
 Tensor softmax(const Tensor& x, int64_t dim) {
@@ -67,14 +78,9 @@ Tensor softmax(const Tensor& x, int64_t dim) {
   visit_floating_point(x.dtype(), [&]<class T>() {
     forward_rows(kernel(softmax_forward_kernels<T>()), in.data<T>(), y.data<T>(), rows, width);
   });
-  // Backward keeps y alone.
-  return record(softmax_op, {{"dim", int64_t{axis}}}, {x}, y,
-                [y = y.detach()](const Tensor& gradient, InputGradients& inputs) {
-                  const Tensor dy = contiguous(gradient);
-                  const Tensor dx = Tensor::empty(y.shape(), y.dtype());
-                  visit_floating_point(y.dtype(), [&]<class T>() { backward_rows<T>(y, dy, dx); });
-                  inputs.add(0, dx);
-                });
+  return record(softmax_op, {{"dim", int64_t{axis}}}, {x}, y, Saved{y.detach()});
 }
+
+void softmax_derivatives(Derivatives& all) { all.add<derivative>(softmax_op); }
 
 }  // namespace espalier

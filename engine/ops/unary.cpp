@@ -1,6 +1,7 @@
 #include "engine/ops/unary.h"
 
 #include "engine/autograd.h"
+#include "engine/derivatives.h"
 #include "engine/dispatch.h"
 #include "engine/lowering.h"
 #include "engine/onnx_writer.h"
@@ -80,6 +81,17 @@ void backward_values(UnaryOp op, const Tensor& saved, const Tensor& dy, const Te
   });
 }
 
+struct Saved {
+  UnaryOp op;
+  Tensor x_or_y;  // whichever the derivative is computed from
+};
+
+void derivative(const Saved& saved, const Tensor& gradient, InputGradients& inputs) {
+  add_same_shape_gradient(gradient, inputs, [&]<class T>(const Tensor& dy, const Tensor& dx) {
+    backward_values<T>(saved.op, saved.x_or_y, dy, dx);
+  });
+}
+
 Tensor unary(UnaryOp op, const Tensor& x) {
   const Op& facts = unary_ops[static_cast<size_t>(op)];
   check_floating_point(facts.name, "x", x);
@@ -89,16 +101,7 @@ Tensor unary(UnaryOp op, const Tensor& x) {
   visit_floating_point(x.dtype(), [&]<class T>() {
     forward(kernel(unary_forward_kernels<T>()), op, in.data<T>(), y.data<T>(), x.numel());
   });
-  // Backward keeps x or y, whichever the derivative is computed from.
-  return record(facts, {}, {x}, y,
-                [op, saved = unary_keeps_output(op) ? y.detach() : in](const Tensor& gradient,
-                                                                       InputGradients& inputs) {
-                  const Tensor dy = contiguous(gradient);
-                  const Tensor dx = Tensor::empty(dy.shape(), dy.dtype());
-                  visit_floating_point(dy.dtype(),
-                                       [&]<class T>() { backward_values<T>(op, saved, dy, dx); });
-                  inputs.add(0, dx);
-                });
+  return record(facts, {}, {x}, y, Saved{op, unary_keeps_output(op) ? y.detach() : in});
 }
 
 }  // namespace
@@ -113,5 +116,9 @@ Tensor exp(const Tensor& x) { return unary(UnaryOp::exp, x); }
 Tensor log(const Tensor& x) { return unary(UnaryOp::log, x); }
 Tensor tanh(const Tensor& x) { return unary(UnaryOp::tanh, x); }
 Tensor sigmoid(const Tensor& x) { return unary(UnaryOp::sigmoid, x); }
+
+void unary_derivatives(Derivatives& all) {
+  for (const Op& op : unary_ops) all.add<derivative>(op);
+}
 
 }  // namespace espalier

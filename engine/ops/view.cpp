@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "engine/derivatives.h"
 #include "engine/lowering.h"
 #include "engine/onnx_writer.h"
 #include "engine/replay.h"
@@ -144,6 +145,40 @@ Shape checked_permutation(const Tensor& x, const Shape& dims) {
   return order;
 }
 
+struct SavedNothing {};
+
+void contiguous_derivative(const SavedNothing&, const Tensor& dy, InputGradients& inputs) {
+  inputs.add(0, dy);
+}
+
+struct SavedShape {
+  Shape x;
+};
+
+void reshape_derivative(const SavedShape& saved, const Tensor& dy, InputGradients& inputs) {
+  inputs.add(0, reshape(dy, saved.x));
+}
+
+struct SavedOrder {
+  Shape dims;
+};
+
+void permute_derivative(const SavedOrder& saved, const Tensor& dy, InputGradients& inputs) {
+  inputs.add(0, permute(dy, inverse_permutation(saved.dims)));
+}
+
+struct SavedRange {
+  Shape x;
+  int axis;
+  int64_t start, end;
+};
+
+void slice_derivative(const SavedRange& saved, const Tensor& dy, InputGradients& inputs) {
+  const Tensor dx = Tensor::zeros(saved.x, dy.dtype());
+  slice(dx, saved.axis, saved.start, saved.end).copy_(dy);
+  inputs.add(0, dx);
+}
+
 }  // namespace
 
 Tensor contiguous(const Tensor& x) {
@@ -151,8 +186,7 @@ Tensor contiguous(const Tensor& x) {
   if (x.is_contiguous()) return x;
   const Tensor y = Tensor::empty(x.shape(), x.dtype());
   y.copy_(x);
-  return record(contiguous_op, {}, {x}, y,
-                [](const Tensor& dy, InputGradients& inputs) { inputs.add(0, dy); });
+  return record(contiguous_op, {}, {x}, y, SavedNothing{});
 }
 
 Tensor reshape(const Tensor& x, const Shape& wanted) {
@@ -160,10 +194,7 @@ Tensor reshape(const Tensor& x, const Shape& wanted) {
   const Shape shape = complete_shape(x, wanted);
   const Tensor in = contiguous(x);
   const Tensor y = in.as_strided(shape, contiguous_strides(shape), in.storage_offset());
-  return record(reshape_op, {{"shape", shape}}, {in}, y,
-                [from = x.shape()](const Tensor& dy, InputGradients& inputs) {
-                  inputs.add(0, reshape(dy, from));
-                });
+  return record(reshape_op, {{"shape", shape}}, {in}, y, SavedShape{x.shape()});
 }
 
 Tensor permute(const Tensor& x, const Shape& dims) {
@@ -175,10 +206,7 @@ Tensor permute(const Tensor& x, const Shape& dims) {
     strides[i] = x.strides()[static_cast<int>(order[i])];
   }
   const Tensor y = x.as_strided(shape, strides, x.storage_offset());
-  return record(permute_op, {{"dims", order}}, {x}, y,
-                [inverse = inverse_permutation(order)](const Tensor& dy, InputGradients& inputs) {
-                  inputs.add(0, permute(dy, inverse));
-                });
+  return record(permute_op, {{"dims", order}}, {x}, y, SavedOrder{order});
 }
 
 Tensor transpose(const Tensor& x, int64_t a, int64_t b) {
@@ -203,11 +231,7 @@ Tensor slice(const Tensor& x, int64_t dim, int64_t start, int64_t end) {
   shape[axis] = end - start;
   const Tensor y = x.as_strided(shape, x.strides(), x.storage_offset() + start * x.strides()[axis]);
   return record(slice_op, {{"dim", int64_t{axis}}, {"start", start}, {"end", end}}, {x}, y,
-                [whole = x.shape(), axis, start, end](const Tensor& dy, InputGradients& inputs) {
-                  const Tensor dx = Tensor::zeros(whole, dy.dtype());
-                  slice(dx, axis, start, end).copy_(dy);
-                  inputs.add(0, dx);
-                });
+                SavedRange{x.shape(), axis, start, end});
 }
 
 Tensor select(const Tensor& x, int64_t dim, int64_t index) {
@@ -226,9 +250,7 @@ Tensor unsqueeze(const Tensor& x, int64_t dim) {
     if (i < x.rank()) shape.push_back(x.shape()[i]), strides.push_back(x.strides()[i]);
   }
   const Tensor y = x.as_strided(shape, strides, x.storage_offset());
-  return record(
-      reshape_op, {{"shape", shape}}, {x}, y,
-      [axis](const Tensor& dy, InputGradients& inputs) { inputs.add(0, squeeze(dy, axis)); });
+  return record(reshape_op, {{"shape", shape}}, {x}, y, SavedShape{x.shape()});
 }
 
 Tensor squeeze(const Tensor& x, int64_t dim) {
@@ -240,9 +262,7 @@ Tensor squeeze(const Tensor& x, int64_t dim) {
   for (int i = 0; i < x.rank(); ++i)
     if (i != axis) shape.push_back(x.shape()[i]), strides.push_back(x.strides()[i]);
   const Tensor y = x.as_strided(shape, strides, x.storage_offset());
-  return record(
-      reshape_op, {{"shape", shape}}, {x}, y,
-      [axis](const Tensor& dy, InputGradients& inputs) { inputs.add(0, unsqueeze(dy, axis)); });
+  return record(reshape_op, {{"shape", shape}}, {x}, y, SavedShape{x.shape()});
 }
 
 Tensor flatten(const Tensor& x, int64_t start) {
@@ -250,6 +270,13 @@ Tensor flatten(const Tensor& x, int64_t start) {
   Shape shape(x.shape().begin(), x.shape().begin() + normalize_dim("flatten", start, x.rank()));
   shape.push_back(-1);
   return reshape(x, shape);
+}
+
+void view_derivatives(Derivatives& all) {
+  all.add<contiguous_derivative>(contiguous_op);
+  all.add<reshape_derivative>(reshape_op);
+  all.add<permute_derivative>(permute_op);
+  all.add<slice_derivative>(slice_op);
 }
 
 }  // namespace espalier

@@ -68,21 +68,20 @@ ESPALIER_INLINE s32 weight_of(s32 t) {
 // Scores of a tile become weights; sums[r] receives the sum of row r. Columns past the last token
 // repeat the first one: that changes no maximum, what they add to the sum is taken off again, and
 // their values are zeros. Rows take each step together, so that none waits for another's result.
-template <int Rows>
-ESPALIER_INLINE void weigh(const Head& head, float (&sums)[Rows]) {
+ESPALIER_NOINLINE static void weigh(const Head& head, int rows, float* sums) {
   const int64_t tokens = head.shape.tokens, stride = head.score_stride;
-  s32 largest[Rows];
-  for (int r = 0; r < Rows; ++r) {
+  s32 largest[tile_rows];
+  for (int r = 0; r < rows; ++r) {
     int32_t* scores = head.scores + r * stride;
     for (int64_t j = tokens; j < stride; ++j) scores[j] = scores[0];
     largest[r] = load(scores);
     for (int64_t j = s32_lanes; j < stride; j += s32_lanes)
       largest[r] = max(largest[r], load(scores + j));
   }
-  for (int r = 0; r < Rows; ++r) largest[r] = set1(largest_lane(largest[r]));
+  for (int r = 0; r < rows; ++r) largest[r] = set1(largest_lane(largest[r]));
   const f32v scale = set1(head.shape.score_scale);
-  s32 sum[Rows];
-  for (int r = 0; r < Rows; ++r) {
+  s32 sum[tile_rows];
+  for (int r = 0; r < rows; ++r) {
     const int32_t* scores = head.scores + r * stride;
     sum[r] = zero();
     for (int64_t j = 0; j < stride; j += s32_lanes) {
@@ -92,7 +91,7 @@ ESPALIER_INLINE void weigh(const Head& head, float (&sums)[Rows]) {
       store_weights(head.weights + r * head.weight_stride + j, p);
     }
   }
-  for (int r = 0; r < Rows; ++r) {
+  for (int r = 0; r < rows; ++r) {
     const int32_t first = head.weights[r * head.weight_stride] + a_offset<uint8_t>;
     sums[r] = static_cast<float>(sum_of_lanes(sum[r]) - (stride - tokens) * first);
   }
@@ -114,31 +113,42 @@ struct Output {
   }
 };
 
+ESPALIER_NOINLINE static void put_rows(const Output& first, int64_t stride, const int32_t* sums,
+                                       const float* scale, int rows) {
+  for (int r = 0; r < rows; ++r) {
+    const Output to{first.at + r * stride, first.columns, first.zero_point};
+    for (int i = 0; i < tile_registers; ++i)
+      to.put(load(sums + r * panel + i * s32_lanes), set1(scale[r]), i);
+  }
+}
+
+// Sums of Rows rows with one packed panel, in rows `stride` apart.
+template <int Rows, class T>
+static void store_product(const a_type* left, int64_t left_stride, const std::byte* packed,
+                          int64_t K, int32_t* to, int64_t stride) {
+  s32 sum[Rows][tile_registers];
+  product<Rows, T>(left, left_stride, packed, K, sum);
+  store_sums<Rows>(sum, to, stride);
+}
+
 // Queries [q, ...) of a tile to their rows of out.
 template <int Rows>
 static void run_queries(const Head& head, const int8_t* q, int8_t* out) noexcept {
   const AttentionS8& s = head.shape;
-  for (int r = 0; r < Rows; ++r)
-    store_left(q + r * s.row_stride, s.head_dim, head.queries + r * head.query_stride);
-  s32 sum[Rows][tile_registers];
-  for (int64_t j = 0; j < s.tokens; j += panel) {
-    product<Rows, int8_t>(head.queries, head.query_stride,
-                          head.keys + j / panel * panel_bytes(s.head_dim), s.head_dim, sum);
-    for (int r = 0; r < Rows; ++r) ESPALIER_UNROLL_REGISTERS
-    for (int i = 0; i < tile_registers; ++i)
-      store(head.scores + r * head.score_stride + j + i * s32_lanes, sum[r][i]);
-  }
+  store_left_rows(q, s.row_stride, Rows, s.head_dim, head.queries, head.query_stride);
+  for (int64_t j = 0; j < s.tokens; j += panel)
+    store_product<Rows, int8_t>(head.queries, head.query_stride,
+                                head.keys + j / panel * panel_bytes(s.head_dim), s.head_dim,
+                                head.scores + j, head.score_stride);
   float scale[Rows];
-  weigh<Rows>(head, scale);
+  weigh(head, Rows, scale);
   for (int r = 0; r < Rows; ++r) scale[r] = s.multiplier / scale[r];
   for (int64_t d = 0; d < s.head_dim; d += panel) {
-    product<Rows, uint8_t>(head.weights, head.weight_stride,
-                           head.values + d / panel * panel_bytes(s.tokens), s.tokens, sum);
-    for (int r = 0; r < Rows; ++r) {
-      const Output to{out + r * s.out_stride + d, s.head_dim - d, s.zero_point};
-      ESPALIER_UNROLL_REGISTERS
-      for (int i = 0; i < tile_registers; ++i) to.put(sum[r][i], set1(scale[r]), i);
-    }
+    int32_t sums[Rows * panel];
+    store_product<Rows, uint8_t>(head.weights, head.weight_stride,
+                                 head.values + d / panel * panel_bytes(s.tokens), s.tokens, sums,
+                                 panel);
+    put_rows({out + d, s.head_dim - d, s.zero_point}, s.out_stride, sums, scale, Rows);
   }
 }
 

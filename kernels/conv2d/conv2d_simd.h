@@ -32,7 +32,6 @@ struct PatchTile {
   float* c[tile_rows];
   const float* b;
   const float* bias;
-  int columns;
 };
 
 template <int Rows>
@@ -45,9 +44,9 @@ static void run_patch_tile(const PatchProduct& p, const PatchTile& t) noexcept {
     ESPALIER_UNROLL
     for (int i = 0; i < tile_registers; ++i) sum[r][i] = f32(0.0f);
     if (p.accumulate)
-      load_row(t.c[r], t.columns, sum[r]);
+      load_row(t.c[r], sum[r]);
     else if (t.bias)
-      load_row(t.bias, t.columns, sum[r]);
+      load_row(t.bias, sum[r]);
   }
   const float* b = t.b;
   for (int64_t outer = 0; outer < p.count; ++outer) {
@@ -66,10 +65,10 @@ static void run_patch_tile(const PatchProduct& p, const PatchTile& t) noexcept {
     }
   }
   ESPALIER_UNROLL
-  for (int r = 0; r < Rows; ++r) store_row(t.c[r], t.columns, sum[r]);
+  for (int r = 0; r < Rows; ++r) store_row(t.c[r], sum[r]);
 }
 
-ESPALIER_INLINE void run_patch_tile(int rows, const PatchProduct& p, const PatchTile& t) {
+ESPALIER_INLINE void run_whole_tile(int rows, const PatchProduct& p, const PatchTile& t) {
   using Run = void(const PatchProduct&, const PatchTile&) noexcept;
   static constexpr Run* tiles[] = {
     run_patch_tile<1>,
@@ -89,6 +88,17 @@ ESPALIER_INLINE void run_patch_tile(int rows, const PatchProduct& p, const Patch
   };
   static_assert(sizeof(tiles) / sizeof(*tiles) == tile_rows);
   tiles[rows - 1](p, t);
+}
+
+ESPALIER_NOINLINE static void run_part_tile(int rows, int columns, const PatchProduct& p,
+                                            const PatchTile& t) {
+  const auto row_of_c = [&](int r) ESPALIER_INLINE_LAMBDA { return t.c[r]; };
+  WholeRows whole(row_of_c, rows, columns, p.accumulate, t.bias);
+  PatchTile in = t;
+  for (int r = 0; r < rows; ++r) in.c[r] = whole.at + r * panel;
+  if (t.bias) in.bias = whole.bias_row;
+  run_whole_tile(rows, p, in);
+  whole.store(row_of_c, rows, columns);
 }
 
 // A Walk's place, kept without a division an index.
@@ -113,7 +123,7 @@ static void multiply_patches(const PatchProduct& p) noexcept {
     PatchTile t;
     t.b = p.packed_b + n / panel * p.b_panel_stride;
     t.bias = p.bias ? p.bias + n : nullptr;
-    t.columns = static_cast<int>(p.N - n < panel ? p.N - n : panel);
+    const int columns = static_cast<int>(p.N - n < panel ? p.N - n : panel);
     Cursor a, c;
     for (int64_t tile = 0; tile < tiles; ++tile) {
       const int rows = static_cast<int>(base + (tile < longer));
@@ -121,7 +131,10 @@ static void multiply_patches(const PatchProduct& p) noexcept {
         t.a[r] = p.a + a.next(p.a_rows);
         t.c[r] = p.c + n + c.next(p.c_rows);
       }
-      run_patch_tile(rows, p, t);
+      if (columns == panel)
+        run_whole_tile(rows, p, t);
+      else
+        run_part_tile(rows, columns, p, t);
     }
   }
 }
@@ -161,12 +174,15 @@ void conv2d_forward(const float* x, const float* packed_weight, const float* bia
 static void add_column_sums(const float* packed, int64_t K, int64_t N, float* sums) noexcept {
   for (int64_t n = 0; n < N; n += panel) {
     const int columns = static_cast<int>(N - n < panel ? N - n : panel);
+    const auto row_of_sums = [&](int) ESPALIER_INLINE_LAMBDA { return sums + n; };
+    WholeRows whole(row_of_sums, 1, columns, true, nullptr);
     f32 sum[tile_registers];
-    load_row(sums + n, columns, sum);
+    load_row(whole.at, sum);
     for (int64_t k = 0; k < K; ++k, packed += panel)
       for (int i = 0; i < tile_registers; ++i)
         sum[i] = sum[i] + f32::load_unaligned(packed + i * hardware_lanes);
-    store_row(sums + n, columns, sum);
+    store_row(whole.at, sum);
+    whole.store(row_of_sums, 1, columns);
   }
 }
 

@@ -3,31 +3,15 @@
 #pragma once
 
 #include "kernels/gemm_bf16/gemm_bf16.h"
+#include "kernels/gemm_bf16/gemm_bf16_product_simd.h"
 #include "kernels/gemm_f32/gemm_f32_blocks_simd.h"
 #include "kernels/simd_half.h"
 
 namespace espalier::ESPALIER_ISA {
 
-constexpr bool pairs = Isa::ESPALIER_ISA == Isa::avx512bf16;
 constexpr int64_t k_group = pairs ? 2 : 1;
 
 ESPALIER_INLINE int64_t words_in(int64_t K) { return (K + k_group - 1) / k_group; }
-
-// sum + the product of two words, in each lane. vdpbf16ps stands by its name, since g++ 12 moves
-// the sums of a loop through other registers around its intrinsic.
-struct WordProduct {
-  static ESPALIER_INLINE f32 multiply_add(f32 left, f32 right, f32 sum) {
-#if defined(__AVX512BF16__)
-    __m512 to = sum;
-    __asm__("vdpbf16ps %2, %1, %0" : "+v"(to) : "v"(left.data), "v"(right.data));
-    return to;
-#elif defined(ESPALIER_EMULATED_UNIT)
-    return pairs ? emulated_avx512::dpbf16_ps(sum, left, right) : fma(left, right, sum).data;
-#else
-    return fma(left, right, sum);
-#endif
-  }
-};
 
 // The words of one value of k, or of an even k and the next.
 ESPALIER_INLINE f32x16 words(const f32x16& even, const f32x16& odd) {

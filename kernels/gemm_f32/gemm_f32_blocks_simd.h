@@ -29,7 +29,6 @@ struct Tile {
   int64_t c_row_stride;
   const float* bias;
   bool accumulate;
-  int columns;
   Ahead ahead;
 };
 
@@ -39,7 +38,7 @@ ESPALIER_INLINE void start_tile(const Tile& t, f32 (&sum)[Rows][tile_registers])
   f32 bias[tile_registers];
   ESPALIER_UNROLL
   for (int i = 0; i < tile_registers; ++i) bias[i] = f32(0.0f);
-  if (t.bias) load_row(t.bias, t.columns, bias);
+  if (t.bias) load_row(t.bias, bias);
   ESPALIER_UNROLL
   for (int r = 0; r < Rows; ++r) ESPALIER_UNROLL
   for (int i = 0; i < tile_registers; ++i) sum[r][i] = bias[i];
@@ -47,7 +46,7 @@ ESPALIER_INLINE void start_tile(const Tile& t, f32 (&sum)[Rows][tile_registers])
   ESPALIER_UNROLL
   for (int r = 0; r < Rows; ++r) {
     f32 c[tile_registers];
-    load_row(t.c + r * t.c_row_stride, t.columns, c);
+    load_row(t.c + r * t.c_row_stride, c);
     ESPALIER_UNROLL
     for (int i = 0; i < tile_registers; ++i) sum[r][i] = t.bias ? c[i] + bias[i] : c[i];
   }
@@ -84,11 +83,11 @@ static void run_tile(const Tile& t) noexcept {
     }
   }
   ESPALIER_UNROLL
-  for (int r = 0; r < Rows; ++r) store_row(t.c + r * t.c_row_stride, t.columns, sum[r]);
+  for (int r = 0; r < Rows; ++r) store_row(t.c + r * t.c_row_stride, sum[r]);
 }
 
 template <class Meeting>
-ESPALIER_INLINE void run_tile(int rows, const Tile& t) {
+ESPALIER_INLINE void run_whole_tile(int rows, const Tile& t) {
   using Run = void(const Tile&) noexcept;
   static constexpr Run* tiles[] = {
     run_tile<Meeting, 1>,
@@ -108,6 +107,17 @@ ESPALIER_INLINE void run_tile(int rows, const Tile& t) {
   };
   static_assert(sizeof(tiles) / sizeof(*tiles) == tile_rows);
   tiles[rows - 1](t);
+}
+
+template <class Meeting>
+ESPALIER_NOINLINE static void run_part_tile(int rows, int columns, const Tile& t) {
+  const auto row_of_c = [&](int r) ESPALIER_INLINE_LAMBDA { return t.c + r * t.c_row_stride; };
+  WholeRows whole(row_of_c, rows, columns, t.accumulate, t.bias);
+  Tile in = t;
+  in.c = whole.at, in.c_row_stride = panel;
+  if (t.bias) in.bias = whole.bias_row;
+  run_whole_tile<Meeting>(rows, in);
+  whole.store(row_of_c, rows, columns);
 }
 
 // How M rows are dealt over tiles: the first `longer` tiles have base + 1 rows, the others base.
@@ -199,13 +209,17 @@ static void run_block(const Gemm<float>& g, const Source& source, const Panels& 
     const int64_t n = p * panel;
     t.b = panels_of_b.take(n, block.k, block.k_end);
     t.bias = g.bias && block.k == 0 ? g.bias + n : nullptr;
-    t.columns = static_cast<int>(g.N - n < panel ? g.N - n : panel);
+    const int columns = static_cast<int>(g.N - n < panel ? g.N - n : panel);
     for (int64_t i = 0; i < tiles; ++i) {
       const int64_t m = deal.first_row(block.first + i);
       t.a = left.a + (m - row) * left.row_stride;
       t.c = g.C + m * g.c_row_stride + n;
       t.ahead = prefetch.share(i, p);
-      run_tile<Meeting>(deal.rows(block.first + i), t);
+      const int rows_of_tile = deal.rows(block.first + i);
+      if (columns == panel)
+        run_whole_tile<Meeting>(rows_of_tile, t);
+      else
+        run_part_tile<Meeting>(rows_of_tile, columns, t);
     }
   }
 }
@@ -234,8 +248,8 @@ static void pack_panel(const float* B, int64_t k_stride, int64_t n_stride, int64
   if (columns == panel && n_stride == 1) {
     for (; k < K; ++k) {
       f32 row[tile_registers];
-      load_row(B + k * k_stride, panel, row);
-      store_row(packed + k * panel, panel, row);
+      load_row(B + k * k_stride, row);
+      store_row(packed + k * panel, row);
     }
   } else if (columns == panel && k_stride == 1) {
     for (; k + 4 <= K; k += 4)

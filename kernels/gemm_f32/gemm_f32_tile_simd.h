@@ -10,20 +10,40 @@ constexpr int tile_rows = hardware_lanes == 16 ? 12 : 6;
 constexpr int panel = gemm_f32_panel(Isa::ESPALIER_ISA);
 constexpr int tile_registers = panel / hardware_lanes;
 
-ESPALIER_INLINE void load_row(const float* p, int columns, f32 (&row)[tile_registers]) {
+ESPALIER_INLINE void load_row(const float* p, f32 (&row)[tile_registers]) {
   ESPALIER_UNROLL
-  for (int i = 0; i < tile_registers; ++i)
-    row[i] = columns == panel ? f32::load_unaligned(p + i * hardware_lanes)
-                              : load_part(p + i * hardware_lanes, lanes_in(i, columns));
+  for (int i = 0; i < tile_registers; ++i) row[i] = f32::load_unaligned(p + i * hardware_lanes);
 }
 
-ESPALIER_INLINE void store_row(float* p, int columns, const f32 (&row)[tile_registers]) {
+ESPALIER_INLINE void store_row(float* p, const f32 (&row)[tile_registers]) {
   ESPALIER_UNROLL
-  for (int i = 0; i < tile_registers; ++i)
-    if (columns == panel)
-      row[i].store_unaligned(p + i * hardware_lanes);
-    else
-      store_part(p + i * hardware_lanes, row[i], lanes_in(i, columns));
+  for (int i = 0; i < tile_registers; ++i) row[i].store_unaligned(p + i * hardware_lanes);
 }
+
+// Where a panel's last columns do not exist, a tile works on whole rows of its own. Loading and
+// storing parts inside every tile would double the code of each.
+struct WholeRows {
+  alignas(64) float at[tile_rows * panel];
+  alignas(64) float bias_row[panel];
+
+  // As a tile starts: from the rows of C if it adds to them, from the bias if there is one.
+  template <class RowOf>
+  ESPALIER_INLINE WholeRows(const RowOf& row_of_c, int rows, int columns, bool accumulate,
+                            const float* bias) {
+    for (int r = 0; r < rows; ++r)
+      copy(accumulate ? row_of_c(r) : nullptr, at + r * panel, columns);
+    copy(bias, bias_row, columns);
+  }
+  template <class RowOf>
+  ESPALIER_INLINE void store(const RowOf& row_of_c, int rows, int columns) const {
+    for (int r = 0; r < rows; ++r)
+      for (int i = 0; i < columns; ++i) row_of_c(r)[i] = at[r * panel + i];
+  }
+
+ private:
+  static ESPALIER_INLINE void copy(const float* from, float* to, int columns) {
+    for (int i = 0; i < panel; ++i) to[i] = from && i < columns ? from[i] : 0.0f;
+  }
+};
 
 }  // namespace espalier::ESPALIER_ISA

@@ -127,4 +127,19 @@ ESPALIER_INLINE void multiply_tile(const a_type* a, int64_t a_stride, const b_ty
   }
 }
 
+// The sums of a tile to rows `stride` apart.
+template <int Rows>
+ESPALIER_INLINE void store_sums(const s32 (&sum)[Rows][tile_registers], int32_t* to,
+                                int64_t stride) {
+  ESPALIER_UNROLL_REGISTERS
+  for (int r = 0; r < Rows; ++r) ESPALIER_UNROLL_REGISTERS
+  for (int i = 0; i < tile_registers; ++i) store(to + r * stride + i * s32_lanes, sum[r][i]);
+}
+
+// `count` values from each of the rows to their stored form.
+ESPALIER_NOINLINE static void store_left_rows(const int8_t* from, int64_t stride, int64_t rows,
+                                              int64_t count, a_type* to, int64_t to_stride) {
+  for (int64_t r = 0; r < rows; ++r) store_left(from + r * stride, count, to + r * to_stride);
+}
+
 }  // namespace espalier::ESPALIER_ISA

@@ -3,7 +3,7 @@
 namespace espalier {
 namespace {
 
-int64_t peak_multiply_add_scalar(float factor, int64_t steps, float* sink) noexcept {
+int64_t peak_scalar(float factor, int64_t steps, float* sink) noexcept {
   constexpr int chains = 48;  // the compiler packs them into registers of the base instruction set
   float chain[chains];
   for (int i = 0; i < chains; ++i) chain[i] = static_cast<float>(i);
@@ -16,9 +16,15 @@ int64_t peak_multiply_add_scalar(float factor, int64_t steps, float* sink) noexc
 
 }  // namespace
 
-std::span<const KernelRow<PeakMultiplyAdd>> peak_kernels() noexcept {
-  static constexpr KernelRow<PeakMultiplyAdd> rows[] = {
-      ESPALIER_ISA_ROWS(peak_multiply_add){Isa::scalar, peak_multiply_add_scalar}};
+std::span<const KernelRow<Peak>> peak_f32_kernels() noexcept {
+  static constexpr KernelRow<Peak> rows[] = {ESPALIER_ISA_ROWS(peak_f32){Isa::scalar, peak_scalar}};
+  return rows;
+}
+
+std::span<const KernelRow<Peak>> peak_bf16_kernels() noexcept {
+  static constexpr KernelRow<Peak> rows[] = {
+      ESPALIER_IF_AVX512BF16({Isa::avx512bf16, avx512bf16::peak_bf16}, )
+          ESPALIER_ISA_ROWS(peak_f32){Isa::scalar, peak_scalar}};
   return rows;
 }
 
