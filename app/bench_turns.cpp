@@ -78,6 +78,7 @@ void train(const TurnFlags& flags, VisionTransformer& model, const TensorFile& i
   TrainConfig config;
   config.chunk_size = flags.chunk;
   config.ema_decay = 0;
+  config.precision = flags.dtype;
   bench::TrainingStep step(model, config, input.at("images"), input.at("labels"));
   const AdamWOptions& o = bench::TrainingStep::optimizer;
   say({{"ready", true},
@@ -130,10 +131,12 @@ void add_bench_turns(CLI::App& verb, Body& chosen) {
       ->check(CLI::Range(1, 65'536))
       ->capture_default_str()
       ->needs(step);
-  turns->add_option("--dtype", flags->dtype, "What fp32 weights are stored in")
+  turns
+      ->add_option("--dtype", flags->dtype,
+                   "What matrix products of an fp32 model multiply: f32, or bf16 with fp32 sums, in "
+                   "which inference stores the weights too")
       ->check(CLI::IsMember({dtype_name(DType::f32), dtype_name(DType::bf16)}))
-      ->capture_default_str()
-      ->excludes(step);
+      ->capture_default_str();
   add_machine_flags(*turns, *flags);
   turns->callback([flags, &chosen] { chosen = [flags] { return run(*flags); }; });
 }

@@ -195,8 +195,11 @@ class Command(unittest.TestCase):
         self.assertEqual([(t["batch"], t["threads"]) for t in lines], [(1, 1), (1, 2), (3, 1), (3, 2)])
         for line in lines:
             self.assertLessEqual(line["largest_difference"], line["tolerance"])
-            self.assertAlmostEqual(line["floor_seconds"] * line["peak_flops_per_second"],
-                                   line["flops"], delta=1)
+            floor = sum(part["operations"] / part["peak_operations_per_second"]
+                        for part in line["parts"])
+            self.assertAlmostEqual(line["floor_seconds"], floor)
+            self.assertEqual(sum(part["operations"] for part in line["parts"]), line["operations"])
+            self.assertEqual(line["speed_up_over_f32"], 1)
             self.assertAlmostEqual(line["images_per_second"] * line["median_seconds"], line["batch"])
         self.expect(2, "bench", "model", "-b", 0, says="batch")
         self.expect(2, "bench", "model", "vit-huge", says="vit-huge")
@@ -210,6 +213,52 @@ class Command(unittest.TestCase):
         for line in lines:
             self.assertLessEqual(line["largest_difference"], line["tolerance"])
         self.expect(2, "bench", "model", self.model, "--dtype", "f8", says="bf16")
+
+    def test_bench_model_times_whole_numbers_beside_fp32(self):
+        result = run("bench", "model", "vit-peer", "--dtype", "f32,int8", "-b", "1,2", "-t", 1,
+                     "--seconds", 0.2, "--allow-noise", "--json")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        lines = json.loads(result.stdout)
+        self.assertEqual([(line["batch"], line["dtype"]) for line in lines],
+                         [(1, "f32"), (1, "int8"), (2, "f32"), (2, "int8")])
+        for line in lines:
+            self.assertGreater(line["speed_up_over_f32"], 0)
+            self.assertLessEqual(line["largest_difference"], line["tolerance"])
+        self.assertEqual([line["tolerance"] > 0 for line in lines], [True, False, True, False])
+        self.assertEqual([[part["arithmetic"] for part in line["parts"]] for line in lines[:2]],
+                         [["f32"], ["f32", "int8"]])
+
+    def test_an_integer_file_is_timed_and_profiled_against_its_own_peak(self):
+        made, picture = self.folder / "int8.safetensors", self.folder / "int8-roofline.png"
+        self.assertEqual(run("compress", self.model, "-o", made, "--calibration-images", 32).returncode,
+                         0)
+        timed = run("bench", "model", made, "-b", 2, "-t", 1, "--seconds", 0.2, "--allow-noise",
+                    "--json")
+        self.assertEqual(timed.returncode, 0, timed.stderr)
+        line, = json.loads(timed.stdout)
+        self.assertEqual((line["dtype"], line["largest_difference"]), ("int8", 0))
+        self.assertIsNone(line["speed_up_over_f32"])
+        self.expect(2, "bench", "model", made, "--dtype", "bf16", says="whole numbers")
+        result = run("profile", made, "-b", 8, "-t", 1, "--seconds", 0.3, "--json", "--roofline", picture)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        profile = json.loads(result.stdout)
+        ceilings = {peak["arithmetic"]: peak["operations_per_second"] for peak in profile["ceilings"]}
+        self.assertEqual(set(ceilings), {"f32", "int8"})
+        self.assertEqual({step["operation"] for step in profile["steps"] if step["arithmetic"] == "int8"},
+                         {"linear_s8", "add_linear_s8", "attention_s8"})
+        for step in profile["steps"]:
+            self.assertLessEqual(step["roof"], ceilings[step["arithmetic"]])
+        self.assertTrue(picture.is_file())
+
+    def test_bench_hardware_names_the_peak_of_each_data_type(self):
+        profile = json.loads(run("bench", "hardware", "--json").stdout)
+        peaks = {(peak["arithmetic"], peak["isa"]): peak["gops"] for peak in profile["peaks"]
+                 if peak["threads"] == 1}
+        for arithmetic in ("f32", "int8"):
+            self.assertGreater(peaks[arithmetic, "scalar"], 0)
+        text = run("bench", "hardware").stdout
+        for title in ("f32 peak", "bf16 peak", "int8 peak", "Gop/s a core"):
+            self.assertIn(title, text)
 
     def test_profile_accounts_for_the_time_and_draws_it(self):
         trace, picture = self.folder / "trace.json", self.folder / "roofline.png"
@@ -288,6 +337,12 @@ class Command(unittest.TestCase):
         ready, first, last = map(json.loads, steps.stdout.splitlines())
         self.assertEqual(ready["lr"], 1e-3)
         self.assertGreater(first["loss"], last["loss"])  # it sees the same batch again and again
+        bf16 = run("bench", "turns", "vit-tiny", "--input", batch, "--step", "--dtype", "bf16",
+                   input="1\n")
+        rounded = json.loads(bf16.stdout.splitlines()[1])["loss"]
+        self.assertNotEqual(rounded, first["loss"])
+        sums, rounding = 2 * 2, 2**-7  # of vit-tiny's two blocks; of bf16, twice in each product
+        self.assertAlmostEqual(rounded, first["loss"], delta=sums * rounding * first["loss"])
         for wrong in ("0\n", "two\n", "3 4\n"):
             refused = run("bench", "turns", "vit-tiny", "--input", batch, input=wrong)
             self.assertEqual(refused.returncode, 2)
