@@ -132,9 +132,10 @@ void add_bench_turns(CLI::App& verb, Body& chosen) {
       ->capture_default_str()
       ->needs(step);
   turns
-      ->add_option("--dtype", flags->dtype,
-                   "What matrix products of an fp32 model multiply: f32, or bf16 with fp32 sums, in "
-                   "which inference stores the weights too")
+      ->add_option(
+          "--dtype", flags->dtype,
+          "What matrix products of an fp32 model multiply: f32, or bf16 with fp32 sums, in "
+          "which inference stores the weights too")
       ->check(CLI::IsMember({dtype_name(DType::f32), dtype_name(DType::bf16)}))
       ->capture_default_str();
   add_machine_flags(*turns, *flags);

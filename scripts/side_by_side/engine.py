@@ -1,4 +1,5 @@
 """An engine that scripts/peers times: a process of its own, ours or a worker.py."""
+import functools
 import json
 import os
 import re
@@ -7,7 +8,6 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-OUT = ROOT / "build-peers"
 ESPALIER = os.environ.get("ESPALIER", str(ROOT / "build/app/espalier"))
 
 
@@ -19,8 +19,7 @@ def clean_environment(threads):
     """Without what could hold a baseline back, or let it use more threads."""
     held_back = re.compile(r"(OPENBLAS|OMP|MKL|KMP|DNNL|ONEDNN|ATEN)_")
     kept = {key: value for key, value in os.environ.items() if not held_back.match(key)}
-    return {**kept, "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads),
-            "TORCHINDUCTOR_CACHE_DIR": str(OUT / "inductor")}
+    return {**kept, "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
 
 
 class Engine:
@@ -31,6 +30,11 @@ class Engine:
         environment = None if command[0] == ESPALIER else clean_environment(threads)
         self.process = subprocess.Popen([*map(str, command)], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, text=True, env=environment)
+
+    @functools.cached_property
+    def told(self):
+        """What it says when it is ready, which this waits for."""
+        return self.answer()
 
     def answer(self):
         line = self.process.stdout.readline()
