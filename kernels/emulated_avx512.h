@@ -355,35 +355,6 @@ EMULATED __m128i cvtepi32_epi8(__m512i a) {
   return v;
 }
 
-// ---- 8-bit products and what comes of them ----------------------------------------------------
-
-// Four products of an unsigned by a signed byte are added to each sum.
-EMULATED __m256i dpbusd_256(__m256i sum, __m256i a, __m256i b) {
-  const __m256i even = _mm256_madd_epi16(_mm256_and_si256(a, _mm256_set1_epi16(0xff)),
-                                         _mm256_srai_epi16(_mm256_slli_epi16(b, 8), 8));
-  const __m256i odd = _mm256_madd_epi16(_mm256_srli_epi16(a, 8), _mm256_srai_epi16(b, 8));
-  return _mm256_add_epi32(sum, _mm256_add_epi32(even, odd));
-}
-EMULATE_3(dpbusd, dpbusd_256, __m512i, __m256i)
-EMULATE_2(srlv_epi32, _mm256_srlv_epi32, __m512i, __m256i)
-EMULATED __m512i cvtepi8_epi32(__m128i a) {
-  return join<__m512i>(_mm256_cvtepi8_epi32(a), _mm256_cvtepi8_epi32(_mm_srli_si128(a, 8)));
-}
-EMULATED __m512i cvtepi16_epi32(__m256i a) {
-  return join<__m512i>(_mm256_cvtepi16_epi32(_mm256_castsi256_si128(a)),
-                       _mm256_cvtepi16_epi32(_mm256_extracti128_si256(a, 1)));
-}
-EMULATED __m256i cvtsepi32_epi16(__m512i a) {
-  const auto x = split<__m256i>(a);
-  return _mm256_permute4x64_epi64(_mm256_packs_epi32(x.low, x.high), 0xd8);
-}
-
-#undef EMULATE_1
-#undef EMULATE_2
-#undef EMULATE_3
-#undef EMULATE_SHIFT
-#undef EMULATED
-
 }  // namespace emulated_avx512
 
 #define _mm512_add_ps emulated_avx512::add_ps
@@ -464,11 +435,6 @@ EMULATED __m256i cvtsepi32_epi16(__m512i a) {
 #define _mm512_load_si512 emulated_avx512::loadu_si512
 #define _mm512_store_si512 emulated_avx512::storeu_si512
 
-#define _mm512_srlv_epi32 emulated_avx512::srlv_epi32
-#define _mm512_cvtepi8_epi32 emulated_avx512::cvtepi8_epi32
-#define _mm512_cvtepi16_epi32 emulated_avx512::cvtepi16_epi32
-#define _mm512_cvtsepi32_epi16 emulated_avx512::cvtsepi32_epi16
-
 // Those whose last operand is part of the instruction.
 #define _mm512_cmp_ps_mask(a, b, comparison) emulated_avx512::cmp_ps_mask<comparison>(a, b)
 #define _mm512_cmp_epi32_mask(a, b, comparison) emulated_avx512::cmp_mask<comparison, int32_t>(a, b)
@@ -481,3 +447,11 @@ EMULATED __m256i cvtsepi32_epi16(__m512i a) {
 #define _mm512_insertf32x4(a, b, place) emulated_avx512::insertf32x4<place>(a, b)
 #define _mm512_extractf32x4_ps(a, place) emulated_avx512::extractf32x4_ps<place>(a)
 #define _mm512_extractf32x8_ps(a, place) emulated_avx512::extractf32x8_ps<place>(a)
+
+#include "kernels/emulated_avx512_s8.h"
+
+#undef EMULATE_1
+#undef EMULATE_2
+#undef EMULATE_3
+#undef EMULATE_SHIFT
+#undef EMULATED

@@ -43,10 +43,11 @@ std::optional<Isa> isa_from_name(std::string_view name) noexcept;
 // True when the processor and the operating system (XCR0) both support `isa`.
 bool cpu_can_run(Isa isa) noexcept;
 
-// The most capable set that kernels may use: the best the CPU can run until `limit_isa` lowers it.
+// The most capable set that kernels may use. Until `limit_isa` sets it, the best the CPU can run,
+// but not avx512bf16 where the processor multiplies bf16 more slowly than fp32 (Intel's).
 Isa isa_limit() noexcept;
 
-// Lowers (or restores) the limit. Assumes cpu_can_run(isa); engine/dispatch.h is the checked door.
+// Sets the limit. Assumes cpu_can_run(isa); engine/dispatch.h is the checked door.
 void limit_isa(Isa isa) noexcept;
 
 // True when a row for `isa` may run under the present limit.

@@ -26,13 +26,15 @@
 #define ESPALIER_INLINE_LAMBDA __attribute__((always_inline))
 
 // Before a loop of constant length over registers: unrolled early enough that an array of them
-// never goes through memory. ESPALIER_UNROLL_4: of any length, so that its own instructions count
-// less.
+// never goes through memory. ESPALIER_UNROLL_2 and _4: of any length, so that its own instructions
+// count less.
 #if defined(__clang__)
 #define ESPALIER_UNROLL _Pragma("clang loop unroll(full)")
+#define ESPALIER_UNROLL_2 _Pragma("clang loop unroll_count(2)")
 #define ESPALIER_UNROLL_4 _Pragma("clang loop unroll_count(4)")
 #else
 #define ESPALIER_UNROLL _Pragma("GCC unroll 16")
+#define ESPALIER_UNROLL_2 _Pragma("GCC unroll 2")
 #define ESPALIER_UNROLL_4 _Pragma("GCC unroll 4")
 #endif
 

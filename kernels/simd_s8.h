@@ -35,6 +35,7 @@ constexpr bool is_signed = T(-1) < T(0);
 #if defined(__x86_64__)
 
 #if defined(__AVX512VNNI__) || defined(ESPALIER_EMULATE_VNNI)
+#define ESPALIER_X86_BYTES 1  // are multiplied as such; otherwise as 16-bit values
 constexpr int group = 4;
 using a_type = uint8_t;
 using b_type = int8_t;
@@ -63,12 +64,12 @@ ESPALIER_INLINE s32 add(s32 a, s32 b) { return _mm512_add_epi32(a, b); }
 ESPALIER_INLINE s32 sub(s32 a, s32 b) { return _mm512_sub_epi32(a, b); }
 ESPALIER_INLINE s32 max(s32 a, s32 b) { return _mm512_max_epi32(a, b); }
 ESPALIER_INLINE s32 bit_and(s32 a, s32 b) { return _mm512_and_si512(a, b); }
+ESPALIER_INLINE s32 bit_xor(s32 a, s32 b) { return _mm512_xor_si512(a, b); }
 ESPALIER_INLINE s32 multiply(s32 a, s32 b) { return _mm512_mullo_epi32(a, b); }
 template <int bits>
 ESPALIER_INLINE s32 shift_right(s32 a) {
   return _mm512_srli_epi32(a, bits);
 }
-ESPALIER_INLINE s32 shift_right(s32 a, s32 bits) { return _mm512_srlv_epi32(a, bits); }
 ESPALIER_INLINE f32v mul(f32v a, f32v b) { return _mm512_mul_ps(a, b); }
 ESPALIER_INLINE f32v fma(f32v a, f32v b, f32v c) { return _mm512_fmadd_ps(a, b, c); }
 ESPALIER_INLINE f32v min(f32v a, f32v b) { return _mm512_min_ps(a, b); }
@@ -106,12 +107,12 @@ ESPALIER_INLINE s32 add(s32 a, s32 b) { return _mm256_add_epi32(a, b); }
 ESPALIER_INLINE s32 sub(s32 a, s32 b) { return _mm256_sub_epi32(a, b); }
 ESPALIER_INLINE s32 max(s32 a, s32 b) { return _mm256_max_epi32(a, b); }
 ESPALIER_INLINE s32 bit_and(s32 a, s32 b) { return _mm256_and_si256(a, b); }
+ESPALIER_INLINE s32 bit_xor(s32 a, s32 b) { return _mm256_xor_si256(a, b); }
 ESPALIER_INLINE s32 multiply(s32 a, s32 b) { return _mm256_mullo_epi32(a, b); }
 template <int bits>
 ESPALIER_INLINE s32 shift_right(s32 a) {
   return _mm256_srli_epi32(a, bits);
 }
-ESPALIER_INLINE s32 shift_right(s32 a, s32 bits) { return _mm256_srlv_epi32(a, bits); }
 ESPALIER_INLINE f32v mul(f32v a, f32v b) { return _mm256_mul_ps(a, b); }
 ESPALIER_INLINE f32v fma(f32v a, f32v b, f32v c) { return _mm256_fmadd_ps(a, b, c); }
 ESPALIER_INLINE f32v min(f32v a, f32v b) { return _mm256_min_ps(a, b); }
@@ -208,9 +209,6 @@ template <int bits>
 ESPALIER_INLINE s32 shift_right(s32 a) {
   return vreinterpretq_s32_u32(vshrq_n_u32(vreinterpretq_u32_s32(a), bits));
 }
-ESPALIER_INLINE s32 shift_right(s32 a, s32 bits) {
-  return vreinterpretq_s32_u32(vshlq_u32(vreinterpretq_u32_s32(a), vnegq_s32(bits)));
-}
 ESPALIER_INLINE f32v mul(f32v a, f32v b) { return vmulq_f32(a, b); }
 ESPALIER_INLINE f32v fma(f32v a, f32v b, f32v c) { return vfmaq_f32(c, a, b); }
 ESPALIER_INLINE f32v min(f32v a, f32v b) { return vminnmq_f32(a, b); }
@@ -235,21 +233,38 @@ ESPALIER_INLINE void store_bytes(void* p, s32 x) {
 constexpr int s32_lanes = static_cast<int>(sizeof(s32) / sizeof(int32_t));
 constexpr int b_values = s32_lanes * group;  // of one b_register
 
+#if defined(__x86_64__)
+ESPALIER_INLINE __m128i quarter_turned(__m128i x) { return _mm_shuffle_epi32(x, 0xb1); }
+ESPALIER_INLINE __m128i half_turned(__m128i x) { return _mm_shuffle_epi32(x, 0x4e); }
+ESPALIER_INLINE int32_t largest_lane(__m256i x) {
+  __m128i y = _mm_max_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
+  y = _mm_max_epi32(y, half_turned(y));
+  return _mm_cvtsi128_si32(_mm_max_epi32(y, quarter_turned(y)));
+}
+// Of sums that 32 bits hold together.
+ESPALIER_INLINE int32_t small_sum_of_lanes(__m256i x) {
+  __m128i y = _mm_add_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
+  y = _mm_add_epi32(y, half_turned(y));
+  return _mm_cvtsi128_si32(_mm_add_epi32(y, quarter_turned(y)));
+}
+#if defined(__AVX512F__) && !defined(ESPALIER_NARROW_VNNI)
+ESPALIER_INLINE __m256i lower_half(s32 x) {
+  return _mm256_castps_si256(_mm512_castps512_ps256(_mm512_castsi512_ps(x)));
+}
+ESPALIER_INLINE __m256i upper_half(s32 x) {
+  return _mm256_castps_si256(_mm512_extractf32x8_ps(_mm512_castsi512_ps(x), 1));
+}
 ESPALIER_INLINE int32_t largest_lane(s32 x) {
-  int32_t lanes[s32_lanes];
-  store(lanes, x);
-  int32_t largest = lanes[0];
-  for (int i = 1; i < s32_lanes; ++i) largest = lanes[i] > largest ? lanes[i] : largest;
-  return largest;
+  return largest_lane(_mm256_max_epi32(lower_half(x), upper_half(x)));
 }
-
-ESPALIER_INLINE int64_t sum_of_lanes(s32 x) {
-  int32_t lanes[s32_lanes];
-  store(lanes, x);
-  int64_t sum = 0;
-  for (int i = 0; i < s32_lanes; ++i) sum += lanes[i];
-  return sum;
+ESPALIER_INLINE int32_t small_sum_of_lanes(s32 x) {
+  return small_sum_of_lanes(_mm256_add_epi32(lower_half(x), upper_half(x)));
 }
+#endif
+#else
+ESPALIER_INLINE int32_t largest_lane(s32 x) { return vmaxvq_s32(x); }
+ESPALIER_INLINE int32_t small_sum_of_lanes(s32 x) { return vaddvq_s32(x); }
+#endif
 
 // A row of the left operand in its stored form, padded with zeros to whole groups (which meet
 // zeros of the right operand).
@@ -259,101 +274,79 @@ ESPALIER_INLINE void store_left(const T* a, int64_t K, a_type* to) {
   for (int64_t k = K; k % group; ++k) to[k] = 0;
 }
 
+// Neighbours of 2 * s32_lanes values, added, and their squares, added: those as unsigned values.
+struct SumsOfPairs {
+  s32 sum, square;
+
+#if defined(__AVX512F__) && !defined(ESPALIER_NARROW_VNNI)
+  ESPALIER_INLINE explicit SumsOfPairs(const int16_t* p) {
+    const s32 x = _mm512_loadu_si512(p);
+    sum = _mm512_madd_epi16(x, _mm512_set1_epi16(1)), square = _mm512_madd_epi16(x, x);
+  }
+#elif defined(__x86_64__)
+  ESPALIER_INLINE explicit SumsOfPairs(const int16_t* p) {
+    const s32 x = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+    sum = _mm256_madd_epi16(x, _mm256_set1_epi16(1)), square = _mm256_madd_epi16(x, x);
+  }
+#else
+  ESPALIER_INLINE explicit SumsOfPairs(const int16_t* p) {
+    const int16x8_t x = vld1q_s16(p);
+    const int16x4_t low = vget_low_s16(x), high = vget_high_s16(x);
+    sum = vpaddlq_s16(x), square = vpaddq_s32(vmull_s16(low, low), vmull_s16(high, high));
+  }
+#endif
+};
+
 // Rounds to nearest even within [low, high], whole numbers that a float holds exactly; NaN gives
 // `low`, as the first comparison is with that.
 ESPALIER_INLINE s32 round_within(f32v x, f32v low, f32v high) {
   return round(min(max(x, low), high));
 }
 
-// The 8-bit codes nearest to `scaled` whole steps from `zero_point`.
-ESPALIER_INLINE s32 code_of(f32v scaled, int zero_point) {
-  const auto zero = static_cast<float>(zero_point);
-  return add(round_within(scaled, set1(-128.0f - zero), set1(127.0f - zero)), set1(zero_point));
-}
+// ---- results, two registers at a time ----------------------------------------------------------
 
-// ---- a table of 256 bytes ---------------------------------------------------------------------
-
-// values[i] = table[values[i] + 128].
+// Rounds to nearest even; what 32 bits could not hold is limited here, the rest by the stores
+// below. NaN becomes the lowest.
+ESPALIER_INLINE s32 rounded(f32v x) {
 #if defined(__x86_64__)
-
-struct ByteTable {
-  // Each sixteenth of a half, combined with the one before it: what a lookup XORs together.
-  __m256i negative[8], positive[8];
-
-  ESPALIER_INLINE explicit ByteTable(const int8_t* table) {
-    const __m128i* parts = reinterpret_cast<const __m128i*>(table);
-    __m128i before[2] = {_mm_setzero_si128(), _mm_setzero_si128()};
-    for (int i = 0; i < 8; ++i) {
-      const __m128i low = _mm_loadu_si128(parts + i), high = _mm_loadu_si128(parts + 8 + i);
-      negative[i] = _mm256_broadcastsi128_si256(_mm_xor_si128(low, before[0]));
-      positive[i] = _mm256_broadcastsi128_si256(_mm_xor_si128(high, before[1]));
-      before[0] = low, before[1] = high;
-    }
-  }
-
-  // vpshufb takes an index's low four bits and gives zero where its top bit is set, so the index
-  // less 16 i picks from the i-th sixteenth once it has got that far, and nothing before.
-  ESPALIER_INLINE __m256i operator()(__m256i codes) const {
-    __m256i index = _mm256_and_si256(codes, _mm256_set1_epi8(0x7f));
-    __m256i below = _mm256_shuffle_epi8(negative[0], index);
-    __m256i above = _mm256_shuffle_epi8(positive[0], index);
-    ESPALIER_UNROLL_REGISTERS
-    for (int i = 1; i < 8; ++i) {
-      index = _mm256_sub_epi8(index, _mm256_set1_epi8(16));
-      below = _mm256_xor_si256(below, _mm256_shuffle_epi8(negative[i], index));
-      above = _mm256_xor_si256(above, _mm256_shuffle_epi8(positive[i], index));
-    }
-    return _mm256_blendv_epi8(above, below, codes);
-  }
-};
-
-ESPALIER_INLINE __m256i load_codes(const int8_t* p) {
-  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
-}
-ESPALIER_INLINE void store_codes(int8_t* p, __m256i codes) {
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), codes);
-}
-constexpr int codes_at_once = 32;
-
+  return round(min(set1(65536.0f), x));  // of NaN and a number, the second; rounded, the lowest
 #else
-
-struct ByteTable {
-  uint8x16x4_t quarter[4];
-
-  ESPALIER_INLINE explicit ByteTable(const int8_t* table) {
-    for (int i = 0; i < 4; ++i)
-      quarter[i] = vld1q_u8_x4(reinterpret_cast<const uint8_t*>(table) + 64 * i);
-  }
-  ESPALIER_INLINE uint8x16_t operator()(uint8x16_t codes) const {
-    uint8x16_t index = veorq_u8(codes, vdupq_n_u8(0x80));
-    uint8x16_t out = vqtbl4q_u8(quarter[0], index);
-    for (int i = 1; i < 4; ++i) {
-      index = vsubq_u8(index, vdupq_n_u8(64));
-      out = vqtbx4q_u8(out, quarter[i], index);
-    }
-    return out;
-  }
-};
-
-ESPALIER_INLINE uint8x16_t load_codes(const int8_t* p) {
-  return vld1q_u8(reinterpret_cast<const uint8_t*>(p));
-}
-ESPALIER_INLINE void store_codes(int8_t* p, uint8x16_t codes) {
-  vst1q_u8(reinterpret_cast<uint8_t*>(p), codes);
-}
-constexpr int codes_at_once = 16;
-
+  return round(min(max(x, set1(-65536.0f)), set1(65536.0f)));
 #endif
+}
 
-ESPALIER_INLINE void look_up(const ByteTable& table, int8_t* values, int64_t count) {
-  int64_t i = 0;
-  for (; i + codes_at_once <= count; i += codes_at_once)
-    store_codes(values + i, table(load_codes(values + i)));
-  if (i == count) return;
-  int8_t last[codes_at_once] = {};
-  for (int64_t j = i; j < count; ++j) last[j - i] = values[j];
-  store_codes(last, table(load_codes(last)));
-  for (int64_t j = i; j < count; ++j) values[j] = last[j - i];
+// p[i] = limit(x[i] + zero_point, -128, 127), first those of a, then those of b.
+ESPALIER_INLINE void store_codes(int8_t* p, s32 a, s32 b, int zero_point) {
+  const auto zero = static_cast<int16_t>(zero_point);
+#if defined(__AVX512F__) && !defined(ESPALIER_NARROW_VNNI)
+  static constexpr int32_t order[16] = {0, 4, 8, 12, 1, 5, 9, 13};
+  const s32 wide = _mm512_adds_epi16(_mm512_packs_epi32(a, b), _mm512_set1_epi16(zero));
+  const s32 codes = _mm512_permutexvar_epi32(load(order), _mm512_packs_epi16(wide, wide));
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), lower_half(codes));
+#elif defined(__x86_64__)
+  const s32 wide = _mm256_adds_epi16(_mm256_packs_epi32(a, b), _mm256_set1_epi16(zero));
+  const s32 codes = _mm256_packs_epi16(wide, wide);
+  _mm_storeu_si128(
+      reinterpret_cast<__m128i*>(p),
+      _mm_unpacklo_epi32(_mm256_castsi256_si128(codes), _mm256_extracti128_si256(codes, 1)));
+#else
+  vst1_s8(p, vqmovn_s16(vqaddq_s16(vcombine_s16(vqmovn_s32(a), vqmovn_s32(b)), vdupq_n_s16(zero))));
+#endif
+}
+
+// p[i] = limit(p[i] + x[i], -32768, 32767).
+ESPALIER_INLINE void add_to(int16_t* p, s32 a, s32 b) {
+#if defined(__AVX512F__) && !defined(ESPALIER_NARROW_VNNI)
+  static constexpr int64_t order[8] = {0, 2, 4, 6, 1, 3, 5, 7};
+  const s32 x = _mm512_permutexvar_epi64(_mm512_loadu_si512(order), _mm512_packs_epi32(a, b));
+  _mm512_storeu_si512(p, _mm512_adds_epi16(_mm512_loadu_si512(p), x));
+#elif defined(__x86_64__)
+  const s32 x = _mm256_permute4x64_epi64(_mm256_packs_epi32(a, b), 0xd8);
+  __m256i* at = reinterpret_cast<__m256i*>(p);
+  _mm256_storeu_si256(at, _mm256_adds_epi16(_mm256_loadu_si256(at), x));
+#else
+  vst1q_s16(p, vqaddq_s16(vld1q_s16(p), vcombine_s16(vqmovn_s32(a), vqmovn_s32(b))));
+#endif
 }
 
 }  // namespace espalier::ESPALIER_ISA

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "engine/autograd.h"
 #include "engine/ops/attention.h"
 #include "engine/ops/binary.h"
 #include "engine/ops/conv2d.h"
@@ -9,6 +10,7 @@
 #include "engine/ops/embedding.h"
 #include "engine/ops/layer_norm.h"
 #include "engine/ops/linear.h"
+#include "engine/ops/view.h"
 
 namespace espalier {
 
@@ -50,13 +52,23 @@ Tensor Dropout::forward(const Tensor& x) const { return dropout(x, p, is_trainin
 DropPath::DropPath(double probability) : p(probability) {}
 Tensor DropPath::forward(const Tensor& x) const { return drop_path(x, p, is_training()); }
 
-MultiHeadAttention::MultiHeadAttention(int64_t width, int64_t head_count, Generator& generator)
+namespace {
+
+Tensor tokens_read(const Tensor& x, TokensRead read) {
+  return read == TokensRead::first && grad_enabled() ? slice(x, 1, 0, 1) : x;
+}
+
+}  // namespace
+
+MultiHeadAttention::MultiHeadAttention(int64_t width, int64_t head_count, TokensRead read,
+                                       Generator& generator)
     : heads(head_count),
+      read_(read),
       qkv_(register_module("qkv", std::make_unique<Linear>(width, 3 * width, generator))),
       proj_(register_module("proj", std::make_unique<Linear>(width, width, generator))) {}
 
 Tensor MultiHeadAttention::forward(const Tensor& x) const {
-  return proj_(attention(qkv_(x), heads));
+  return proj_(tokens_read(attention(qkv_(x), heads), read_));
 }
 
 Mlp::Mlp(int64_t width, int64_t hidden, double dropout, Generator& generator)
@@ -67,9 +79,10 @@ Mlp::Mlp(int64_t width, int64_t hidden, double dropout, Generator& generator)
 Tensor Mlp::forward(const Tensor& x) const { return fc2_(dropout_(gelu(fc1_(x)))); }
 
 EncoderBlock::EncoderBlock(const Options& o, Generator& generator)
-    : norm1_(register_module("norm1", std::make_unique<LayerNorm>(o.width))),
+    : read_(o.read),
+      norm1_(register_module("norm1", std::make_unique<LayerNorm>(o.width))),
       attention_(register_module(
-          "attention", std::make_unique<MultiHeadAttention>(o.width, o.heads, generator))),
+          "attention", std::make_unique<MultiHeadAttention>(o.width, o.heads, o.read, generator))),
       norm2_(register_module("norm2", std::make_unique<LayerNorm>(o.width))),
       mlp_(register_module("mlp",
                            std::make_unique<Mlp>(o.width, o.mlp_hidden, o.dropout, generator))),
@@ -77,7 +90,7 @@ EncoderBlock::EncoderBlock(const Options& o, Generator& generator)
       drop_path_(register_module("drop_path", std::make_unique<DropPath>(o.drop_path))) {}
 
 Tensor EncoderBlock::forward(const Tensor& x) const {
-  const Tensor attended = add(x, drop_path_(dropout_(attention_(norm1_(x)))));
+  const Tensor attended = add(tokens_read(x, read_), drop_path_(dropout_(attention_(norm1_(x)))));
   return add(attended, drop_path_(dropout_(mlp_(norm2_(attended)))));
 }
 

@@ -66,14 +66,20 @@ class DropPath : public Module {
   const double p;
 };
 
+// Which tokens of a result [B, T, D] are read later on. Of the first alone, a forward pass on the
+// tape computes, and gives, [B, 1, D]; off the tape the result is whole, since a captured graph
+// finds out by itself (engine/early_slice.h).
+enum class TokensRead { all, first };
+
 // Self-attention with `heads` heads of width / heads each (Vaswani et al., 2017, section 3.2).
 class MultiHeadAttention : public Module {
  public:
-  MultiHeadAttention(int64_t width, int64_t heads, Generator& generator);
+  MultiHeadAttention(int64_t width, int64_t heads, TokensRead read, Generator& generator);
   Tensor forward(const Tensor& x) const override;
   const int64_t heads;
 
  private:
+  const TokensRead read_;
   const Linear &qkv_, &proj_;
 };
 
@@ -94,11 +100,13 @@ class EncoderBlock : public Module {
   struct Options {
     int64_t width, heads, mlp_hidden;
     double dropout = 0, drop_path = 0;
+    TokensRead read = TokensRead::all;
   };
   EncoderBlock(const Options& options, Generator& generator);
   Tensor forward(const Tensor& x) const override;
 
  private:
+  const TokensRead read_;
   const LayerNorm& norm1_;
   const MultiHeadAttention& attention_;
   const LayerNorm& norm2_;

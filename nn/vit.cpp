@@ -37,8 +37,13 @@ VisionTransformer::VisionTransformer(const ViTConfig& chosen, Generator& generat
   for (int64_t i = 0; i < config.depth; ++i) {
     const double share =
         config.depth > 1 ? static_cast<double>(i) / static_cast<double>(config.depth - 1) : 1;
-    const EncoderBlock::Options options{config.width, config.heads, config.mlp_hidden,
-                                        config.dropout, config.drop_path * share};
+    const bool class_token_only = config.pooling == "class" && i == config.depth - 1;
+    const EncoderBlock::Options options{config.width,
+                                        config.heads,
+                                        config.mlp_hidden,
+                                        config.dropout,
+                                        config.drop_path * share,
+                                        class_token_only ? TokensRead::first : TokensRead::all};
     blocks_.push_back(&register_module("blocks." + std::to_string(i),
                                        std::make_unique<EncoderBlock>(options, generator)));
   }

@@ -156,6 +156,28 @@ TEST_CASE("every parameter of a model receives the gradient that finite differen
     }
 }
 
+TEST_CASE("a block whose first token alone is read gives the same values and gradients") {
+  std::vector<std::vector<double>> results[2];
+  for (const TokensRead read : {TokensRead::all, TokensRead::first}) {
+    Generator generator(3);
+    EncoderBlock::Options options{8, 2, 12};
+    options.read = read;
+    const EncoderBlock block(options, generator);
+    auto& to = results[read == TokensRead::first];
+    const Tensor x = random_tensor({3, 5, 8}, 1, DType::f32);
+    x.set_requires_grad(true);
+    const Tensor y = block(x), token = select(y, 1, 0);
+    CHECK(y.shape() == (read == TokensRead::first ? Shape{3, 1, 8} : Shape{3, 5, 8}));
+    backward(token, {.seed = random_tensor(token.shape(), 2, DType::f32)});
+    to = {token.to_vector(), x.grad().to_vector()};
+    for (const auto& [name, parameter] : block.named_parameters())
+      to.push_back(parameter.grad().to_vector());
+    const NoGradGuard off;
+    CHECK(block(x).shape() == x.shape());
+  }
+  CHECK(results[0] == results[1]);
+}
+
 TEST_CASE("a model survives its file, and a foreign or misfitting one is refused") {
   const TemporaryFolder folder;
   Generator generator(4);

@@ -44,14 +44,14 @@ constexpr int64_t round_up(int64_t x, int64_t to) { return (x + to - 1) / to * t
 
 }  // namespace
 
-// No row takes panels of more than 32 columns, groups of more than 4, tiles of more than 12 rows or
-// elements of more than 2 bytes: packed keys and values, one tile of scores, its rows of q and of
-// weights.
+// No row takes panels of more than 32 columns, blocks of more than 64 keys, groups of more than 4,
+// tiles of more than 12 rows or elements of more than 2 bytes: packed keys and values, one tile of
+// scores, its rows of q and of weights.
 int64_t attention_s8_scratch(int64_t tokens, int64_t head_dim) noexcept {
-  constexpr int64_t panel = 32, group = 4, rows = 12, sums = 4, element = 2, line = 64;
-  const int64_t T = round_up(tokens, panel), D = round_up(head_dim, panel);
-  const int64_t keys = T * (sums + element * round_up(head_dim, group));
-  const int64_t values = D * (sums + element * round_up(tokens, group));
+  constexpr int64_t panel = 32, block = 64, group = 4, rows = 12, sums = 4, element = 2, line = 64;
+  const int64_t T = round_up(tokens, block), D = round_up(head_dim, panel);
+  const int64_t keys = T * element * round_up(head_dim, group);
+  const int64_t values = D * (sums + element * T);
   return round_up(keys, line) + round_up(values, line) + rows * T * sums +
          rows * element * (T + D) + 4 * line;
 }

@@ -70,6 +70,7 @@ static void run_tile(const Tile& t) noexcept {
   start_tile<Rows>(t, sum);
   const float* a = t.a;
   const float* b = t.b;
+  ESPALIER_UNROLL_2
   for (int64_t k = 0; k < t.K; ++k, a += t.a_k_stride, b += panel) {
     f32 right[tile_registers];
     ESPALIER_UNROLL

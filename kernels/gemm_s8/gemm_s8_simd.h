@@ -5,6 +5,7 @@
 #pragma once
 
 #include "kernels/gemm_s8/gemm_s8_tile_simd.h"
+#include "kernels/simd_s8_table.h"
 
 namespace espalier::ESPALIER_ISA {
 
@@ -30,6 +31,12 @@ struct PanelConstants {
   }
 };
 
+// `count` values from each of the rows to their stored form.
+ESPALIER_NOINLINE static void store_left_rows(const int8_t* from, int64_t stride, int64_t rows,
+                                              int64_t count, a_type* to, int64_t to_stride) {
+  for (int64_t r = 0; r < rows; ++r) store_left(from + r * stride, count, to + r * to_stride);
+}
+
 struct Tile {
   const GemmS8& g;
   const PanelConstants& constants;
@@ -37,48 +44,49 @@ struct Tile {
   int columns;
 };
 
-// One register of results at C[m, n], all of whose columns exist.
-ESPALIER_INLINE void put(const Tile& t, int64_t m, int64_t n, s32 sum, f32v multiplier) {
-  const GemmS8& g = t.g;
+constexpr int pair_columns = 2 * s32_lanes;
+static_assert(panel % pair_columns == 0);
+
+// Two registers of results at C[m, n], all of whose columns exist.
+ESPALIER_INLINE void put(const GemmS8& g, int64_t m, int64_t n, const int32_t* sums,
+                         const float* multiplier) {
   const int64_t at = m * g.c_row_stride + n;
+  const s32 sum[2] = {load(sums), load(sums + s32_lanes)};
   if (g.output == GemmS8Output::s32) {
-    store(static_cast<int32_t*>(g.C) + at, sum);
-    return;
+    int32_t* c = static_cast<int32_t*>(g.C) + at;
+    store(c, sum[0]);
+    return store(c + s32_lanes, sum[1]);
   }
-  const f32v scaled = mul(to_float(sum), multiplier);
-  if (g.output == GemmS8Output::s8) {
-    store_bytes(static_cast<int8_t*>(g.C) + at, code_of(scaled, g.zero_point));
-  } else {
-    int16_t* c = static_cast<int16_t*>(g.C) + at;
-    store_s16(c, add(load_s16(c), round_within(scaled, set1(-32768.0f), set1(32767.0f))));
-  }
+  const s32 low = rounded(mul(to_float(sum[0]), load(multiplier)));
+  const s32 high = rounded(mul(to_float(sum[1]), load(multiplier + s32_lanes)));
+  if (g.output == GemmS8Output::s8)
+    store_codes(static_cast<int8_t*>(g.C) + at, low, high, g.zero_point);
+  else
+    add_to(static_cast<int16_t*>(g.C) + at, low, high);
 }
 
-// A register of which only `count` columns exist: by way of memory that holds them all.
-ESPALIER_NOINLINE static void put_part(const Tile& t, int64_t m, int64_t n, s32 sum,
-                                       f32v multiplier, int count) {
-  const int64_t size = gemm_s8_output_size(t.g.output);
-  alignas(64) std::byte lanes[s32_lanes * sizeof(int32_t)] = {};
-  std::byte* c = static_cast<std::byte*>(t.g.C) + (m * t.g.c_row_stride + n) * size;
-  for (int64_t i = 0; i < count * size; ++i) lanes[i] = c[i];
-  GemmS8 g = t.g;
-  g.C = lanes;
-  put({g, t.constants, 0, 0, 0}, 0, 0, sum, multiplier);
-  for (int64_t i = 0; i < count * size; ++i) c[i] = lanes[i];
+// Of which only `count` columns exist: by way of memory that holds them all.
+ESPALIER_NOINLINE static void put_part(const GemmS8& g, int64_t m, int64_t n, const int32_t* sums,
+                                       const float* multiplier, int count) {
+  const int64_t size = gemm_s8_output_size(g.output);
+  alignas(64) std::byte columns[pair_columns * sizeof(int32_t)] = {};
+  std::byte* c = static_cast<std::byte*>(g.C) + (m * g.c_row_stride + n) * size;
+  for (int64_t i = 0; i < count * size; ++i) columns[i] = c[i];
+  GemmS8 whole = g;
+  whole.C = columns;
+  put(whole, 0, 0, sums, multiplier);
+  for (int64_t i = 0; i < count * size; ++i) c[i] = columns[i];
 }
 
 // By way of memory, so that one body serves every height of tile: a tenth of the code.
 ESPALIER_NOINLINE static void put_rows(const Tile& t, const int32_t* sums, int rows) {
   for (int r = 0; r < rows; ++r, sums += panel)
-    for (int i = 0; i < tile_registers; ++i) {
-      const s32 sum = load(sums + i * s32_lanes);
-      const f32v multiplier = load(t.constants.multiplier + i * s32_lanes);
-      const int64_t n = t.n + i * s32_lanes;
-      const int count = t.columns - i * s32_lanes;
-      if (count >= s32_lanes)
-        put(t, t.m + r, n, sum, multiplier);
-      else if (count > 0)
-        put_part(t, t.m + r, n, sum, multiplier, count);
+    for (int i = 0; i < panel && i < t.columns; i += pair_columns) {
+      const float* multiplier = t.constants.multiplier + i;
+      if (t.columns - i >= pair_columns)
+        put(t.g, t.m + r, t.n + i, sums + i, multiplier);
+      else
+        put_part(t.g, t.m + r, t.n + i, sums + i, multiplier, t.columns - i);
     }
 }
 

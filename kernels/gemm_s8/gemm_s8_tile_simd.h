@@ -110,8 +110,16 @@ ESPALIER_INLINE void pack_matrix(const int8_t* B, int64_t k_stride, int64_t n_st
                static_cast<int>(N - n < panel ? N - n : panel), packed);
 }
 
+// How a group of the left operand, in every lane, meets groups of the right one.
+struct LeftIsStored {
+  template <class Left>
+  static ESPALIER_INLINE s32 meet(s32 sum, Left left, b_register right) {
+    return dot(sum, left, right);
+  }
+};
+
 // sum[r][i] += A B over padded K: `a` holds rows in their stored form, a_stride apart.
-template <int Rows>
+template <int Rows, class Meeting = LeftIsStored>
 ESPALIER_INLINE void multiply_tile(const a_type* a, int64_t a_stride, const b_type* b, int64_t K,
                                    s32 (&sum)[Rows][tile_registers]) {
   for (int64_t k = 0; k < K; k += group, a += group, b += panel * group) {
@@ -122,7 +130,7 @@ ESPALIER_INLINE void multiply_tile(const a_type* a, int64_t a_stride, const b_ty
     for (int r = 0; r < Rows; ++r) {
       const auto left = broadcast_group(a + r * a_stride);
       ESPALIER_UNROLL_REGISTERS
-      for (int i = 0; i < tile_registers; ++i) sum[r][i] = dot(sum[r][i], left, right[i]);
+      for (int i = 0; i < tile_registers; ++i) sum[r][i] = Meeting::meet(sum[r][i], left, right[i]);
     }
   }
 }
@@ -134,12 +142,6 @@ ESPALIER_INLINE void store_sums(const s32 (&sum)[Rows][tile_registers], int32_t*
   ESPALIER_UNROLL_REGISTERS
   for (int r = 0; r < Rows; ++r) ESPALIER_UNROLL_REGISTERS
   for (int i = 0; i < tile_registers; ++i) store(to + r * stride + i * s32_lanes, sum[r][i]);
-}
-
-// `count` values from each of the rows to their stored form.
-ESPALIER_NOINLINE static void store_left_rows(const int8_t* from, int64_t stride, int64_t rows,
-                                              int64_t count, a_type* to, int64_t to_stride) {
-  for (int64_t r = 0; r < rows; ++r) store_left(from + r * stride, count, to + r * to_stride);
 }
 
 }  // namespace espalier::ESPALIER_ISA

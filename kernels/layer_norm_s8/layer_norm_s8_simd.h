@@ -1,5 +1,5 @@
-// A square of a 16-bit value has up to 30 bits, so its halves are summed apart: each lane can take
-// 32,768 of them.
+// Squares of 16-bit values are added in pairs, which 32 bits hold without a sign; halves of those
+// sums are summed apart. A row of the widest then has no sum that leaves 32 bits.
 #pragma once
 
 #include "kernels/layer_norm_s8/layer_norm_s8.h"
@@ -7,10 +7,12 @@
 
 namespace espalier::ESPALIER_ISA {
 
-// The values that are left behind the last whole register, and zeros.
+constexpr int at_once = 2 * s32_lanes;
+
+// The values that are left behind the last whole piece, and zeros.
 template <class T>
 struct Rest {
-  T values[s32_lanes] = {};
+  T values[at_once] = {};
   ESPALIER_INLINE Rest(const T* p, int64_t count) {
     for (int64_t i = 0; i < count; ++i) values[i] = p[i];
   }
@@ -20,42 +22,46 @@ struct Moments {
   s32 sum = zero(), high = zero(), low = zero();
 
   ESPALIER_INLINE void take(const int16_t* x) {
-    const s32 value = load_s16(x), square = multiply(value, value);
-    sum = add(sum, value);
-    high = add(high, shift_right<16>(square));
-    low = add(low, bit_and(square, set1(0xffff)));
+    const SumsOfPairs pairs(x);
+    sum = add(sum, pairs.sum);
+    high = add(high, shift_right<16>(pairs.square));
+    low = add(low, bit_and(pairs.square, set1(0xffff)));
   }
 };
 
 struct Normalise {
   float rstd, shift;
 
+  ESPALIER_INLINE s32 codes(const int16_t* x, const float* gamma, const float* beta) const {
+    const f32v normalised = fma(to_float(load_s16(x)), set1(rstd), set1(shift));
+    return rounded(fma(normalised, load(gamma), load(beta)));
+  }
   ESPALIER_INLINE void operator()(const int16_t* x, const float* gamma, const float* beta,
                                   int8_t* y) const {
-    const f32v normalised = fma(to_float(load_s16(x)), set1(rstd), set1(shift));
-    store_bytes(
-        y, round_within(fma(normalised, load(gamma), load(beta)), set1(-128.0f), set1(127.0f)));
+    const s32 second = codes(x + s32_lanes, gamma + s32_lanes, beta + s32_lanes);
+    store_codes(y, codes(x, gamma, beta), second, 0);
   }
 };
 
 void layer_norm_s8(const int16_t* x, const float* gamma, const float* beta, int8_t* y, int64_t rows,
                    int64_t width, float eps) noexcept {
-  const int64_t whole = width / s32_lanes * s32_lanes, rest = width - whole;
+  const int64_t whole = width / at_once * at_once, rest = width - whole;
   for (int64_t r = 0; r < rows; ++r, x += width, y += width) {
     Moments moments;
-    for (int64_t i = 0; i < whole; i += s32_lanes) moments.take(x + i);
+    for (int64_t i = 0; i < whole; i += at_once) moments.take(x + i);
     const Rest<int16_t> last(x + whole, rest);
-    moments.take(last.values);
-    const int64_t sum = sum_of_lanes(moments.sum);
-    const int64_t squares = sum_of_lanes(moments.high) * 65'536 + sum_of_lanes(moments.low);
+    if (rest) moments.take(last.values);
+    const int64_t sum = small_sum_of_lanes(moments.sum);
+    const int64_t squares =
+        int64_t{small_sum_of_lanes(moments.high)} * 65'536 + small_sum_of_lanes(moments.low);
     const int64_t variance = width * squares - sum * sum;
     const float rstd =
         1 / __builtin_sqrtf(static_cast<float>(variance) / static_cast<float>(width * width) + eps);
     const float shift = -(static_cast<float>(sum) / static_cast<float>(width)) * rstd;
     const Normalise normalise{rstd, shift};
-    for (int64_t i = 0; i < whole; i += s32_lanes) normalise(x + i, gamma + i, beta + i, y + i);
+    for (int64_t i = 0; i < whole; i += at_once) normalise(x + i, gamma + i, beta + i, y + i);
     if (rest == 0) continue;
-    int8_t codes[s32_lanes];
+    int8_t codes[at_once];
     normalise(last.values, Rest<float>(gamma + whole, rest).values,
               Rest<float>(beta + whole, rest).values, codes);
     for (int64_t i = 0; i < rest; ++i) y[whole + i] = codes[i];

@@ -42,7 +42,7 @@ int64_t peak_s8(float factor, int64_t steps, float* sink) noexcept {
       },
       [](s32 a, s32 b) __attribute__((always_inline)) { return add(a, b); },
       std::make_integer_sequence<int, chains>());
-  sink[0] = static_cast<float>(sum_of_lanes(sum));
+  sink[0] = static_cast<float>(small_sum_of_lanes(sum));
   return steps * chains * s32_lanes * group * 2;
 }
 
