@@ -16,7 +16,7 @@ namespace espalier::app {
 namespace {
 
 struct TurnFlags : CommonFlags {
-  std::string model, input, output;
+  std::string model, input, output, dtype = "f32";
   bool step = false;
   int64_t chunk = 16;
 };
@@ -59,9 +59,10 @@ void take_turns(const std::function<double()>& run, bool has_loss) {
   }
 }
 
-void infer(const TurnFlags& flags, const VisionTransformer& model, const Tensor& images) {
+void infer(const TurnFlags& flags, const Graph& graph, const Tensor& images) {
   const NoGradGuard off;
-  Plan plan = compile(capture(model), {.threads = num_threads()});
+  const DType weights = flags.dtype == dtype_name(DType::bf16) ? DType::bf16 : DType::f32;
+  Plan plan = compile(graph, {.threads = num_threads(), .weights = weights});
   const Tensor logits = plan(images);
   if (!flags.output.empty()) save_safetensors(flags.output, {{"logits", logits}});
   say({{"ready", true}, {"chunk", plan.chunk()}});
@@ -77,6 +78,7 @@ void train(const TurnFlags& flags, VisionTransformer& model, const TensorFile& i
   TrainConfig config;
   config.chunk_size = flags.chunk;
   config.ema_decay = 0;
+  config.precision = flags.dtype;
   bench::TrainingStep step(model, config, input.at("images"), input.at("labels"));
   const AdamWOptions& o = bench::TrainingStep::optimizer;
   say({{"ready", true},
@@ -91,12 +93,14 @@ void train(const TurnFlags& flags, VisionTransformer& model, const TensorFile& i
 
 int run(const TurnFlags& flags) {
   apply_machine_flags(flags);
-  const std::unique_ptr<VisionTransformer> model = model_of(flags.model);
+  const LoadedModel loaded = loaded_model_of(flags.model);
   const TensorFile input = load_safetensors(flags.input);
-  if (flags.step)
-    train(flags, *model, input);
-  else
-    infer(flags, *model, input.at("images"));
+  if (flags.step) {
+    check_fp32(loaded, flags.model);
+    train(flags, *loaded.model, input);
+  } else {
+    infer(flags, loaded.graph, input.at("images"));
+  }
   return done;
 }
 
@@ -127,6 +131,13 @@ void add_bench_turns(CLI::App& verb, Body& chosen) {
       ->check(CLI::Range(1, 65'536))
       ->capture_default_str()
       ->needs(step);
+  turns
+      ->add_option(
+          "--dtype", flags->dtype,
+          "What matrix products of an fp32 model multiply: f32, or bf16 with fp32 sums, in "
+          "which inference stores the weights too")
+      ->check(CLI::IsMember({dtype_name(DType::f32), dtype_name(DType::bf16)}))
+      ->capture_default_str();
   add_machine_flags(*turns, *flags);
   turns->callback([flags, &chosen] { chosen = [flags] { return run(*flags); }; });
 }

@@ -53,10 +53,14 @@ LoadedModel loaded_model_of(const std::string& name_or_file) {
   return loaded;
 }
 
-std::unique_ptr<VisionTransformer> model_of(const std::string& name_or_file) {
-  LoadedModel loaded = loaded_model_of(name_or_file);
+void check_fp32(const LoadedModel& loaded, const std::string& name_or_file) {
   if (!loaded.model)
     file_error(name_or_file, "holds a model in whole numbers; this takes the fp32 model");
+}
+
+std::unique_ptr<VisionTransformer> model_of(const std::string& name_or_file) {
+  LoadedModel loaded = loaded_model_of(name_or_file);
+  check_fp32(loaded, name_or_file);
   return std::move(loaded.model);
 }
 

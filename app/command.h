@@ -40,6 +40,7 @@ void apply_machine_flags(const CommonFlags& flags);
 LoadedModel loaded_model_of(const std::string& name_or_file);
 // The same as a module in evaluation mode; a file error where it is one in whole numbers.
 std::unique_ptr<VisionTransformer> model_of(const std::string& name_or_file);
+void check_fp32(const LoadedModel& loaded, const std::string& name_or_file);
 
 // A verb: its name, and a body that runs after parsing and returns the exit code.
 using Body = std::function<int()>;

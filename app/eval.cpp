@@ -5,6 +5,7 @@
 #include "bench/plot.h"
 #include "bench/png.h"
 #include "engine/io/json.h"
+#include "engine/io/safetensors.h"
 #include "nn/evaluate.h"
 #include "nn/model_file.h"
 
@@ -12,7 +13,7 @@ namespace espalier::app {
 namespace {
 
 struct EvalFlags : CommonFlags {
-  std::string model, picture;
+  std::string model, picture, outputs;
   double min_accuracy = 0;
 };
 
@@ -55,6 +56,13 @@ void draw_confusion(const std::string& path, const Evaluation& result,
                   path);
 }
 
+// What another engine needs to repeat the evaluation.
+void save_outputs(const std::string& path, const LoadedModel& loaded, const ImageDataset& test) {
+  save_safetensors(path, {{"images", normalized(test.images, loaded.config)},
+                          {"labels", test.labels},
+                          {"logits", logits_of(loaded.graph, loaded.config, test)}});
+}
+
 int run(const EvalFlags& flags) {
   apply_machine_flags(flags);
   const LoadedModel loaded = load_model(flags.model);
@@ -76,6 +84,7 @@ int run(const EvalFlags& flags) {
     print_text(result, test, flags.quiet);
   }
   if (!flags.picture.empty()) draw_confusion(flags.picture, result, test);
+  if (!flags.outputs.empty()) save_outputs(flags.outputs, loaded, test);
   if (100 * result.accuracy() >= flags.min_accuracy) return done;
   std::fprintf(stderr, "espalier: accuracy %.2f %% is below --min-accuracy %.2f\n",
                100 * result.accuracy(), flags.min_accuracy);
@@ -91,6 +100,9 @@ void add_eval(CLI::App& app, Body& chosen) {
   verb->add_option("--min-accuracy", flags->min_accuracy, "Exit with 4 below this, in per cent")
       ->check(CLI::Range(0.0, 100.0));
   verb->add_option("--picture", flags->picture, "Draw the confusion matrix to this PNG");
+  verb->add_option("--outputs", flags->outputs,
+                   "Write the images as the model takes them, their labels and the logits to this "
+                   ".safetensors file");
   add_data_flag(*verb, *flags);
   add_json_flag(*verb, *flags);
   add_machine_flags(*verb, *flags);

@@ -115,6 +115,7 @@ class Converter {
     }
     put(node.layer + ".weight", gamma);
     put(node.layer + ".bias", beta);
+    put_codes(node.layer + ".", {codes.scale}, codes.zero_point);
   }
 
   // A weight's codes, and with them what the sums of the products must be multiplied by to be
@@ -162,8 +163,10 @@ class Converter {
     return std::vector<double>(static_cast<size_t>(width(node)), stream_scale_);
   }
 
-  void put_zero_point(const Graph::Node& node, int zero_point) {
-    put(node.layer + ".zero_point", Tensor::of<int32_t>({zero_point}, {1}));
+  void put_codes(const std::string& prefix, const std::vector<double>& scales, int zero_point) {
+    const auto count = static_cast<int64_t>(scales.size());
+    put(prefix + "scale", Tensor::of(std::vector<float>(scales.begin(), scales.end()), {count}));
+    put(prefix + "zero_point", Tensor::of<int32_t>({zero_point}, {1}));
   }
 
   // q, k and v, a third of the channels each.
@@ -177,7 +180,8 @@ class Converter {
                     parts_[node.output][static_cast<size_t>(part)]);
     }
     convert_linear(node, scales);
-    put_zero_point(node, 0);
+    const auto& [q, k, v] = parts_.at(node.output);
+    put_codes(node.layer + ".", {q, k, v}, 0);
   }
 
   void convert_attention(const Graph::Node& node) {
@@ -188,7 +192,7 @@ class Converter {
     const double score = q * k / std::sqrt(head_dim) / std::log(2.0) * 256;
     put(node.layer + ".scales",
         Tensor::of<float>({static_cast<float>(score), static_cast<float>(v / out.scale)}, {2}));
-    put_zero_point(node, out.zero_point);
+    put(node.layer + ".zero_point", Tensor::of<int32_t>({out.zero_point}, {1}));
   }
 
   const Graph::Node& reader_of(int value) const {
@@ -206,7 +210,8 @@ class Converter {
     const Codes out = codes_[gelu.output] = affine(range(gelu.output));
     const Codes in = affine(without_dead_tail(range(node.output), out, function));
     convert_linear(node, std::vector<double>(static_cast<size_t>(width(node)), in.scale));
-    put_zero_point(node, in.zero_point);
+    put_codes(node.layer + ".", {in.scale}, in.zero_point);
+    put_codes(node.layer + ".table_", {out.scale}, out.zero_point);
     const Tensor table = Tensor::empty({256}, DType::s8);
     for (int code = -128; code < 128; ++code) {
       const double y = function((code - in.zero_point) * in.scale) / out.scale + out.zero_point;

@@ -1,5 +1,6 @@
 #include "engine/onnx_writer.h"
 
+#include <cmath>
 #include <cstdio>
 
 #include "engine/autograd.h"
@@ -26,6 +27,10 @@ OnnxValue described(const std::string& name, const Graph::Value& value) {
   return out;
 }
 
+std::string wish_for(const Graph::Value& constant) {
+  return constant.name.empty() ? "constant" : constant.name;
+}
+
 void check_no_empty_dimension(const Graph& graph, const Graph::Node& node) {
   for (const BatchDim& dim : graph.values[static_cast<size_t>(node.output)].shape)
     if (dim == BatchDim{})
@@ -39,6 +44,9 @@ OnnxModel onnx_model(const Graph& graph, const std::string& input, const std::st
   const NoGradGuard off;
   OnnxWriter writer(graph, input, output);
   for (const Graph::Node& node : graph.nodes) writer.write(node);
+  if (writer.codes_.count(graph.output))
+    argument_error(name_of_export, "graph", "a result in codes", "one in fp32",
+                   "dequantize() the result");
   return std::move(writer.model_);
 }
 
@@ -56,6 +64,9 @@ void OnnxWriter::write(const Graph::Node& node) {
   check_no_empty_dimension(graph_, node);
   node_ = &node;
   node.op->onnx(*this);
+  if (!node.op->view) return;
+  if (const auto found = codes_.find(node.inputs[0]); found != codes_.end())
+    codes_[node.output] = OnnxCodes(found->second);
 }
 
 bool OnnxWriter::has(int input) const {
@@ -65,7 +76,7 @@ bool OnnxWriter::has(int input) const {
 }
 
 OnnxName OnnxWriter::in(int input) {
-  const int number = node().inputs[static_cast<size_t>(input)];
+  const int number = number_of(input);
   if (const auto found = names_.find(number); found != names_.end()) return found->second;
   Shape as_it_is;
   for (size_t i = 0; i < value(number).shape.size(); ++i)
@@ -74,16 +85,27 @@ OnnxName OnnxWriter::in(int input) {
 }
 
 OnnxName OnnxWriter::in_permuted(int input, const Shape& dims) {
-  const int number = node().inputs[static_cast<size_t>(input)];
-  if (!value(number).constant.defined())
-    argument_error(name_of_export, node().op->name, "an operand that is computed from the input",
-                   "a parameter or a constant", "");
-  return parameter(number, dims);
+  constant_value(input);
+  return parameter(number_of(input), dims);
 }
 
-const BatchShape& OnnxWriter::in_shape(int input) const {
-  return value(node().inputs[static_cast<size_t>(input)]).shape;
+const Graph::Value& OnnxWriter::constant_value(int input) const {
+  const Graph::Value& found = value(number_of(input));
+  if (!found.constant.defined())
+    argument_error(name_of_export, node().op->name, "an operand that is computed from the input",
+                   "a parameter or a constant", "");
+  return found;
 }
+
+Tensor OnnxWriter::constant(int input) const {
+  return contiguous(constant_value(input).constant.detach());
+}
+
+OnnxName OnnxWriter::in_place_of(int input, const Tensor& values, const char* suffix) {
+  return initializer(wish_for(constant_value(input)) + suffix, values);
+}
+
+const BatchShape& OnnxWriter::in_shape(int input) const { return value(number_of(input)).shape; }
 
 const BatchShape& OnnxWriter::out_shape() const { return value(node().output).shape; }
 
@@ -103,6 +125,8 @@ Shape OnnxWriter::fixed(const BatchShape& shape) const {
 int64_t OnnxWriter::integer(const char* name) const {
   return fixed(attribute<BatchDim>(node(), name));
 }
+
+double OnnxWriter::real(const char* name) const { return attribute<double>(node(), name); }
 
 OnnxName OnnxWriter::number(double value) {
   char name[40];
@@ -167,11 +191,56 @@ void OnnxWriter::out(const char* type, std::initializer_list<OnnxName> inputs,
   out(type, OnnxNames(inputs), attributes);
 }
 
-void OnnxWriter::out_same(int input) {
+void OnnxWriter::out_same(int input) { out_same(in(input)); }
+
+void OnnxWriter::out_same(OnnxName x) {
   if (node().output == graph_.output)
-    out("Identity", {in(input)});
+    out("Identity", {x});
   else
-    names_[node().output] = in(input);
+    names_[node().output] = x;
+}
+
+void OnnxWriter::check_codes(const OnnxCodes& codes) const {
+  for (double scale : codes.scales) {
+    const bool known = scale > 0 && std::isfinite(scale);
+    if (known && codes.zero_point >= -128 && codes.zero_point <= 127) continue;
+    argument_error(name_of_export, node().op->name,
+                   "on codes of scale " + std::to_string(scale) + " and zero point " +
+                       std::to_string(codes.zero_point) + ", in layer '" + node().layer + "'",
+                   "a scale, and a zero point of 8 bits", "compress the model again");
+  }
+}
+
+void OnnxWriter::out_codes(const OnnxCodes& codes) {
+  check_codes(codes);
+  codes_[node().output] = codes;
+}
+
+const OnnxCodes& OnnxWriter::codes(int input) const {
+  const auto found = codes_.find(number_of(input));
+  if (found == codes_.end())
+    argument_error(name_of_export, node().op->name, "on codes that something moved",
+                   "those of an operation", "");
+  return found->second;
+}
+
+OnnxName OnnxWriter::in_codes(int input) {
+  const int number = number_of(input);
+  if (value(number).dtype != DType::s8) return in(input);
+  if (const auto found = quantized_.find(number); found != quantized_.end()) return found->second;
+  return quantized_[number] = quantized(in(input), codes(input));
+}
+
+OnnxName OnnxWriter::quantized(OnnxName x, const OnnxCodes& codes) {
+  check_codes(codes);
+  if (codes.scales.size() != 1)
+    argument_error(name_of_export, node().op->name, "on codes of several scales",
+                   "attention of them", "");
+  const OnnxName scale = number(codes.scales[0]);
+  const OnnxName zero =
+      constant("int8(" + std::to_string(codes.zero_point) + ")",
+               Tensor::full({}, static_cast<double>(codes.zero_point), DType::s8));
+  return add("DequantizeLinear", {add("QuantizeLinear", {x, scale, zero}), scale, zero});
 }
 
 OnnxName OnnxWriter::append(const char* type, OnnxNames inputs, OnnxNames outputs,
@@ -216,8 +285,7 @@ OnnxName OnnxWriter::parameter(int number, const Shape& dims) {
   const std::pair<int, std::vector<int64_t>> key{number, {dims.begin(), dims.end()}};
   if (const auto found = parameters_.find(key); found != parameters_.end()) return found->second;
   const Graph::Value& from = value(number);
-  return parameters_[key] = initializer(from.name.empty() ? "constant" : from.name,
-                                        permute(from.constant.detach(), dims));
+  return parameters_[key] = initializer(wish_for(from), permute(from.constant.detach(), dims));
 }
 
 OnnxName OnnxWriter::constant(const std::string& key, const Tensor& values) {

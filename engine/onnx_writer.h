@@ -20,6 +20,13 @@ OnnxModel onnx_model(const Graph& graph, const std::string& input, const std::st
 enum class OnnxName : int;
 using OnnxNames = std::span<const OnnxName>;
 
+// What the integers of a value mean: (code - zero_point) * scale, with one scale for all or one for
+// each of equal parts of the last dimension, as many as there are.
+struct OnnxCodes {
+  std::vector<double> scales;
+  int64_t zero_point = 0;
+};
+
 // One operation's view of that model. Nothing here is inline and names are numbers: every program
 // that can export carries each operation's part.
 class OnnxWriter {
@@ -42,6 +49,21 @@ class OnnxWriter {
   OnnxName number(double value);  // as a constant
   OnnxName integers(const Shape& values);
   OnnxName shape(const BatchShape& shape);  // as a vector, computed where it grows
+  double real(const char* attribute) const;
+  // A parameter's values, contiguous, and another constant named after it.
+  Tensor constant(int input) const;
+  OnnxName in_place_of(int input, const Tensor& values, const char* suffix = "");
+
+  // ---- codes ----
+  // An integer value stands in the file as the numbers that its codes mean; whoever multiplies
+  // codes of 8 bits takes them from in_codes().
+  // An argument error where nobody told the scale.
+  void out_codes(const OnnxCodes& codes);  // of the operation's output
+  const OnnxCodes& codes(int input) const;
+  // The operand after QuantizeLinear and DequantizeLinear, the pair that other engines replace by
+  // integer arithmetic.
+  OnnxName in_codes(int input);
+  OnnxName quantized(OnnxName x, const OnnxCodes& codes);
 
   // ---- nodes ----
   // A node on the way.
@@ -54,8 +76,9 @@ class OnnxWriter {
   // The node that makes the operation's output.
   void out(const char* type, OnnxNames inputs, Attributes attributes = {});
   void out(const char* type, std::initializer_list<OnnxName> inputs, Attributes attributes = {});
-  // The output is the same values as an input.
+  // The output is the same values as an input, or as the result of another node.
   void out_same(int input);
+  void out_same(OnnxName x);
 
  private:
   friend OnnxModel onnx_model(const Graph&, const std::string&, const std::string&);
@@ -63,6 +86,9 @@ class OnnxWriter {
   void write(const Graph::Node& node);
   OnnxName append(const char* type, OnnxNames inputs, OnnxNames outputs, Attributes attributes);
   const Graph::Value& value(int number) const { return graph_.values[static_cast<size_t>(number)]; }
+  int number_of(int input) const { return node().inputs[static_cast<size_t>(input)]; }
+  const Graph::Value& constant_value(int input) const;
+  void check_codes(const OnnxCodes& codes) const;
   const std::string& text(OnnxName name) const { return texts_[static_cast<size_t>(name)]; }
   OnnxName take(const std::string& text);  // as it is
   OnnxName unique(const std::string& wish);
@@ -79,6 +105,8 @@ class OnnxWriter {
   std::set<std::string> taken_;
   OnnxName input_, output_;
   std::map<int, OnnxName> names_;  // of values that are computed
+  std::map<int, OnnxCodes> codes_;
+  std::map<int, OnnxName> quantized_;
   std::map<std::string, OnnxName> constants_;
   // Of parameters and other constants of the graph, by their value and order of dimensions.
   std::map<std::pair<int, std::vector<int64_t>>, OnnxName> parameters_;

@@ -155,6 +155,8 @@ class Rewriter {
   struct Numbers {
     int64_t zero_point = 0;
     double score = 0, multiplier = 0;
+    Affine codes{};         // of a layer norm's result, or of the table's
+    const char* gelu = "";  // what the table is
   };
 
   const Tensor& parameter(const std::string& name) const {
@@ -179,15 +181,32 @@ class Rewriter {
       const std::string& layer = graph_.nodes[n].layer;
       const Int8Role role = roles_.of_node[n];
       Numbers numbers;
+      if (role == Int8Role::layer_norm) numbers.codes = codes_if_told(layer + ".");
+      if (role == Int8Role::linear_gelu) numbers.codes = codes_if_told(layer + ".table_");
       if (role == Int8Role::linear || role == Int8Role::linear_gelu || role == Int8Role::attention)
         numbers.zero_point = number<int32_t>(layer + ".zero_point", 0);
       if (role == Int8Role::attention)
         numbers.score = static_cast<double>(number<float>(layer + ".scales", 0)),
         numbers.multiplier = static_cast<double>(number<float>(layer + ".scales", 1));
+      if (is(graph_.nodes[n], "gelu") && role == Int8Role::absorbed)
+        numbers_[producer_of(roles_.other[n])].gelu =
+            attribute<const char*>(graph_.nodes[n], "form");
       numbers_.push_back(numbers);
       if (role == Int8Role::linear || role == Int8Role::linear_gelu || role == Int8Role::add_linear)
         check_bias(layer);
     }
+  }
+
+  bool has(const std::string& name) const { return parameters_.count(name) > 0; }
+
+  size_t producer_of(int value) const {
+    return static_cast<size_t>(graph_.values[static_cast<size_t>(value)].producer);
+  }
+
+  Affine codes_if_told(const std::string& prefix) const {
+    if (!has(prefix + "scale")) return {};
+    return {static_cast<double>(number<float>(prefix + "scale", 0)),
+            number<int32_t>(prefix + "zero_point", 0)};
   }
 
   // No sum of products may push a bias out of 32 bits.
@@ -207,7 +226,8 @@ class Rewriter {
 
   LinearS8 linear(const std::string& layer) const {
     return {parameter(layer + ".weight"), parameter(layer + ".bias"),
-            parameter(layer + ".multiplier")};
+            parameter(layer + ".multiplier"),
+            has(layer + ".scale") ? parameter(layer + ".scale") : Tensor()};
   }
 
   const Tensor& made(int value) const { return made_[static_cast<size_t>(value)]; }
@@ -220,12 +240,12 @@ class Rewriter {
         break;
       case Int8Role::layer_norm:
         return layer_norm_s8(call.in(0), parameter(layer + ".weight"), parameter(layer + ".bias"),
-                             call.real("eps") / (stream_scale_ * stream_scale_));
+                             call.real("eps") / (stream_scale_ * stream_scale_), numbers.codes);
       case Int8Role::linear:
         return linear_s8(call.in(0), linear(layer), numbers.zero_point);
       case Int8Role::linear_gelu:
         return linear_s8(call.in(0), linear(layer), numbers.zero_point,
-                         parameter(layer + ".table"));
+                         {parameter(layer + ".table"), numbers.gelu, numbers.codes});
       case Int8Role::add_linear:
         return add_linear_s8(made(roles_.other[n]), call.in(0), linear(layer));
       case Int8Role::attention:

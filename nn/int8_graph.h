@@ -10,13 +10,20 @@
 //
 //   stream.scale                  f32 [1]   of the whole residual stream
 //   <norm>.weight, <norm>.bias    f32 [D]   as layer_norm_s8() takes them
+//   <norm>.scale                  f32 [1]   of its codes
+//   <norm>.zero_point             s32 [1]
 //   <linear>.weight               s8  [out, in]
 //   <linear>.bias                 s32 [out]
 //   <linear>.multiplier           f32 [out]
+//   <linear>.scale                f32 [1]   of its codes, where it makes codes; [3] of q, k and v
 //   <linear>.zero_point           s32 [1]   of its codes, where it makes codes
 //   <linear>.table                s8  [256] where GELU follows
+//   <linear>.table_scale          f32 [1]   of the codes that the table gives
+//   <linear>.table_zero_point     s32 [1]
 //   <attention>.scales            f32 [2]   score and multiplier, as attention_s8() takes them
 //   <attention>.zero_point        s32 [1]
+//
+// The scales of codes are for other engines alone (export): files of old lack them and run as well.
 #pragma once
 
 #include <vector>

@@ -9,7 +9,7 @@
 namespace espalier {
 namespace {
 
-constexpr const char* int8_kind = "int8 model";
+constexpr const char *fp32_kind = "model", *int8_kind = "int8 model";
 
 // Before memory for a model is taken: the file must hold the numbers that its configuration needs.
 // Whole numbers come with scales and tables of their own.
@@ -50,26 +50,35 @@ void fill(LoadedModel& loaded, const NamedTensors& weights, bool int8) {
   loaded.model.reset();
 }
 
-std::map<std::string, std::string> metadata_of(const VisionTransformer& model,
+std::map<std::string, std::string> metadata_of(const char* kind, const ViTConfig& config,
                                                std::map<std::string, std::string> notes) {
-  notes[kind_key] = "model";
-  notes[config_key] = to_json(model.config);
+  notes[kind_key] = kind;
+  notes[config_key] = to_json(config);
   return notes;
+}
+
+OnnxModel onnx_model(const Graph& graph, const char* kind, const ViTConfig& config,
+                     const std::map<std::string, std::string>& notes) {
+  OnnxModel out = onnx_model(graph, "images", "logits");
+  out.name = config.name;
+  out.metadata = metadata_of(kind, config, notes);
+  return out;
 }
 
 }  // namespace
 
 void save_model(const std::string& path, const VisionTransformer& model,
                 const std::map<std::string, std::string>& notes) {
-  save_safetensors(path, model.state_dict(), metadata_of(model, notes));
+  save_safetensors(path, model.state_dict(), metadata_of(fp32_kind, model.config, notes));
 }
 
 OnnxModel onnx_model(const VisionTransformer& model,
                      const std::map<std::string, std::string>& notes) {
-  OnnxModel out = onnx_model(capture(model), "images", "logits");
-  out.name = model.config.name;
-  out.metadata = metadata_of(model, notes);
-  return out;
+  return onnx_model(capture(model), fp32_kind, model.config, notes);
+}
+
+OnnxModel onnx_model(const LoadedModel& loaded, const std::map<std::string, std::string>& notes) {
+  return onnx_model(loaded.graph, loaded.model ? fp32_kind : int8_kind, loaded.config, notes);
 }
 
 void save_int8_model(const std::string& path, const ViTConfig& config, const Graph& graph,
@@ -81,10 +90,7 @@ void save_int8_model(const std::string& path, const ViTConfig& config, const Gra
   for (const Graph::Value& value : int8_graph(graph, parameters).values)
     if (value.constant.defined() && names.insert(value.name).second)
       tensors.emplace_back(value.name, value.constant.detach());
-  std::map<std::string, std::string> metadata = notes;
-  metadata[kind_key] = int8_kind;
-  metadata[config_key] = to_json(config);
-  save_safetensors(path, tensors, metadata);
+  save_safetensors(path, tensors, metadata_of(int8_kind, config, notes));
 }
 
 LoadedModel load_model(const std::string& path) {

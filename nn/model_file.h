@@ -39,8 +39,12 @@ struct LoadedModel {
 LoadedModel load_model(const std::string& path);
 
 // The model for other engines: from "images" f32 [N, H, W, C], normalised, to "logits" [N,
-// classes]. `notes` and the configuration go into its metadata.
+// classes]. `notes` and the configuration go into its metadata. Of a model in whole numbers each
+// product stands between QuantizeLinear and DequantizeLinear, and everything else, the stream too,
+// is in fp32. An argument error where its file was written without the scales that this takes.
 OnnxModel onnx_model(const VisionTransformer& model,
+                     const std::map<std::string, std::string>& notes = {});
+OnnxModel onnx_model(const LoadedModel& loaded,
                      const std::map<std::string, std::string>& notes = {});
 
 }  // namespace espalier

@@ -3,7 +3,6 @@
 
 #include <cmath>
 
-#include "compress/convert.h"
 #include "compress/fidelity.h"
 #include "compress/observers/min_max.h"
 #include "engine/autograd.h"
@@ -13,8 +12,8 @@
 #include "engine/ops/relu.h"
 #include "engine/ops/softmax.h"
 #include "engine/plan.h"
-#include "nn/model_file.h"
 #include "tests/gradient_test.h"
+#include "tests/int8_model.h"
 #include "tests/refusal.h"
 #include "tests/steady_run.h"
 #include "tests/temporary_folder.h"
@@ -40,33 +39,6 @@ class Encoder : public Module {
  private:
   std::vector<const EncoderBlock*> blocks_;
   Tensor positions_;
-};
-
-ViTConfig small_config(const std::string& tokenizer, const std::string& pooling) {
-  return {.image_size = 8,
-          .classes = 5,
-          .tokenizer = tokenizer,
-          .patch_size = 2,
-          .conv_channels = {4},
-          .width = 16,
-          .depth = 2,
-          .heads = 2,
-          .mlp_hidden = 24,
-          .pooling = pooling};
-}
-
-struct Int8Model {
-  VisionTransformer model;
-  Graph graph;
-  Tensor images;
-  NamedTensors parameters;
-
-  Int8Model(const ViTConfig& config, Generator& generator)
-      : model(config, generator), images(random_tensor({40, 8, 8, 1}, 5, DType::f32)) {
-    model.eval();
-    graph = capture(model);
-    parameters = convert_int8(graph, images);
-  }
 };
 
 }  // namespace

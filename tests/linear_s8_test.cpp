@@ -44,7 +44,7 @@ TEST_CASE("linear_s8 rounds the exact sum once, and then looks it up") {
   const LinearS8 layer = layer_of(9, 12);
   Tensor table = Tensor::empty({256}, DType::s8);
   for (int i = 0; i < 256; ++i) table.data<int8_t>()[i] = static_cast<int8_t>(i * 37 % 256 - 128);
-  const Tensor y = linear_s8(x, layer, -6), z = linear_s8(x, layer, -6, table);
+  const Tensor y = linear_s8(x, layer, -6), z = linear_s8(x, layer, -6, {table});
   CHECK(y.shape() == Shape{3, 5, 9});
   for (int64_t i = 0; i < y.numel(); ++i) {
     const auto code = static_cast<int>(
@@ -96,9 +96,10 @@ TEST_CASE("integer operations refuse what does not fit") {
   refused([&] { linear_s8(f, layer, 0); }, "linear_s8: x is");
   refused([&] { linear_s8(codes({4, 11}, 1), layer, 0); }, "weight");
   refused([&] { linear_s8(x, layer, 128); }, "zero_point");
-  refused([&] { linear_s8(x, layer, 0, codes({255}, 1)); }, "table");
+  refused([&] { linear_s8(x, layer, 0, {codes({255}, 1)}); }, "table");
   refused([&] { linear_s8(x, {layer.weight, f, layer.multiplier}, 0); }, "bias");
   refused([&] { linear_s8(x, {layer.weight, layer.bias, layer.bias}, 0); }, "multiplier");
+  refused([&] { linear_s8(x, {layer.weight, layer.bias, layer.multiplier, f}, 0); }, "scale");
   refused([&] { linear_s8(codes({1, 65'794}, 1), layer_of(1, 65'794), 0); }, "65793");
   refused([&] { add_linear_s8(x, x, layer); }, "residual");
   refused([&] { add_linear_s8(codes({4, 8}, 2, 1e-4, DType::s16), x, layer); }, "residual");

@@ -7,8 +7,10 @@
 #include <string_view>
 
 #include "engine/io/file.h"
+#include "engine/io/onnx.h"
 #include "engine/tensor.h"
 #include "tests/kernel_test.h"
+#include "tests/temporary_folder.h"
 
 namespace espalier::test {
 
@@ -110,8 +112,10 @@ inline std::pair<std::string, Tensor> read_initializer(std::string_view message)
     if (f.number == 8) name = f.text();
     if (f.number == 9) raw = f.bytes;
   }
-  REQUIRE((type == 1 || type == 7));
-  const Tensor tensor = Tensor::empty(shape, type == 1 ? DType::f32 : DType::s64);
+  const std::map<int64_t, DType> types{
+      {1, DType::f32}, {3, DType::s8}, {6, DType::s32}, {7, DType::s64}};
+  REQUIRE(types.count(type));
+  const Tensor tensor = Tensor::empty(shape, types.at(type));
   REQUIRE(raw.size() == static_cast<size_t>(shape.numel()) * dtype_size(tensor.dtype()));
   std::memcpy(tensor.bytes(), raw.data(), raw.size());
   return {name, tensor};
@@ -158,6 +162,13 @@ inline ReadModel read_onnx(const std::string& path) {
     }
   }
   return model;
+}
+
+// What is in the file of a model.
+inline ReadModel read_back(const OnnxModel& model) {
+  const TemporaryFolder folder;
+  save_onnx(folder.file("model.onnx"), model);
+  return read_onnx(folder.file("model.onnx"));
 }
 
 }  // namespace espalier::test

@@ -6,6 +6,7 @@
 
 #include "engine/ops/binary.h"
 #include "engine/ops/broadcast.h"
+#include "engine/ops/cast.h"
 #include "engine/ops/cat.h"
 #include "engine/ops/conv2d.h"
 #include "engine/ops/layer_norm.h"
@@ -77,6 +78,8 @@ class OnnxRunner {
     if (type == "Expand") return expand(in(0), as_shape(1));
     if (type == "Shape") return shape_of(in(0));
     if (type == "Identity") return in(0);
+    if (type == "QuantizeLinear") return quantized();
+    if (type == "DequantizeLinear") return dequantized();
     if (type == "Softmax") return softmax(in(0), integer("axis"));
     if (type == "Conv") return convolved();
     if (type == "MaxPool") return pooled();
@@ -114,6 +117,28 @@ class OnnxRunner {
     if (type == "Tanh") return tanh(x);
     REQUIRE(type == "Sigmoid");
     return sigmoid(x);
+  }
+
+  Tensor quantized() const {
+    REQUIRE(in(2).dtype() == DType::s8);
+    const double scale = in(1).item(), zero_point = in(2).item();
+    std::vector<int8_t> y;
+    for (double x : contiguous(in(0)).to_vector())
+      y.push_back(
+          static_cast<int8_t>(std::clamp(std::nearbyint(x / scale) + zero_point, -128.0, 127.0)));
+    return Tensor::of(y, in(0).shape());
+  }
+
+  // One scale, or one for each index of a dimension.
+  Tensor dequantized() const {
+    const Tensor x = in(0);
+    Shape over;
+    if (in(1).rank() > 0)
+      for (int i = 0; i < x.rank(); ++i) over.push_back(i == integer("axis") ? in(1).numel() : 1);
+    const Tensor codes = to(x, DType::f32), scale = reshape(in(1), over);
+    if (node_->inputs.size() < 3) return mul(codes, scale);
+    REQUIRE(in(2).dtype() == x.dtype());
+    return mul(sub(codes, reshape(to(in(2), DType::f32), over)), scale);
   }
 
   Tensor reshaped() const {

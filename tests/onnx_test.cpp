@@ -16,14 +16,8 @@ namespace {
 
 using Unary = std::function<Tensor(const Tensor&)>;
 
-ReadModel written(const OnnxModel& model) {
-  const TemporaryFolder folder;
-  save_onnx(folder.file("model.onnx"), model);
-  return read_onnx(folder.file("model.onnx"));
-}
-
 ReadModel written(const Unary& f, const Shape& sample, const NamedTensors& parameters = {}) {
-  return written(onnx_model(capture(f, sample, parameters), "x", "y"));
+  return read_back(onnx_model(capture(f, sample, parameters), "x", "y"));
 }
 
 // Both sides round each of `terms` additions, in another order.
@@ -72,7 +66,7 @@ void check_model(ViTConfig config) {
   const Tensor images = normal(config.batch_shape(3), generator);
   // Relative errors of the sums add up along the residual stream.
   const int64_t terms = 2 * config.depth * std::max(config.width, config.mlp_hidden);
-  check_close(OnnxRunner(written(onnx_model(*model))).run(images), (*model)(images), terms);
+  check_close(OnnxRunner(read_back(onnx_model(*model))).run(images), (*model)(images), terms);
 }
 
 }  // namespace
@@ -183,7 +177,7 @@ TEST_CASE("ONNX: a whole model gives the model's logits") {
 
 TEST_CASE("ONNX: names, shapes, weights and origin are in the file") {
   const auto model = random_model(named_config("vit-peer"));
-  const ReadModel read = written(onnx_model(*model, {{"note", "\"quoted\"\n"}}));
+  const ReadModel read = read_back(onnx_model(*model, {{"note", "\"quoted\"\n"}}));
   CHECK(read.ir_version == 8);
   CHECK(read.operator_set == 17);
   CHECK(read.producer == "espalier");

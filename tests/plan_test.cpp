@@ -130,7 +130,7 @@ TEST_CASE("each operation of a plan gives the bits of the operation itself") {
        [&](const Tensor& x) { return floats(linear_s8(select(codes(x), 1, 2), layer, 5)); },
        {7, 12});
   same("linear_s8 with a table",
-       [&](const Tensor& x) { return floats(linear_s8(codes(x), layer, 5, table)); }, {7, 12});
+       [&](const Tensor& x) { return floats(linear_s8(codes(x), layer, 5, {table})); }, {7, 12});
   same("add_linear_s8",
        [&](const Tensor& x) {
          return floats(add_linear_s8(wide(x), linear_s8(codes(x), layer, 0), back));

@@ -6,7 +6,7 @@
 #include "engine/derivatives.h"
 #include "engine/dispatch.h"
 #include "engine/lowering.h"
-#include "engine/onnx_writer.h"
+#include "engine/onnx_forms.h"
 #include "engine/ops/view.h"
 #include "engine/parallel.h"
 #include "engine/profiler.h"
@@ -151,26 +151,8 @@ void lower(Lowering& l) {
       attention_forward_scratch(tokens, width / count));
 }
 
-// softmax(q k^T / sqrt(D)) of heads [B, H, T, D], k being transposed already. A form that others
-// recognise: onnxruntime folds the division into a product, OpenVINO makes it all one operation.
-OnnxName onnx_shares(OnnxWriter& w, OnnxName q, OnnxName k, int64_t D) {
-  const OnnxName scale = w.number(std::sqrt(static_cast<double>(D)));
-  return w.add("Softmax", {w.add("Div", {w.add("MatMul", {q, k}), scale})},
-               {{"axis", int64_t{-1}}});
-}
-
 void onnx_packed(OnnxWriter& w) {
-  const int64_t heads = w.integer("heads"), tokens = w.fixed(w.out_shape()[1]);
-  const int64_t width = w.fixed(w.out_shape()[2]), head_dim = width / heads;
-  const auto parts = w.split(w.in(0), {width, width, width}, 2);
-  const auto by_head = [&](size_t part, const Shape& order) {
-    const OnnxName apart = w.integers({0, tokens, heads, head_dim});
-    return w.transpose(w.add("Reshape", {parts[part], apart}), order);
-  };
-  const OnnxName q = by_head(0, {0, 2, 1, 3}), k = by_head(1, {0, 2, 3, 1});
-  const OnnxName v = by_head(2, {0, 2, 1, 3});
-  const OnnxName mixed = w.add("MatMul", {onnx_shares(w, q, k, head_dim), v});
-  w.out("Reshape", {w.transpose(mixed, {0, 2, 1, 3}), w.integers({0, tokens, width})});
+  onnx_packed_attention(w, w.integer("heads"), [](OnnxName x, size_t) { return x; });
 }
 
 void onnx_separate(OnnxWriter& w) {

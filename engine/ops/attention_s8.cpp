@@ -8,6 +8,7 @@
 #include "engine/dispatch.h"
 #include "engine/error.h"
 #include "engine/lowering.h"
+#include "engine/onnx_forms.h"
 #include "engine/ops/view.h"
 #include "engine/parallel.h"
 #include "engine/profiler.h"
@@ -85,11 +86,24 @@ Tensor replay_call(const NodeCall& c) {
                       {c.real("score"), c.real("multiplier"), c.integer("zero_point")});
 }
 
+// Shares stay fp32. Codes of them from 0 to 1 keep little of a flat row (7 dB less of vit-peer's
+// logits) and made no engine faster; ours are relative to the row's largest.
+void onnx(OnnxWriter& w) {
+  const std::vector<double>& scales = w.codes(0).scales;
+  if (scales.size() != 3)
+    argument_error("export", "attention_s8", "on codes of one scale", "those of q, k and v", "");
+  w.out_codes({{scales[2] / w.real("multiplier")}, w.integer("zero_point")});
+  onnx_packed_attention(w, w.integer("heads"), [&](OnnxName x, size_t i) {
+    return w.quantized(x, {{scales[i]}, 0});
+  });
+}
+
 constexpr Op attention_s8_op{.name = "attention_s8",
                              .flops = attention_s8_flops,
                              .leading_rows = true,
                              .lower = lower,
-                             .replay = replay_call};
+                             .replay = replay_call,
+                             .onnx = onnx};
 
 void check(const Tensor& qkv, int64_t heads, const AttentionS8Scales& s) {
   const char* op = attention_s8_op.name;

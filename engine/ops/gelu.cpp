@@ -1,13 +1,10 @@
 #include "engine/ops/gelu.h"
 
-#include <cmath>
-#include <numbers>
-
 #include "engine/autograd.h"
 #include "engine/derivatives.h"
 #include "engine/dispatch.h"
 #include "engine/lowering.h"
-#include "engine/onnx_writer.h"
+#include "engine/onnx_forms.h"
 #include "engine/ops/view.h"
 #include "engine/parallel.h"
 #include "engine/profiler.h"
@@ -43,18 +40,8 @@ void lower(Lowering& l) {
 
 Tensor replay_call(const NodeCall& c) { return gelu(c.in(0), kind_of(c.text("form"))); }
 
-// Both as they are written in ONNX files of others, which engines replace by one operation.
 void onnx(OnnxWriter& w) {
-  const OnnxName x = w.in(0), one = w.number(1), half = w.number(0.5);
-  OnnxName bend;
-  if (std::string(attribute<const char*>(w.node(), "form")) == form_of(GeluKind::erf)) {
-    bend = w.add("Erf", {w.add("Div", {x, w.number(std::sqrt(2.0))})});
-  } else {
-    const OnnxName cube = w.add("Pow", {x, w.number(3)});
-    const OnnxName sum = w.add("Add", {x, w.add("Mul", {cube, w.number(0.044715)})});
-    bend = w.add("Tanh", {w.add("Mul", {sum, w.number(std::sqrt(2 / std::numbers::pi))})});
-  }
-  w.out("Mul", {w.add("Mul", {x, w.add("Add", {bend, one})}), half});
+  w.out_same(onnx_gelu(w, w.in(0), attribute<const char*>(w.node(), "form")));
 }
 
 constexpr Op gelu_op{.name = "gelu",

@@ -7,6 +7,8 @@
 #include "engine/dispatch.h"
 #include "engine/error.h"
 #include "engine/lowering.h"
+#include "engine/onnx_writer.h"
+#include "engine/ops/binary.h"
 #include "engine/ops/view.h"
 #include "engine/parallel.h"
 #include "engine/profiler.h"
@@ -47,14 +49,27 @@ void lower(Lowering& l) {
 }
 
 Tensor replay_call(const NodeCall& c) {
-  return layer_norm_s8(c.in(0), c.in(1), c.in(2), c.real("eps"));
+  return layer_norm_s8(c.in(0), c.in(1), c.in(2), c.real("eps"),
+                       {c.real("scale"), c.integer("zero_point")});
+}
+
+// y = weight * scale * normalised x + (bias - zero point) * scale
+void onnx(OnnxWriter& w) {
+  const double scale = w.real("scale"), stream = w.codes(0).scales[0];
+  const int64_t zero_point = w.integer("zero_point");
+  w.out_codes({{scale}, zero_point});
+  const Tensor weight = mul(w.constant(1), scale);
+  const Tensor bias = mul(sub(w.constant(2), static_cast<double>(zero_point)), scale);
+  w.out("LayerNormalization", {w.in(0), w.in_place_of(1, weight), w.in_place_of(2, bias)},
+        {{"axis", int64_t{-1}}, {"epsilon", w.real("eps") * stream * stream}});
 }
 
 constexpr Op layer_norm_s8_op{.name = "layer_norm_s8",
                               .flops = layer_norm_s8_flops,
                               .row_inputs = 1,
                               .lower = lower,
-                              .replay = replay_call};
+                              .replay = replay_call,
+                              .onnx = onnx};
 
 void check(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps) {
   const char* op = layer_norm_s8_op.name;
@@ -74,7 +89,8 @@ void check(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps
 
 }  // namespace
 
-Tensor layer_norm_s8(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps) {
+Tensor layer_norm_s8(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps,
+                     const Affine& codes) {
   check(x, weight, bias, eps);
   const profiler::Scope scope(layer_norm_s8_op.name);
   const NoGradGuard off;
@@ -84,7 +100,9 @@ Tensor layer_norm_s8(const Tensor& x, const Tensor& weight, const Tensor& bias, 
   normalize(kernel(layer_norm_s8_kernels()),
             {in.data<int16_t>(), gamma.data<float>(), beta.data<float>(), y.data<int8_t>(),
              width ? x.numel() / width : 0, width, static_cast<float>(eps)});
-  return record(layer_norm_s8_op, {{"eps", eps}}, {x, weight, bias}, y, nullptr);
+  return record(layer_norm_s8_op,
+                {{"eps", eps}, {"scale", codes.scale}, {"zero_point", codes.zero_point}},
+                {x, weight, bias}, y, nullptr);
 }
 
 void layer_norm_s8_derivatives(Derivatives&) {}

@@ -1,6 +1,7 @@
 #include "engine/ops/linear_s8.h"
 
 #include <cstring>
+#include <numeric>
 #include <string>
 
 #include "engine/autograd.h"
@@ -8,6 +9,7 @@
 #include "engine/dispatch.h"
 #include "engine/error.h"
 #include "engine/lowering.h"
+#include "engine/onnx_forms.h"
 #include "engine/ops/view.h"
 #include "engine/panels.h"
 #include "engine/profiler.h"
@@ -17,8 +19,8 @@
 namespace espalier {
 namespace {
 
-// Inputs of linear_s8: x, weight, bias, multiplier, table; of add_linear_s8: residual, x, weight,
-// bias, multiplier.
+// Inputs of linear_s8: x, weight, bias, multiplier, table, scale; of add_linear_s8: residual, x,
+// weight, bias, multiplier.
 int64_t flops_of(const Shape& weight, const Shape& output) {
   return 2 * output.numel() * weight[1];
 }
@@ -102,22 +104,74 @@ void lower_add_linear_s8(Lowering& l) {
 }
 
 Tensor replay_linear_s8(const NodeCall& c) {
-  return linear_s8(c.in(0), {c.in(1), c.in(2), c.in(3)}, c.integer("zero_point"), c.in(4));
+  return linear_s8(
+      c.in(0), {c.in(1), c.in(2), c.in(3), c.in(5)}, c.integer("zero_point"),
+      {c.in(4), c.text("gelu"), {c.real("table_scale"), c.integer("table_zero_point")}});
 }
 Tensor replay_add_linear_s8(const NodeCall& c) {
   return add_linear_s8(c.in(0), c.in(1), {c.in(2), c.in(3), c.in(4)});
+}
+
+// The layer of operands [first, first + 4) on the numbers that codes mean: its weights and bias
+// stay whole, in scales found back from the multipliers. `scales` are s_y.
+OnnxName onnx_product(OnnxWriter& w, int first, const std::vector<double>& scales) {
+  const OnnxCodes& x = w.codes(first);
+  const Tensor weight = w.constant(first + 1), multiplier = w.constant(first + 3);
+  const Tensor bias = w.constant(first + 2), whole_bias = Tensor::empty(bias.shape(), DType::s32);
+  const int64_t N = weight.size(0), K = weight.size(1);
+  const Tensor weight_scale = Tensor::empty({N}), bias_scale = Tensor::empty({N});
+  for (int64_t n = 0; n < N; ++n) {
+    const size_t part = static_cast<size_t>(n) * scales.size() / static_cast<size_t>(N);
+    const double scale = static_cast<double>(multiplier.data<float>()[n]) * scales[part];
+    bias_scale.data<float>()[n] = static_cast<float>(scale);
+    weight_scale.data<float>()[n] = static_cast<float>(scale / x.scales[0]);
+    const int8_t* row = weight.data<int8_t>() + n * K;
+    whole_bias.data<int32_t>()[n] = static_cast<int32_t>(
+        bias.data<int32_t>()[n] + x.zero_point * std::accumulate(row, row + K, int64_t{0}));
+  }
+  const OnnxName weights =
+      w.add("DequantizeLinear",
+            {w.in_permuted(first + 1, {1, 0}), w.in_place_of(first + 1, weight_scale, "_scale"),
+             w.in_place_of(first + 1, Tensor::zeros({N}, DType::s8), "_zero_point")},
+            {{"axis", int64_t{1}}});
+  const OnnxName offsets =
+      w.add("DequantizeLinear",
+            {w.in_place_of(first + 2, whole_bias), w.in_place_of(first + 2, bias_scale, "_scale")},
+            {{"axis", int64_t{0}}});
+  return w.add("Add", {w.add("MatMul", {w.in_codes(first), weights}), offsets});
+}
+
+void onnx_linear_s8(OnnxWriter& w) {
+  std::vector<double> scales{0};
+  if (w.has(5)) scales = w.constant(5).to_vector();
+  const OnnxName y = onnx_product(w, 0, scales);
+  if (!w.has(4)) {
+    w.out_codes({scales, w.integer("zero_point")});
+    return w.out_same(y);
+  }
+  w.out_codes({{w.real("table_scale")}, w.integer("table_zero_point")});
+  const OnnxName codes = w.quantized(y, {scales, w.integer("zero_point")});
+  w.out_same(onnx_gelu(w, codes, attribute<const char*>(w.node(), "gelu")));
+}
+
+void onnx_add_linear_s8(OnnxWriter& w) {
+  const OnnxCodes stream = w.codes(0);
+  w.out("Add", {w.in(0), onnx_product(w, 1, stream.scales)});
+  w.out_codes(stream);
 }
 
 constexpr Op linear_s8_op{.name = "linear_s8",
                           .flops = linear_s8_flops,
                           .row_inputs = 1,
                           .lower = lower_linear_s8,
-                          .replay = replay_linear_s8};
+                          .replay = replay_linear_s8,
+                          .onnx = onnx_linear_s8};
 constexpr Op add_linear_s8_op{.name = "add_linear_s8",
                               .flops = add_linear_s8_flops,
                               .row_inputs = 2,
                               .lower = lower_add_linear_s8,
-                              .replay = replay_add_linear_s8};
+                              .replay = replay_add_linear_s8,
+                              .onnx = onnx_add_linear_s8};
 
 void check_layer(const char* op, const Tensor& x, const LinearS8& layer) {
   check_dtype(op, "x", x, DType::s8);
@@ -136,6 +190,12 @@ void check_layer(const char* op, const Tensor& x, const LinearS8& layer) {
   check_shape(op, "bias", layer.bias, channels);
   check_dtype(op, "multiplier", layer.multiplier, DType::f32);
   check_shape(op, "multiplier", layer.multiplier, channels);
+  if (!layer.scale.defined()) return;
+  check_dtype(op, "scale", layer.scale, DType::f32);
+  if (layer.scale.rank() != 1 || layer.scale.numel() == 0 || channels[0] % layer.scale.numel() != 0)
+    argument_error(
+        op, "scale", layer.scale.describe(),
+        "one, or one for each of equal parts of " + std::to_string(channels[0]) + " channels", "");
 }
 
 Shape output_shape(const Tensor& x, const LinearS8& layer) {
@@ -160,26 +220,31 @@ void multiply_now(const Tensor& x, const LinearS8& layer, GemmS8 g) {
 
 }  // namespace
 
-Tensor linear_s8(const Tensor& x, const LinearS8& layer, int64_t zero_point, const Tensor& table) {
+Tensor linear_s8(const Tensor& x, const LinearS8& layer, int64_t zero_point, const TableS8& table) {
   check_layer(linear_s8_op.name, x, layer);
   if (zero_point < -128 || zero_point > 127)
     argument_error(linear_s8_op.name, "zero_point", std::to_string(zero_point), "-128 to 127", "");
-  if (table.defined()) {
-    check_dtype(linear_s8_op.name, "table", table, DType::s8);
-    check_shape(linear_s8_op.name, "table", table, {256});
+  if (table.codes.defined()) {
+    check_dtype(linear_s8_op.name, "table", table.codes, DType::s8);
+    check_shape(linear_s8_op.name, "table", table.codes, {256});
   }
   const profiler::Scope scope(linear_s8_op.name);
   const NoGradGuard off;
   const Tensor y = Tensor::empty(output_shape(x, layer), DType::s8);
-  const Tensor codes = table.defined() ? contiguous(table) : table;
+  const Tensor codes = table.codes.defined() ? contiguous(table.codes) : table.codes;
   GemmS8 g;
   g.output = GemmS8Output::s8;
   g.zero_point = static_cast<int>(zero_point);
   g.table = codes.defined() ? codes.data<int8_t>() : nullptr;
   g.C = y.data<int8_t>();
   multiply_now(x, layer, g);
-  return record(linear_s8_op, {{"zero_point", zero_point}},
-                {x, layer.weight, layer.bias, layer.multiplier, table}, y, nullptr);
+  return record(linear_s8_op,
+                {{"zero_point", zero_point},
+                 {"gelu", table.gelu},
+                 {"table_scale", table.result.scale},
+                 {"table_zero_point", table.result.zero_point}},
+                {x, layer.weight, layer.bias, layer.multiplier, table.codes, layer.scale}, y,
+                nullptr);
 }
 
 Tensor add_linear_s8(const Tensor& residual, const Tensor& x, const LinearS8& layer) {

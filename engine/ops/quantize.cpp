@@ -9,6 +9,7 @@
 #include "engine/dispatch.h"
 #include "engine/error.h"
 #include "engine/lowering.h"
+#include "engine/onnx_writer.h"
 #include "engine/ops/view.h"
 #include "engine/parallel.h"
 #include "engine/profiler.h"
@@ -17,6 +18,8 @@
 
 namespace espalier {
 namespace {
+
+constexpr const char* dequantize_name = "dequantize";
 
 // A product, a rounding and a sum; a difference and a product.
 int64_t quantize_flops(Shapes inputs, const Shape&) { return 3 * inputs[0].numel(); }
@@ -30,11 +33,6 @@ void visit_integer(DType dtype, F f) {
   else
     f.template operator()<int16_t>();
 }
-
-struct Affine {
-  double scale;
-  int64_t zero_point;
-};
 
 template <class T>
 void quantize_values(const KernelRow<Quantize<T>>& row, const float* x, T* y, int64_t count,
@@ -85,16 +83,32 @@ Tensor replay_dequantize(const NodeCall& c) {
   return dequantize(c.in(0), c.real("scale"), c.integer("zero_point"));
 }
 
+OnnxCodes codes_of(const OnnxWriter& w) { return {{w.real("scale")}, w.integer("zero_point")}; }
+
+void onnx_quantize(OnnxWriter& w) {
+  w.out_same(0);
+  w.out_codes(codes_of(w));
+}
+
+void onnx_dequantize(OnnxWriter& w) {
+  const OnnxCodes own = codes_of(w), &found = w.codes(0);
+  if (found.scales != own.scales || found.zero_point != own.zero_point)
+    argument_error("export", dequantize_name, "of another scale than the codes have", "theirs", "");
+  w.out_same(w.in_codes(0));
+}
+
 constexpr Op quantize_op{.name = "quantize",
                          .flops = quantize_flops,
                          .row_inputs = 1,
                          .lower = lower_quantize,
-                         .replay = replay_quantize};
-constexpr Op dequantize_op{.name = "dequantize",
+                         .replay = replay_quantize,
+                         .onnx = onnx_quantize};
+constexpr Op dequantize_op{.name = dequantize_name,
                            .flops = dequantize_flops,
                            .row_inputs = 1,
                            .lower = lower_dequantize,
-                           .replay = replay_dequantize};
+                           .replay = replay_dequantize,
+                           .onnx = onnx_dequantize};
 
 void check_affine(const char* op, const Affine& a, DType dtype) {
   if (dtype != DType::s8 && dtype != DType::s16)

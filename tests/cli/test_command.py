@@ -35,6 +35,26 @@ def tensors(path):
             for name, entry in header.items() if name != "__metadata__"}
 
 
+def without_scales(path, to):
+    """An integer model as it was written before files told what codes mean."""
+    data = Path(path).read_bytes()
+    length = struct.unpack("<Q", data[:8])[0]
+    header = json.loads(data[8:8 + length])
+    header["__metadata__"]["espalier.checksum"] = "00000000"
+    body = b""
+    for name in [name for name in header if name != "__metadata__"]:
+        if name.endswith("scale") and name != "stream.scale":
+            del header[name]
+            continue
+        part = data[8 + length:][slice(*header[name]["data_offsets"])]
+        header[name]["data_offsets"] = [len(body), len(body) + len(part)]
+        body += part
+    text = json.dumps(header, separators=(",", ":")).encode()
+    unsigned = struct.pack("<Q", len(text)) + text + body
+    signed = b'"espalier.checksum":"%08x"' % zlib.crc32(unsigned)
+    Path(to).write_bytes(unsigned.replace(b'"espalier.checksum":"00000000"', signed))
+
+
 def digest(run_folder):
     """SHA-256 of all parameters of the run's last checkpoint."""
     state = tensors(f"{run_folder}/checkpoints/last.safetensors")
@@ -123,6 +143,36 @@ class Command(unittest.TestCase):
             again = run("compress", made, "-o", made)
             self.assertEqual(again.returncode, 3)
             self.assertIn("whole numbers already", again.stderr)
+            self.check_export_of_whole_numbers(made, f"{folder}/int8.onnx")
+            self.check_outputs(made, f"{folder}/outputs.safetensors", said["accuracy_after"])
+
+    def check_export_of_whole_numbers(self, model, onnx):
+        result = run("export", model, "--onnx", onnx)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertRegex(result.stdout, r"int8\.onnx: \d+ nodes, \d+ parameters\n")
+        written = Path(onnx).read_bytes()
+        for part in (b"QuantizeLinear", b"DequantizeLinear", b"espalier.config", b"int8 model"):
+            self.assertIn(part, written)
+        self.assertLess(len(written), 1.1 * Path(model).stat().st_size)
+        self.expect(3, "export", model, "--safetensors", f"{onnx}.safetensors", says="whole numbers")
+        old = f"{onnx}.old"
+        without_scales(model, old)
+        self.expect(3, "export", old, "--onnx", onnx, says="compress the model again")
+
+    def check_outputs(self, model, outputs, accuracy):
+        """What eval writes for other engines is what it judges, and what bench turns computes."""
+        self.assertEqual(run("eval", model, "--outputs", outputs, "-q").returncode, 0)
+        written = tensors(outputs)
+        logits = struct.unpack("<100000f", written["logits"])
+        labels = struct.unpack("<10000q", written["labels"])
+        rows = (logits[i:i + 10] for i in range(0, len(logits), 10))
+        right = sum(row.index(max(row)) == label for row, label in zip(rows, labels))
+        self.assertEqual(right / len(labels), accuracy)
+        again = f"{outputs}.logits"
+        self.assertEqual(run("bench", "turns", model, "--input", outputs, "--output", again,
+                             input="").returncode, 0)
+        self.assertEqual(tensors(again)["logits"], written["logits"])
+        self.expect(3, "bench", "turns", model, "--input", outputs, "--step", says="whole numbers")
 
     def test_predict_gives_confidences_that_add_up(self):
         grey_png(self.folder / "square.png")
@@ -287,6 +337,12 @@ class Command(unittest.TestCase):
         ready, first, last = map(json.loads, steps.stdout.splitlines())
         self.assertEqual(ready["lr"], 1e-3)
         self.assertGreater(first["loss"], last["loss"])  # it sees the same batch again and again
+        bf16 = run("bench", "turns", "vit-tiny", "--input", batch, "--step", "--dtype", "bf16",
+                   input="1\n")
+        rounded = json.loads(bf16.stdout.splitlines()[1])["loss"]
+        self.assertNotEqual(rounded, first["loss"])
+        sums, rounding = 2 * 2, 2**-7  # of vit-tiny's two blocks; of bf16, twice in each product
+        self.assertAlmostEqual(rounded, first["loss"], delta=sums * rounding * first["loss"])
         for wrong in ("0\n", "two\n", "3 4\n"):
             refused = run("bench", "turns", "vit-tiny", "--input", batch, input=wrong)
             self.assertEqual(refused.returncode, 2)
@@ -295,6 +351,11 @@ class Command(unittest.TestCase):
         self.expect(2, "bench", "turns", "vit-tiny", "--input", logits, says="images")
         self.expect(2, "bench", "turns", "vit-tiny", "--input", batch, "--output", logits, "--step",
                     says="--step")
+        self.expect(2, "bench", "turns", "vit-tiny", "--input", batch, "--dtype", "f8", says="bf16")
+        full = tensors(logits)["logits"]
+        run("bench", "turns", "vit-tiny", "--input", batch, "--output", logits, "--dtype", "bf16",
+            input="")
+        self.assertNotEqual(tensors(logits)["logits"], full)
 
     def test_bits_do_not_depend_on_threads(self):
         for threads in (1, 3, 8):

@@ -1,0 +1,20 @@
+// What several operations write alike, in the forms that other engines recognise.
+#pragma once
+
+#include "engine/function_ref.h"
+#include "engine/onnx_writer.h"
+
+namespace espalier {
+
+// GELU, from erf or in its tanh approximation, of `form` "erf" or "tanh".
+OnnxName onnx_gelu(OnnxWriter& w, OnnxName x, const char* form);
+
+// softmax(q k^T / sqrt(D)) of heads [B, H, T, D], k being transposed already.
+OnnxName onnx_shares(OnnxWriter& w, OnnxName q, OnnxName k, int64_t D);
+
+// The operation's output: attention of `heads` heads over a packed projection, after each of its
+// queries (0), keys (1) and values (2) went through `part`.
+void onnx_packed_attention(OnnxWriter& w, int64_t heads,
+                           FunctionRef<OnnxName(OnnxName x, size_t i)> part);
+
+}  // namespace espalier

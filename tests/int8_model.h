@@ -1,0 +1,37 @@
+// A small Vision Transformer in whole numbers.
+#pragma once
+
+#include "compress/convert.h"
+#include "nn/model_file.h"
+#include "tests/gradient_test.h"
+
+namespace espalier::test {
+
+inline ViTConfig small_config(const std::string& tokenizer, const std::string& pooling) {
+  return {.image_size = 8,
+          .classes = 5,
+          .tokenizer = tokenizer,
+          .patch_size = 2,
+          .conv_channels = {4},
+          .width = 16,
+          .depth = 2,
+          .heads = 2,
+          .mlp_hidden = 24,
+          .pooling = pooling};
+}
+
+struct Int8Model {
+  VisionTransformer model;
+  Graph graph;
+  Tensor images;
+  NamedTensors parameters;
+
+  Int8Model(const ViTConfig& config, Generator& generator)
+      : model(config, generator), images(random_tensor({40, 8, 8, 1}, 5, DType::f32)) {
+    model.eval();
+    graph = capture(model);
+    parameters = convert_int8(graph, images);
+  }
+};
+
+}  // namespace espalier::test
