@@ -6,6 +6,8 @@
 
 namespace espalier::ESPALIER_ISA {
 
+static_assert(tile_rows <= most_rows);
+
 struct Head {
   AttentionS8 shape;
   int64_t depth;      // of queries and keys: head_dim in fours

@@ -130,6 +130,8 @@ ESPALIER_INLINE s16 weights_of(s16 t) {
   return product_s16(shift_by_high_byte(power, t), set1_s16(255));
 }
 
+constexpr int most_rows = 12;  // of a tile
+
 // One tile of scores and its weights.
 struct Scores {
   int64_t end;  // of a row: tokens in whole blocks
@@ -160,7 +162,6 @@ struct Scores {
 // repeat one of the row's, which changes no maximum. Rows take each step together, so that none
 // waits for another's result.
 ESPALIER_NOINLINE static void weigh(const Scores& s, int rows, float* sums) {
-  constexpr int most_rows = 12;
   static constexpr auto all = static_cast<a_type>(-1);
   a_type keep_all[block_keys];
   for (a_type& bits : keep_all) bits = all;
