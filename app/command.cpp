@@ -13,7 +13,7 @@ void add_device_flags(CLI::App& verb, CommonFlags& flags) {
   verb.add_option("--device", flags.device, "Device to run on")->capture_default_str();
   verb.add_option("--isa", flags.isa,
                   "Use kernels of this instruction set and below: scalar, neon, dotprod, avx2, "
-                  "avx512, avx512vnni256, avx512vnni, avx512bf16 "
+                  "avx512, avx512vnni256, avx512vnni, avx512bf16, amx "
                   "(default: the fastest this CPU has)");
   verb.add_flag("-q,--quiet", flags.quiet, "Print results only");
   verb.add_flag("-v,--verbose", flags.verbose, "Print more");

@@ -5,6 +5,10 @@
 
 #if defined(ESPALIER_X86)
 #include <cpuid.h>
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 #elif defined(__aarch64__)
 #include <asm/hwcap.h>
 #include <sys/auxv.h>
@@ -13,17 +17,23 @@
 namespace espalier {
 namespace {
 
-constexpr Isa built[] = {ESPALIER_IF_AVX512BF16(Isa::avx512bf16, ) ESPALIER_IF_AVX512(
-    Isa::avx512vnni, Isa::avx512vnni256, Isa::avx512, ) ESPALIER_IF_AVX2(Isa::avx2, )
-                             ESPALIER_IF_NEON(Isa::dotprod, Isa::neon, ) Isa::scalar};
+constexpr Isa built[] = {ESPALIER_IF_AMX(Isa::amx, ) ESPALIER_IF_AVX512BF16(Isa::avx512bf16, )
+                             ESPALIER_IF_AVX512(Isa::avx512vnni, Isa::avx512vnni256, Isa::avx512, )
+                                 ESPALIER_IF_AVX2(Isa::avx2, )
+                                     ESPALIER_IF_NEON(Isa::dotprod, Isa::neon, ) Isa::scalar};
 
 constexpr struct {
   Isa isa;
   const char* name;
-} names[] = {{Isa::scalar, "scalar"},         {Isa::neon, "neon"},
-             {Isa::dotprod, "dotprod"},       {Isa::avx2, "avx2"},
-             {Isa::avx512, "avx512"},         {Isa::avx512vnni256, "avx512vnni256"},
-             {Isa::avx512vnni, "avx512vnni"}, {Isa::avx512bf16, "avx512bf16"}};
+} names[] = {{Isa::scalar, "scalar"},
+             {Isa::neon, "neon"},
+             {Isa::dotprod, "dotprod"},
+             {Isa::avx2, "avx2"},
+             {Isa::avx512, "avx512"},
+             {Isa::avx512vnni256, "avx512vnni256"},
+             {Isa::avx512vnni, "avx512vnni"},
+             {Isa::avx512bf16, "avx512bf16"},
+             {Isa::amx, "amx"}};
 
 #if defined(ESPALIER_X86)
 constexpr unsigned bit(int position) { return 1u << position; }
@@ -49,6 +59,19 @@ bool bf16_products_are_fast() noexcept {
   return !(b == signature_INTEL_ebx && c == signature_INTEL_ecx && d == signature_INTEL_edx);
 }
 
+// Linux gives a process the 8 KiB of state that tiles take only when asked, once for all its
+// threads.
+bool may_use_tiles([[maybe_unused]] unsigned long long state) noexcept {
+#if defined(__linux__)
+  constexpr unsigned long long configuration_and_data = 3ull << 17;
+  constexpr long ask_for_state = 0x1023, tile_data = 18;  // ARCH_REQ_XCOMP_PERM of asm/prctl.h
+  return (state & configuration_and_data) == configuration_and_data &&
+         syscall(SYS_arch_prctl, ask_for_state, tile_data) == 0;
+#else
+  return false;
+#endif
+}
+
 // Intel SDM vol. 1, 15.2: the feature bits count only once the OS saves the registers they use.
 Isa detect() noexcept {
   unsigned a = 0, b = 0, c = 0, d = 0;
@@ -63,8 +86,10 @@ Isa detect() noexcept {
   if (best_on_ymm > Isa::avx2) return best_on_ymm;
   if ((state & zmm) != zmm || (b & f_dq_cd_bw_vl) != f_dq_cd_bw_vl) return Isa::avx2;
   if (!(c & bit(11))) return Isa::avx512;  // VNNI
+  const unsigned tile_bf16_s8 = bit(24) | bit(22) | bit(25);
+  const bool tiles = (d & tile_bf16_s8) == tile_bf16_s8 && may_use_tiles(state);
   const bool bf16 = __get_cpuid_count(7, 1, &a, &b, &c, &d) && a & bit(5);
-  return bf16 ? Isa::avx512bf16 : Isa::avx512vnni;
+  return !bf16 ? Isa::avx512vnni : tiles ? Isa::amx : Isa::avx512bf16;
 }
 #elif defined(__aarch64__)
 // Advanced SIMD is part of the AArch64 base.

@@ -21,6 +21,7 @@
 #define ESPALIER_IF_AVX512(...)
 #endif
 #define ESPALIER_IF_AVX512BF16(...) ESPALIER_IF_AVX512(__VA_ARGS__)
+#define ESPALIER_IF_AMX(...) ESPALIER_IF_AVX512(__VA_ARGS__)
 #if defined(__aarch64__) && !defined(ESPALIER_SCALAR_ONLY)
 #define ESPALIER_IF_NEON(...) __VA_ARGS__
 #else
@@ -31,8 +32,9 @@ namespace espalier {
 
 // Instruction sets that kernels are written for. A row of a kernel table names one of them.
 // Each includes those before it of its architecture. avx512vnni256 is avx512vnni on 256-bit
-// registers, for processors that lower their clock for wider ones.
-enum class Isa { scalar, neon, dotprod, avx2, avx512, avx512vnni256, avx512vnni, avx512bf16 };
+// registers, for processors that lower their clock for wider ones. amx multiplies tiles of bf16 and
+// of 8-bit integers.
+enum class Isa { scalar, neon, dotprod, avx2, avx512, avx512vnni256, avx512vnni, avx512bf16, amx };
 
 // Every Isa that this build has rows for, best first.
 std::span<const Isa> built_isas() noexcept;

@@ -36,7 +36,7 @@ TEST_CASE("peak rows do the arithmetic that they count") {
 
 TEST_CASE("peak rows of bf16 add each product that they count, or are those of fp32") {
   for_each_row(peak_bf16_kernels(), [](const auto& row) {
-    if (row.isa != Isa::avx512bf16) {
+    if (row.isa < Isa::avx512bf16) {
       const auto rows = peak_f32_kernels();
       CHECK(std::count_if(rows.begin(), rows.end(), [&](const auto& fp32) {
               return fp32.isa == row.isa && fp32.run == row.run;

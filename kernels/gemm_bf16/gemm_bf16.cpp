@@ -22,12 +22,15 @@ void round_scalar(const float* x, float* y, int64_t count) noexcept {
 #define ESPALIER_GEMM_BF16_ROW(isa) \
   {Isa::isa, gemm_f32_panel(Isa::isa), isa::gemm_bf16_pack_b, isa::gemm_bf16_run},
 #define ESPALIER_GEMM_BF16_PAIRS(isa) \
-  {Isa::isa, gemm_f32_panel(Isa::isa), isa::gemm_bf16_pack_b, isa::gemm_bf16_run, 2},
+  {Isa::isa, gemm_f32_panel(Isa::isa), isa::gemm_bf16_pack_b, isa::gemm_bf16_run, 2, 1},
+#define ESPALIER_GEMM_BF16_TILES(isa) \
+  {Isa::isa, gemm_f32_panel(Isa::isa), isa::gemm_bf16_pack_b, isa::gemm_bf16_run, 32, 16},
 
 }  // namespace
 
 std::span<const GemmKernel<float>> gemm_bf16_kernels() noexcept {
   static constexpr GemmKernel<float> rows[] = {
+      ESPALIER_IF_AMX(ESPALIER_GEMM_BF16_TILES(amx))
       ESPALIER_IF_AVX512BF16(ESPALIER_GEMM_BF16_PAIRS(avx512bf16))
           ESPALIER_EACH_ISA(ESPALIER_GEMM_BF16_ROW){Isa::scalar, gemm_scalar_panel, pack_b, run}};
   return rows;

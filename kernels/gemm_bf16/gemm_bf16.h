@@ -13,10 +13,14 @@
 //                                adds a pair's two products one after the other and takes denormal
 //                                operands and results for zero, so its bits are its own; they still
 //                                depend neither on M and N nor on how rows and panels are split.
+//   amx                          such pairs, filled up with zeros to whole tiles of 32 values of k.
+//                                A tile adds up its products from zero, those of even k and those
+//                                of odd k apart, and then adds both to the sum; denormals are zero.
 //
 // A is rounded once for each block of its rows, in a scratch of at most 48 KiB on the stack.
 //
-// Contract: as kernels/gemm_f32. K may be cut where one likes; at odd k a pair less is full.
+// Contract: as kernels/gemm_f32. K may be cut where one likes; where that is no multiple of the
+// row's k_group, a group less is full, and the bits of amx are others.
 #pragma once
 
 #include "kernels/gemm_f32/gemm_f32.h"
@@ -36,6 +40,10 @@ std::span<const KernelRow<RoundToBf16>> round_to_bf16_kernels() noexcept;
   RoundToBf16 gemm_bf16_round;
 ESPALIER_DECLARE_ISAS(ESPALIER_GEMM_BF16)
 ESPALIER_IF_AVX512BF16(namespace avx512bf16{ESPALIER_GEMM_BF16})
+ESPALIER_IF_AMX(namespace amx {
+  GemmPackB<float> gemm_bf16_pack_b;
+  GemmRun<float> gemm_bf16_run;
+})
 #undef ESPALIER_GEMM_BF16
 
 }  // namespace espalier

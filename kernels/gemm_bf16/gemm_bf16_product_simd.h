@@ -5,7 +5,7 @@
 
 namespace espalier::ESPALIER_ISA {
 
-constexpr bool pairs = Isa::ESPALIER_ISA == Isa::avx512bf16;
+constexpr bool pairs = Isa::ESPALIER_ISA >= Isa::avx512bf16;
 
 // sum + the product of two words, in each lane. vdpbf16ps stands by its name, since g++ 12 moves
 // the sums of a loop through other registers around its intrinsic.

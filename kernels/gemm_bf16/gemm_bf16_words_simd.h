@@ -1,5 +1,5 @@
-// Operands as words: a word is a rounded value in fp32, or on avx512bf16 a pair of bf16, the value
-// of even k in its lower half.
+// Operands as words: a word is a rounded value in fp32, or from avx512bf16 on a pair of bf16, the
+// value of even k in its lower half.
 #pragma once
 
 #include "kernels/gemm_bf16/gemm_bf16.h"
@@ -16,6 +16,16 @@ ESPALIER_INLINE int64_t words_in(int64_t K) { return (K + k_group - 1) / k_group
 // The words of one value of k, or of an even k and the next.
 ESPALIER_INLINE f32x16 words(const f32x16& even, const f32x16& odd) {
   if constexpr (!pairs) return round_to_bf16(even);
+#if defined(__AVX512BF16__)
+  static constexpr uint16_t order[32] = {0,  16, 1,  17, 2,  18, 3,  19, 4,  20, 5,
+                                         21, 6,  22, 7,  23, 8,  24, 9,  25, 10, 26,
+                                         11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
+  __m512i halves;
+  const auto rounded = _mm512_cvtne2ps_pbh(odd.part[0], even.part[0]);
+  __builtin_memcpy(&halves, &rounded, sizeof halves);
+  halves = _mm512_permutexvar_epi16(_mm512_loadu_si512(order), halves);
+  return {{_mm512_castsi512_ps(halves)}};
+#else
   return each(
       [](f32 low, f32 high) {
         const i32 below = xsimd::bitwise_cast<i32>(round_to_bf16(low));
@@ -24,6 +34,7 @@ ESPALIER_INLINE f32x16 words(const f32x16& even, const f32x16& odd) {
         return xsimd::bitwise_cast<f32>(((below >> 16) & i32(0xffff)) | above);
       },
       even, odd);
+#endif
 }
 
 // `width` lanes of K values each, value k of them at from + k * k_stride: their words, those of one

@@ -42,18 +42,19 @@ template <class T>
 using GemmRun = void(const Gemm<T>& gemm) noexcept;
 
 // A row also serves products whose panels hold something narrower than T (kernels/gemm_bf16):
-// `k_group` values of k then share the place of one T, which nobody but the row reads.
+// `k_group` values of k, the last group filled up, then take the place of `group_places` T, which
+// nobody but the row reads.
 template <class T>
 struct GemmKernel {
   Isa isa;
   int panel;
   GemmPackB<T>* pack_b;
   GemmRun<T>* run;
-  int k_group = 1;
+  int k_group = 1, group_places = 1;
 
   // Values of T (not bytes) that K x N of B take when packed.
   constexpr int64_t packed_size(int64_t K, int64_t N) const noexcept {
-    return (N + panel - 1) / panel * panel * ((K + k_group - 1) / k_group);
+    return (N + panel - 1) / panel * panel * ((K + k_group - 1) / k_group) * group_places;
   }
 };
 

@@ -35,6 +35,8 @@ void run(const Gemm<float>& g) noexcept {
   {Isa::isa, gemm_f32_panel(Isa::isa), isa::gemm_bf16_pack_halves, isa::gemm_bf16_run_halves, 2},
 #define ESPALIER_BF16_PAIRS(isa) \
   {Isa::isa, gemm_f32_panel(Isa::isa), isa::gemm_bf16_pack_b, isa::gemm_bf16_run, 2},
+#define ESPALIER_BF16_TILES(isa) \
+  {Isa::isa, gemm_f32_panel(Isa::isa), isa::gemm_bf16_pack_b, isa::gemm_bf16_run, 32, 16},
 
 template <class Half>
 constexpr GemmKernel<float> scalar_row = {Isa::scalar, gemm_scalar_panel, pack_b<Half>, run<Half>,
@@ -49,8 +51,10 @@ std::span<const GemmKernel<float>> gemm_half_f16_kernels() noexcept {
 }
 
 std::span<const GemmKernel<float>> gemm_half_bf16_kernels() noexcept {
-  static constexpr GemmKernel<float> rows[] = {ESPALIER_IF_AVX512BF16(
-      ESPALIER_BF16_PAIRS(avx512bf16)) ESPALIER_EACH_ISA(ESPALIER_BF16_ROW) scalar_row<BFloat16>};
+  static constexpr GemmKernel<float> rows[] = {
+      ESPALIER_IF_AMX(ESPALIER_BF16_TILES(amx))
+          ESPALIER_IF_AVX512BF16(ESPALIER_BF16_PAIRS(avx512bf16))
+              ESPALIER_EACH_ISA(ESPALIER_BF16_ROW) scalar_row<BFloat16>};
   return rows;
 }
 

@@ -64,7 +64,7 @@ struct GemmS8Kernel {
 std::span<const GemmS8Kernel> gemm_s8_kernels() noexcept;
 
 constexpr int gemm_s8_panel(Isa isa) noexcept {
-  return isa == Isa::avx512vnni ? 32 : isa == Isa::scalar ? 8 : 16;
+  return isa == Isa::avx512vnni || isa == Isa::amx ? 32 : isa == Isa::scalar ? 8 : 16;
 }
 
 constexpr ESPALIER_INLINE int64_t gemm_s8_output_size(GemmS8Output output) noexcept {
@@ -84,7 +84,12 @@ inline GemmS8 gemm_s8_panels(const GemmS8Kernel& row, GemmS8 gemm, int64_t first
   return gemm;
 }
 
-ESPALIER_DECLARE_DOT_ISAS(GemmS8PackedSize gemm_s8_packed_size; GemmS8PackB gemm_s8_pack_b;
-                          GemmS8Run gemm_s8_run;)
+#define ESPALIER_GEMM_S8                \
+  GemmS8PackedSize gemm_s8_packed_size; \
+  GemmS8PackB gemm_s8_pack_b;           \
+  GemmS8Run gemm_s8_run;
+ESPALIER_DECLARE_DOT_ISAS(ESPALIER_GEMM_S8)
+ESPALIER_IF_AMX(namespace amx{ESPALIER_GEMM_S8})
+#undef ESPALIER_GEMM_S8
 
 }  // namespace espalier

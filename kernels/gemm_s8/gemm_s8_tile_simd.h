@@ -24,8 +24,9 @@ struct HeightsTo<0, Rows...> {
 };
 using TileHeights = HeightsTo<tile_rows>::List;
 
-// K in whole groups.
-constexpr ESPALIER_INLINE int64_t padded_k(int64_t K) { return (K + group - 1) / group * group; }
+// K in whole groups, or as AMX takes them.
+constexpr int64_t k_step = Isa::ESPALIER_ISA == Isa::amx ? 64 : group;
+constexpr ESPALIER_INLINE int64_t padded_k(int64_t K) { return (K + k_step - 1) / k_step * k_step; }
 
 // A packed panel: the sums of its columns, then its groups, each for all columns.
 constexpr ESPALIER_INLINE int64_t panel_bytes(int64_t K) {
@@ -94,7 +95,7 @@ ESPALIER_INLINE void pack_panel(const int8_t* B, int64_t k_stride, int64_t n_str
   int32_t* sums = reinterpret_cast<int32_t*>(packed);
   b_type* to = reinterpret_cast<b_type*>(packed + panel * sizeof(int32_t));
   for (int n = 0; n < panel; ++n) sums[n] = 0;
-  if (k_stride == 1 && (columns < panel || K % group))
+  if ((k_stride == 1 && columns < panel) || K % k_step)
     std::memset(to, 0, static_cast<size_t>(padded_k(K) * panel) * sizeof(b_type));
   const Packing packing{B, k_stride, n_stride, K, columns, sums, to};
   if (k_stride == 1)

@@ -23,8 +23,9 @@ std::span<const KernelRow<Peak>> peak_f32_kernels() noexcept {
 
 std::span<const KernelRow<Peak>> peak_bf16_kernels() noexcept {
   static constexpr KernelRow<Peak> rows[] = {
-      ESPALIER_IF_AVX512BF16({Isa::avx512bf16, avx512bf16::peak_bf16}, )
-          ESPALIER_ISA_ROWS(peak_f32){Isa::scalar, peak_scalar}};
+      ESPALIER_IF_AMX({Isa::amx, amx::peak_bf16}, )
+          ESPALIER_IF_AVX512BF16({Isa::avx512bf16, avx512bf16::peak_bf16}, )
+              ESPALIER_ISA_ROWS(peak_f32){Isa::scalar, peak_scalar}};
   return rows;
 }
 

@@ -27,5 +27,6 @@ std::span<const KernelRow<Peak>> peak_bf16_kernels() noexcept;
 
 ESPALIER_DECLARE_ISAS(Peak peak_f32;)
 ESPALIER_IF_AVX512BF16(namespace avx512bf16 { Peak peak_bf16; })
+ESPALIER_IF_AMX(namespace amx { Peak peak_bf16; })
 
 }  // namespace espalier

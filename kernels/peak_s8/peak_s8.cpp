@@ -24,8 +24,8 @@ int64_t peak_s8_scalar(float factor, int64_t steps, float* sink) noexcept {
 }  // namespace
 
 std::span<const KernelRow<Peak>> peak_s8_kernels() noexcept {
-  static constexpr KernelRow<Peak> rows[] = {
-      ESPALIER_EACH_DOT_ISA(ESPALIER_PEAK_S8_ROW){Isa::scalar, peak_s8_scalar}};
+  static constexpr KernelRow<Peak> rows[] = {ESPALIER_IF_AMX(ESPALIER_PEAK_S8_ROW(
+      amx)) ESPALIER_EACH_DOT_ISA(ESPALIER_PEAK_S8_ROW){Isa::scalar, peak_s8_scalar}};
   return rows;
 }
 

@@ -18,5 +18,6 @@ namespace espalier {
 std::span<const KernelRow<Peak>> peak_s8_kernels() noexcept;
 
 ESPALIER_DECLARE_DOT_ISAS(Peak peak_s8;)
+ESPALIER_IF_AMX(namespace amx { Peak peak_s8; })
 
 }  // namespace espalier
