@@ -1,7 +1,7 @@
 // In which precision matrix products multiply: PyTorch's autocast, for linear, matmul and conv2d.
 #pragma once
 
-#include "engine/tensor.h"
+#include <cstdint>
 
 namespace espalier {
 
@@ -25,10 +25,5 @@ class PrecisionScope {
  private:
   Precision before_;
 };
-
-// `x` as products in `precision` multiply it: itself, or a rounded copy of an f32 tensor. For
-// products that have no kernels of their own for bf16. `x` must be contiguous; bf16 wants a scope
-// to have been opened before.
-Tensor rounded_to(const Tensor& x, Precision precision);
 
 }  // namespace espalier

@@ -86,25 +86,4 @@ TEST_CASE("gemm_bf16 rows propagate special values, in tails too") {
   check_special_values(bf16_table());
 }
 
-TEST_CASE("gemm_bf16 rounding rows give the bits of the scalar conversion") {
-  std::vector<float> values = special_values();
-  // Around the midpoints of two bf16 neighbours, at odd and even ends, and NaNs of any payload.
-  for (uint32_t bits :
-       {0x3f808000u, 0x3f818000u, 0x3f808001u, 0x3f817fffu, 0xbf808000u, 0x7f7f8000u, 0x7f7f7fffu,
-        0x00008000u, 0x7f800001u, 0xffffffffu, 0x7fc12345u})
-    values.push_back(cast_detail::float_of(bits));
-  std::vector<float> noise(40);
-  fill_normal(noise, 5);
-  values.insert(values.end(), noise.begin(), noise.end());
-  for_each_row(round_to_bf16_kernels(), [&](const auto& row) {
-    for_each_width([&](int64_t width, Guard guard, size_t offset) {
-      Guarded<float> x(static_cast<size_t>(width), guard, offset);
-      Guarded<float> y(static_cast<size_t>(width), guard, offset);
-      for (size_t i = 0; i < x.size(); ++i) x[i] = values[(i + offset) % values.size()];
-      row.run(x.data(), y.data(), width);
-      for (size_t i = 0; i < x.size(); ++i) CHECK(same_bits(y[i], bf16(x[i])));
-    });
-  });
-}
-
 }  // namespace espalier::test

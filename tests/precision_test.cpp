@@ -3,6 +3,7 @@
 
 #include "engine/gemm.h"
 #include "engine/ops/binary.h"
+#include "engine/ops/cast.h"
 #include "engine/ops/conv2d.h"
 #include "engine/ops/cross_entropy.h"
 #include "engine/ops/linear.h"
@@ -53,10 +54,7 @@ std::vector<Tensor> each(const std::vector<Tensor>& tensors, Tensor (*f)(const T
   return out;
 }
 
-Tensor rounded(const Tensor& x) {
-  const PrecisionScope scope(Precision::bf16);
-  return rounded_to(to_f32(x), Precision::bf16);
-}
+Tensor rounded(const Tensor& x) { return to(to(to_f32(x), DType::bf16), DType::f32); }
 Tensor to_f64(const Tensor& x) { return Tensor::of(x.to_vector(), x.shape()); }
 
 bool equal(const std::vector<Tensor>& a, const std::vector<Tensor>& b) {

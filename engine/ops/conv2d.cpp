@@ -5,14 +5,15 @@
 #include "engine/autograd.h"
 #include "engine/derivatives.h"
 #include "engine/dispatch.h"
+#include "engine/gemm.h"
 #include "engine/lowering.h"
 #include "engine/onnx_writer.h"
+#include "engine/ops/conv2d_patches.h"
 #include "engine/ops/view.h"
 #include "engine/parallel.h"
-#include "engine/precision.h"
 #include "engine/profiler.h"
 #include "engine/replay.h"
-#include "kernels/conv2d/conv2d.h"
+#include "kernels/binary/binary.h"
 
 namespace espalier {
 namespace {
@@ -33,20 +34,12 @@ Tensor replay_call(const NodeCall& c) {
 constexpr Op conv2d_op{
     .name = "conv2d", .flops = conv2d_flops, .lower = lower, .replay = replay_call, .onnx = onnx};
 
-// One call: `shape` is that of an image with its border.
-struct Convolution {
-  Conv2dShape shape;
-  int64_t images, padding;
-  Shape in_shape;
-
-  int64_t in_size() const { return in_shape[1] * in_shape[2] * in_shape[3]; }
-};
-
 Convolution convolution(const Shape& x, const Shape& weight, int64_t stride, int64_t padding) {
   return {{x[1] + 2 * padding, x[2] + 2 * padding, x[3], weight[0], weight[1], weight[2], stride},
           x[0],
           padding,
-          x};
+          x,
+          Precision::f32};
 }
 
 Convolution checked(const Tensor& x, const Tensor& weight, const Tensor& bias, int64_t stride,
@@ -118,6 +111,13 @@ Tensor packed_weight(const Convolution& c, const Tensor& weight) {
   return packed;
 }
 
+// The products of bf16, which has kernels for matrices only: they take the place of kernels/conv2d.
+const GemmKernel<float>* patch_kernel(const Convolution& c) {
+  return c.precision == Precision::bf16 ? &kernel(bf16_kernels().gemm) : nullptr;
+}
+template <class T>
+constexpr bool is_float = std::is_same_v<T, float>;
+
 // The operands of kernels/conv2d for all images; `bias` may be null.
 template <class T>
 struct Forward {
@@ -184,13 +184,18 @@ void onnx(OnnxWriter& w) {
 template <class T>
 Tensor input_gradient(const Convolution& c, const Tensor& dy, const Tensor& weight) {
   const Conv2dShape& s = c.shape;
+  const Tensor dx = Tensor::empty(c.in_shape, dy.dtype());
+  if constexpr (is_float<T>)
+    if (const auto* row = patch_kernel(c)) {
+      conv2d_input_gradient_by_patches(*row, c, dy.data<T>(), weight.data<T>(), dx.data<T>());
+      return dx;
+    }
   const int64_t taps = s.kernel_height * s.kernel_width;
   const int64_t tap_size = packed_size<T>(s.out_channels, s.in_channels);
   const Tensor packed = Tensor::empty({taps * tap_size}, dy.dtype());
   for (int64_t tap = 0; tap < taps; ++tap)
     pack(weight.data<T>() + tap * s.in_channels, s.depth(), 1, s.out_channels, s.in_channels,
          packed.data<T>() + tap * tap_size);
-  const Tensor dx = Tensor::empty(c.in_shape, dy.dtype());
   const auto& best = kernel(conv2d_input_gradient_kernels<T>());
   parallel_for(c.images, 1, [&](int64_t begin, int64_t end) {
     const Tensor scratch = Tensor::empty({s.in_size()}, dy.dtype());
@@ -203,11 +208,22 @@ Tensor input_gradient(const Convolution& c, const Tensor& dy, const Tensor& weig
   return dx;
 }
 
-// Adds the gradients of images [begin, end) to sums: the weight's, transposed, then the bias's.
+// The gradients from images [begin, end) into sums: the weight's, transposed unless it comes by
+// patches, and the bias's unless bias_sums is null.
 template <class T>
-void add_weight_gradients(const Convolution& c, const Tensor& x, const Tensor& dy, int64_t begin,
-                          int64_t end, T* sums) {
+void sum_weight_gradients(const Convolution& c, const Tensor& x, const Tensor& dy, int64_t begin,
+                          int64_t end, T* sums, T* bias_sums) {
   const Conv2dShape& s = c.shape;
+  if (bias_sums) std::fill_n(bias_sums, s.out_channels, T(0));
+  if constexpr (is_float<T>)
+    if (const auto* row = patch_kernel(c)) {
+      conv2d_weight_gradient_by_patches(*row, c, x.data<T>(), dy.data<T>(), begin, end, sums);
+      if (bias_sums)
+        add_rows(dy.data<T>() + begin * s.out_size(), (end - begin) * s.out_pixels(),
+                 s.out_channels, bias_sums);
+      return;
+    }
+  std::fill_n(sums, s.depth() * s.out_channels, T(0));
   const auto& best = kernel(conv2d_weight_gradient_kernels<T>());
   // So many pixels that a packed panel of them stays in the first-level cache.
   const int64_t blocks = (s.out_pixels() + 255) / 256;
@@ -221,8 +237,7 @@ void add_weight_gradients(const Convolution& c, const Tensor& x, const Tensor& d
       const Conv2dShape part = s.with_out_height(std::min(rows, s.out_height() - i));
       const T* from = dy.data<T>() + b * s.out_size() + i * s.out_width() * s.out_channels;
       pack(from, s.out_channels, 1, part.out_pixels(), s.out_channels, packed.data<T>());
-      best.run(image + i * s.stride * s.row_size(), packed.data<T>(), sums,
-               sums + s.depth() * s.out_channels, part);
+      best.run(image + i * s.stride * s.row_size(), packed.data<T>(), sums, bias_sums, part);
     }
   }
 }
@@ -243,22 +258,27 @@ template <class T>
 void weight_gradients(const Convolution& c, const Tensor& x, const Tensor& dy,
                       InputGradients& inputs) {
   const Conv2dShape& s = c.shape;
-  const int64_t size = (s.depth() + 1) * s.out_channels;
-  const int64_t chunk = std::max<int64_t>(4, (c.images + 15) / 16);
-  const int64_t chunks = std::max<int64_t>(1, (c.images + chunk - 1) / chunk);
-  const Tensor sums = Tensor::empty({chunks, size}, x.dtype());
-  sums.fill_(0);
+  const int64_t size = (s.depth() + (inputs.wants(2) ? 1 : 0)) * s.out_channels;
+  const int64_t chunk = std::max<int64_t>(16, (c.images + 15) / 16);
+  const int64_t chunks = (c.images + chunk - 1) / chunk;
+  const Tensor sums = Tensor::empty({std::max<int64_t>(1, chunks), size}, x.dtype());
   T* first = sums.data<T>();
+  if (chunks == 0) std::fill_n(first, size, T(0));
   parallel_for(c.images, chunk, [&](int64_t begin, int64_t end) {
-    add_weight_gradients<T>(c, x, dy, begin, end, first + begin / chunk * size);
+    T* to = first + begin / chunk * size;
+    T* bias = inputs.wants(2) ? to + size - s.out_channels : nullptr;
+    sum_weight_gradients<T>(c, x, dy, begin, end, to, bias);
   });
+  const auto& axpby = kernel(axpby_kernels<T>());
   parallel_for(size, grain_for(chunks), [&](int64_t begin, int64_t end) {
     for (int64_t i = 1; i < chunks; ++i)
-      for (int64_t k = begin; k < end; ++k) first[k] += first[i * size + k];
+      axpby.run(1, first + i * size + begin, 1, first + begin, end - begin);
   });
   if (inputs.wants(1)) {
     const auto to = inputs.destination(1);
-    transpose_into(first, s.depth(), s.out_channels, to.tensor.template data<T>(), to.accumulate);
+    const int64_t columns = is_float<T> && patch_kernel(c) ? 1 : s.out_channels;
+    transpose_into(first, s.depth() * s.out_channels / columns, columns,
+                   to.tensor.template data<T>(), to.accumulate);
   }
   if (inputs.wants(2)) {
     const auto to = inputs.destination(2);
@@ -269,13 +289,12 @@ void weight_gradients(const Convolution& c, const Tensor& x, const Tensor& dy,
 
 struct Saved {
   Convolution convolution;
-  Precision precision;
-  Tensor x, weight;  // as they were multiplied
+  Tensor x, weight;
 };
 
 void derivative(const Saved& saved, const Tensor& gradient, InputGradients& inputs) {
   const Convolution& c = saved.convolution;
-  const Tensor dy = rounded_to(contiguous(gradient), saved.precision);
+  const Tensor dy = contiguous(gradient);
   visit_floating_point(dy.dtype(), [&]<class T>() {
     if (inputs.wants(0)) inputs.add(0, input_gradient<T>(c, dy, saved.weight));
     if (inputs.wants(1) || inputs.wants(2)) weight_gradients<T>(c, saved.x, dy, inputs);
@@ -286,28 +305,28 @@ void derivative(const Saved& saved, const Tensor& gradient, InputGradients& inpu
 
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, int64_t stride,
               int64_t padding) {
-  const Convolution c = checked(x, weight, bias, stride, padding);
+  Convolution c = checked(x, weight, bias, stride, padding);
+  c.precision = product_precision();
   const profiler::Scope scope(conv2d_op.name);
-  // Products of bf16 values are exact in fp32, so that the same kernels serve both precisions.
-  const Precision precision = product_precision();
-  const Tensor in = rounded_to(contiguous(x.detach()), precision);
-  const Tensor filter = rounded_to(contiguous(weight.detach()), precision);
+  const Tensor in = contiguous(x.detach()), filter = contiguous(weight.detach());
   const Tensor offset = bias.defined() ? contiguous(bias.detach()) : Tensor();
   const Conv2dShape& s = c.shape;
   const Tensor y =
       Tensor::empty({c.images, s.out_height(), s.out_width(), s.out_channels}, x.dtype());
   visit_floating_point(x.dtype(), [&]<class T>() {
+    const T* shift = offset.defined() ? offset.data<T>() : nullptr;
+    if constexpr (is_float<T>)
+      if (const auto* row = patch_kernel(c))
+        return conv2d_by_patches(*row, c, in.data<T>(), filter.data<T>(), shift, y.data<T>());
     const Tensor packed = packed_weight<T>(c, filter);
     forward_images<T>(espalier::kernel(conv2d_forward_kernels<T>()), c,
-                      {in.data<T>(), packed.data<T>(),
-                       offset.defined() ? offset.data<T>() : nullptr, y.data<T>()},
-                      [&](auto f) {
+                      {in.data<T>(), packed.data<T>(), shift, y.data<T>()}, [&](auto f) {
                         const Tensor scratch = Tensor::empty({border_scratch(c)}, dtype_of<T>());
                         f(scratch.data<T>());
                       });
   });
   return record(conv2d_op, {{"stride", stride}, {"padding", padding}}, {x, weight, bias}, y,
-                Saved{c, precision, in, filter});
+                Saved{c, in, filter});
 }
 
 void conv2d_derivatives(Derivatives& all) { all.add<derivative>(conv2d_op); }

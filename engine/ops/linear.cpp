@@ -118,13 +118,6 @@ void backward_weight(const Sizes& s, const Tensor& dy, const Tensor& x,
   multiply(p);
 }
 
-// sum[n] += the sum over `rows` rows of dy[., n]
-template <class T>
-void add_rows(const T* dy, int64_t rows, int64_t width, T* sum) {
-  for (int64_t m = 0; m < rows; ++m, dy += width)
-    for (int64_t n = 0; n < width; ++n) sum[n] += dy[n];
-}
-
 // dbias = the sum of dy over tokens: blocks of tokens first, then the blocks in order.
 template <class T>
 void backward_bias(const Sizes& s, const Tensor& dy, const InputGradients::Destination& to) {

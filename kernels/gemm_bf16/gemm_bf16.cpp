@@ -15,10 +15,6 @@ void pack_b(const float* B, int64_t k_stride, int64_t n_stride, int64_t K, int64
 
 void run(const Gemm<float>& g) noexcept { gemm_run_scalar(g, rounded); }
 
-void round_scalar(const float* x, float* y, int64_t count) noexcept {
-  for (int64_t i = 0; i < count; ++i) y[i] = rounded(x[i]);
-}
-
 #define ESPALIER_GEMM_BF16_ROW(isa) \
   {Isa::isa, gemm_f32_panel(Isa::isa), isa::gemm_bf16_pack_b, isa::gemm_bf16_run},
 #define ESPALIER_GEMM_BF16_PAIRS(isa) \
@@ -31,15 +27,8 @@ void round_scalar(const float* x, float* y, int64_t count) noexcept {
 std::span<const GemmKernel<float>> gemm_bf16_kernels() noexcept {
   static constexpr GemmKernel<float> rows[] = {
       ESPALIER_IF_AMX(ESPALIER_GEMM_BF16_TILES(amx))
-      ESPALIER_IF_AVX512BF16(ESPALIER_GEMM_BF16_PAIRS(avx512bf16))
-          ESPALIER_EACH_ISA(ESPALIER_GEMM_BF16_ROW){Isa::scalar, gemm_scalar_panel, pack_b, run}};
-  return rows;
-}
-
-std::span<const KernelRow<RoundToBf16>> round_to_bf16_kernels() noexcept {
-  static constexpr KernelRow<RoundToBf16> rows[] = {
-      ESPALIER_IF_AVX512BF16({Isa::avx512bf16, avx512bf16::gemm_bf16_round}, )
-          ESPALIER_ISA_ROWS(gemm_bf16_round){Isa::scalar, round_scalar}};
+          ESPALIER_IF_AVX512BF16(ESPALIER_GEMM_BF16_PAIRS(avx512bf16)) ESPALIER_EACH_ISA(
+              ESPALIER_GEMM_BF16_ROW){Isa::scalar, gemm_scalar_panel, pack_b, run}};
   return rows;
 }
 

@@ -30,20 +30,12 @@ namespace espalier {
 // Rows of the table, best first.
 std::span<const GemmKernel<float>> gemm_bf16_kernels() noexcept;
 
-// y[i] = bf16(x[i]), as fp32. `count` values; x and y may be the same memory.
-using RoundToBf16 = void(const float* x, float* y, int64_t count) noexcept;
-std::span<const KernelRow<RoundToBf16>> round_to_bf16_kernels() noexcept;
-
 #define ESPALIER_GEMM_BF16           \
   GemmPackB<float> gemm_bf16_pack_b; \
-  GemmRun<float> gemm_bf16_run;      \
-  RoundToBf16 gemm_bf16_round;
+  GemmRun<float> gemm_bf16_run;
 ESPALIER_DECLARE_ISAS(ESPALIER_GEMM_BF16)
 ESPALIER_IF_AVX512BF16(namespace avx512bf16{ESPALIER_GEMM_BF16})
-ESPALIER_IF_AMX(namespace amx {
-  GemmPackB<float> gemm_bf16_pack_b;
-  GemmRun<float> gemm_bf16_run;
-})
+ESPALIER_IF_AMX(namespace amx{ESPALIER_GEMM_BF16})
 #undef ESPALIER_GEMM_BF16
 
 }  // namespace espalier

@@ -29,9 +29,4 @@ void gemm_bf16_pack_b(const float* B, int64_t k_stride, int64_t n_stride, int64_
   }
 }
 
-void gemm_bf16_round(const float* x, float* y, int64_t count) noexcept {
-  blocks(count, [&](int64_t i, int n)
-                    ESPALIER_INLINE_LAMBDA { store(y + i, round_to_bf16(load(x + i, n)), n); });
-}
-
 }  // namespace espalier::ESPALIER_ISA

@@ -35,16 +35,22 @@ ESPALIER_NOINLINE static void multiply_part(TileProduct p, int64_t rows, int64_t
     return reinterpret_cast<float*>(rows_of_c + r * p.c_stride);
   };
   for (int64_t r = 0; r < rows; ++r)
-    for (int64_t n = 0; n < columns; ++n) {
-      const float start = accumulate ? row_of_c(r)[n] : 0.0f;
-      c[r * panel + n] = !bias ? start : accumulate ? start + bias[n] : bias[n];
-    }
+    blocks(columns, [&](int64_t i, int n) ESPALIER_INLINE_LAMBDA {
+      f32x16 start = bias ? load(bias + i, n) : broadcast(0.0f);
+      if (accumulate) {
+        const f32x16 before = load(row_of_c(r) + i, n);
+        start = bias ? before + start : before;
+      }
+      store(c + r * panel + i, start, logical_lanes);
+    });
   TileProduct whole = p;
   whole.c = c, whole.c_stride = panel_row_bytes;
   whole.start = c, whole.start_stride = panel_row_bytes;
   rows > p.height ? multiply_tiles<DotBf16, true>(whole) : multiply_tiles<DotBf16, false>(whole);
   for (int64_t r = 0; r < rows; ++r)
-    for (int64_t n = 0; n < columns; ++n) row_of_c(r)[n] = c[r * panel + n];
+    blocks(columns, [&](int64_t i, int n) ESPALIER_INLINE_LAMBDA {
+      store(row_of_c(r) + i, load(c + r * panel + i), n);
+    });
 }
 
 // All panels of the rows of `g`, whose A is rounded already.

@@ -1,0 +1,34 @@
+// Convolution by way of patch matrices (im2col; Chellapilla et al., 2006), for a precision whose
+// kernels multiply matrices only. In the terms of kernels/conv2d/conv2d.h, each image's P is
+// formed.
+#pragma once
+
+#include "engine/precision.h"
+#include "engine/tensor.h"
+#include "kernels/conv2d/conv2d.h"
+
+namespace espalier {
+
+// One call of conv2d: `shape` is that of an image with its border.
+struct Convolution {
+  Conv2dShape shape;
+  int64_t images, padding;
+  Shape in_shape;
+  Precision precision = Precision::f32;
+
+  int64_t in_size() const { return in_shape[1] * in_shape[2] * in_shape[3]; }
+};
+
+// Products run on `row`. x is [B, H, W, C], weight [O, kh, kw, C], both contiguous and f32, y and
+// dy are [B, out_height, out_width, O]; `bias` holds O values or is null. Images are dealt to
+// threads.
+void conv2d_by_patches(const GemmKernel<float>& row, const Convolution& c, const float* x,
+                       const float* weight, const float* bias, float* y);
+void conv2d_input_gradient_by_patches(const GemmKernel<float>& row, const Convolution& c,
+                                      const float* dy, const float* weight, float* dx);
+// The weight's gradient, in its own order, from images [begin, end), at least one. On this thread.
+void conv2d_weight_gradient_by_patches(const GemmKernel<float>& row, const Convolution& c,
+                                       const float* x, const float* dy, int64_t begin, int64_t end,
+                                       float* dweight);
+
+}  // namespace espalier
