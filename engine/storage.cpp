@@ -1,5 +1,7 @@
 #include "engine/storage.h"
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <bit>
 #include <cstdlib>
@@ -28,10 +30,12 @@ class BlockCache {
       cached_ -= size;
       return reinterpret_cast<std::byte*>(block);
     }
-    void* block = std::aligned_alloc(Storage::alignment, size);
-    if (block) return static_cast<std::byte*>(block);
-    in_use_ -= size;
-    throw std::bad_alloc();
+    try {
+      return Storage::from_system(size);
+    } catch (...) {
+      in_use_ -= size;
+      throw;
+    }
   }
 
   void give(std::byte* block, size_t bytes) noexcept {
@@ -84,6 +88,18 @@ size_t Storage::block_size(size_t bytes) noexcept {
   const size_t least = std::max(bytes, alignment);
   const size_t step = std::max(std::bit_floor(least) / 8, alignment);
   return (least + step - 1) / step * step;
+}
+
+std::byte* Storage::from_system(size_t bytes) {
+  constexpr size_t huge_page = size_t{2} << 20, large = 2 * huge_page;
+  const size_t boundary = bytes < large ? alignment : huge_page;
+  const size_t size = (std::max(bytes, boundary) + boundary - 1) / boundary * boundary;
+  void* block = std::aligned_alloc(boundary, size);
+  if (!block) throw std::bad_alloc();
+#if defined(MADV_HUGEPAGE)
+  if (bytes >= large) madvise(block, bytes, MADV_HUGEPAGE);  // a wish, which may be refused
+#endif
+  return static_cast<std::byte*>(block);
 }
 
 std::shared_ptr<Storage> Storage::allocate(size_t bytes, Device device) {

@@ -86,8 +86,9 @@ Isa detect() noexcept {
   if (best_on_ymm > Isa::avx2) return best_on_ymm;
   if ((state & zmm) != zmm || (b & f_dq_cd_bw_vl) != f_dq_cd_bw_vl) return Isa::avx2;
   if (!(c & bit(11))) return Isa::avx512;  // VNNI
+  const bool vbmi = c & bit(1);
   const unsigned tile_bf16_s8 = bit(24) | bit(22) | bit(25);
-  const bool tiles = (d & tile_bf16_s8) == tile_bf16_s8 && may_use_tiles(state);
+  const bool tiles = vbmi && (d & tile_bf16_s8) == tile_bf16_s8 && may_use_tiles(state);
   const bool bf16 = __get_cpuid_count(7, 1, &a, &b, &c, &d) && a & bit(5);
   return !bf16 ? Isa::avx512vnni : tiles ? Isa::amx : Isa::avx512bf16;
 }

@@ -33,7 +33,7 @@ namespace espalier {
 // Instruction sets that kernels are written for. A row of a kernel table names one of them.
 // Each includes those before it of its architecture. avx512vnni256 is avx512vnni on 256-bit
 // registers, for processors that lower their clock for wider ones. amx multiplies tiles of bf16 and
-// of 8-bit integers.
+// of 8-bit integers; every processor that has it has AVX512_VBMI.
 enum class Isa { scalar, neon, dotprod, avx2, avx512, avx512vnni256, avx512vnni, avx512bf16, amx };
 
 // Every Isa that this build has rows for, best first.

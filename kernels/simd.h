@@ -13,10 +13,7 @@
 
 #include "kernels/rows.h"
 
-#define ESPALIER_CONCAT_(a, b) a##b
-#define ESPALIER_CONCAT(a, b) ESPALIER_CONCAT_(a, b)
-#define xsimd ESPALIER_CONCAT(xsimd_, ESPALIER_ISA)
-#include <xsimd/xsimd.hpp>
+#include "kernels/xsimd_of_unit.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>

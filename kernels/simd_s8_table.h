@@ -5,7 +5,28 @@
 
 namespace espalier::ESPALIER_ISA {
 
-#if defined(__x86_64__)
+#if defined(__AVX512VBMI__)
+
+// Each half of the table is two registers, which one instruction picks bytes from.
+struct ByteTable {
+  s32 negative[2], positive[2];
+
+  ESPALIER_INLINE explicit ByteTable(const int8_t* table) {
+    for (int i = 0; i < 2; ++i) {
+      negative[i] = _mm512_loadu_si512(table + 64 * i);
+      positive[i] = _mm512_loadu_si512(table + 128 + 64 * i);
+    }
+  }
+
+  // The low seven bits of a code are its place in its half.
+  ESPALIER_INLINE s32 operator()(s32 codes) const {
+    return _mm512_mask_blend_epi8(_mm512_movepi8_mask(codes),
+                                  _mm512_permutex2var_epi8(positive[0], codes, positive[1]),
+                                  _mm512_permutex2var_epi8(negative[0], codes, negative[1]));
+  }
+};
+
+#elif defined(__x86_64__)
 
 // A register of bytes is as wide as one of sums.
 #if defined(__AVX512F__) && !defined(ESPALIER_NARROW_VNNI)
@@ -56,6 +77,10 @@ struct ByteTable {
     return where_negative(codes, below, above);
   }
 };
+
+#endif
+
+#if defined(__x86_64__)
 
 ESPALIER_INLINE s32 load_codes(const int8_t* p) {
   s32 codes;

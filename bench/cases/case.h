@@ -4,15 +4,16 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <cstdlib>
 #include <cstring>
 #include <functional>
 #include <limits>
 #include <memory>
-#include <new>
 #include <string>
 #include <vector>
 
 #include "engine/dtype.h"
+#include "engine/storage.h"
 #include "kernels/isa.h"
 
 namespace espalier::bench {
@@ -22,20 +23,21 @@ struct Work {
   double operations, bytes, elements;
 };
 
-// Operands start on a cache line, as those of tensors do.
+// Operands lie as those of tensors do.
 template <class T>
-struct CacheAligned {
+struct LikeTensors {
   using value_type = T;
-  static constexpr std::align_val_t line{64};
-  CacheAligned() = default;
+  LikeTensors() = default;
   template <class U>
-  CacheAligned(const CacheAligned<U>&) noexcept {}
-  T* allocate(size_t count) { return static_cast<T*>(::operator new(count * sizeof(T), line)); }
-  void deallocate(T* p, size_t) noexcept { ::operator delete(p, line); }
-  bool operator==(const CacheAligned&) const { return true; }
+  LikeTensors(const LikeTensors<U>&) noexcept {}
+  T* allocate(size_t count) {
+    return reinterpret_cast<T*>(Storage::from_system(count * sizeof(T)));
+  }
+  void deallocate(T* p, size_t) noexcept { std::free(p); }
+  bool operator==(const LikeTensors&) const { return true; }
 };
 template <class T>
-using Values = std::vector<T, CacheAligned<T>>;
+using Values = std::vector<T, LikeTensors<T>>;
 using Floats = Values<float>;
 
 // What some places of the results must hold, and by how much they may miss it.

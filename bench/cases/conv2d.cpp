@@ -6,7 +6,7 @@ namespace espalier::bench {
 namespace {
 
 template <class T>
-using Values = std::vector<T, CacheAligned<T>>;
+using Values = std::vector<T, LikeTensors<T>>;
 
 // One image with its border, and the result of the product that the case is about.
 template <class T>

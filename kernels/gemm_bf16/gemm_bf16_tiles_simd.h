@@ -87,7 +87,9 @@ void gemm_bf16_run(const Gemm<float>& g) noexcept {
   const int64_t k_block = g.K < longest_k_block ? g.K : longest_k_block;
   const int64_t fit = left_tiles / (k_block ? k_tiles(k_block) : 1) / 2 * 2 * height;
   for (int64_t m = 0; m < g.M; m += fit) {
-    const Gemm<float> rows = gemm_rows(g, m, m + fit < g.M ? m + fit : g.M);
+    Gemm<float> rows = g;
+    rows.A += m * g.a_row_stride, rows.C += m * g.c_row_stride;
+    rows.M = g.M - m < fit ? g.M - m : fit;
     int64_t k = 0;
     do {
       const int64_t k_end = k + k_block < g.K ? k + k_block : g.K;

@@ -15,11 +15,9 @@ struct PanelConstants {
   ESPALIER_INLINE PanelConstants(const GemmS8& g, const std::byte* packed_panel, int64_t n,
                                  int columns) {
     const int32_t* sums = column_sums(packed_panel);
-    for (int i = 0; i < panel; ++i) {
-      const bool inside = i < columns;
-      start[i] = a_offset<int8_t> * sums[i] + (inside && g.bias ? g.bias[n + i] : 0);
-      multiplier[i] = inside && g.multiplier ? g.multiplier[n + i] : 0.0f;
-    }
+    for (int i = 0; i < panel; ++i) start[i] = a_offset<int8_t> * sums[i], multiplier[i] = 0;
+    for (int i = 0; g.bias && i < columns; ++i) start[i] += g.bias[n + i];
+    for (int i = 0; g.multiplier && i < columns; ++i) multiplier[i] = g.multiplier[n + i];
   }
 };
 
@@ -33,47 +31,62 @@ struct Tile {
 constexpr int pair_columns = 2 * s32_lanes;
 static_assert(panel % pair_columns == 0);
 
-// Two registers of results at C[m, n], all of whose columns exist.
-ESPALIER_INLINE void put(const GemmS8& g, int64_t m, int64_t n, const int32_t* sums,
-                         const float* multiplier) {
-  const int64_t at = m * g.c_row_stride + n;
-  const s32 sum[2] = {load(sums), load(sums + s32_lanes)};
-  if (g.output == GemmS8Output::s32) {
-    int32_t* c = static_cast<int32_t*>(g.C) + at;
-    store(c, sum[0]);
-    return store(c + s32_lanes, sum[1]);
+// Two registers of sums, and what C receives of them at p, by its output. All columns exist.
+struct AsSums {
+  static constexpr int size = gemm_s8_output_size(GemmS8Output::s32);
+  static ESPALIER_INLINE void put(std::byte* p, s32 low, s32 high, f32v, f32v, int) {
+    int32_t* c = reinterpret_cast<int32_t*>(p);
+    store(c, low), store(c + s32_lanes, high);
   }
-  const s32 low = rounded(mul(to_float(sum[0]), load(multiplier)));
-  const s32 high = rounded(mul(to_float(sum[1]), load(multiplier + s32_lanes)));
-  if (g.output == GemmS8Output::s8)
-    store_codes(static_cast<int8_t*>(g.C) + at, low, high, g.zero_point);
-  else
-    add_to(static_cast<int16_t*>(g.C) + at, low, high);
+};
+struct AsCodes {
+  static constexpr int size = gemm_s8_output_size(GemmS8Output::s8);
+  static ESPALIER_INLINE void put(std::byte* p, s32 low, s32 high, f32v by, f32v by_high,
+                                  int zero_point) {
+    store_codes(reinterpret_cast<int8_t*>(p), rounded(mul(to_float(low), by)),
+                rounded(mul(to_float(high), by_high)), zero_point);
+  }
+};
+struct AddedTo16Bits {
+  static constexpr int size = gemm_s8_output_size(GemmS8Output::s16_sum);
+  static ESPALIER_INLINE void put(std::byte* p, s32 low, s32 high, f32v by, f32v by_high, int) {
+    add_to(reinterpret_cast<int16_t*>(p), rounded(mul(to_float(low), by)),
+           rounded(mul(to_float(high), by_high)));
+  }
+};
+
+// Rows of two registers of sums, of whose columns `count` exist: where some do not, by way of
+// memory that holds them all.
+template <class Output>
+ESPALIER_INLINE void put_pair(const Tile& t, int column, int count, const int32_t* sums, int rows) {
+  const float* multiplier = t.constants.multiplier + column;
+  const f32v low = load(multiplier), high = load(multiplier + s32_lanes);
+  const int64_t stride = t.g.c_row_stride * Output::size, bytes = count * Output::size;
+  std::byte* c = static_cast<std::byte*>(t.g.C) + t.m * stride + (t.n + column) * Output::size;
+  for (int r = 0; r < rows; ++r, c += stride, sums += panel) {
+    const s32 left = load(sums), right = load(sums + s32_lanes);
+    if (count >= pair_columns) {
+      Output::put(c, left, right, low, high, t.g.zero_point);
+      continue;
+    }
+    alignas(64) std::byte whole[pair_columns * Output::size] = {};
+    for (int64_t i = 0; i < bytes; ++i) whole[i] = c[i];
+    Output::put(whole, left, right, low, high, t.g.zero_point);
+    for (int64_t i = 0; i < bytes; ++i) c[i] = whole[i];
+  }
 }
 
-// Of which only `count` columns exist: by way of memory that holds them all.
-ESPALIER_NOINLINE static void put_part(const GemmS8& g, int64_t m, int64_t n, const int32_t* sums,
-                                       const float* multiplier, int count) {
-  const int64_t size = gemm_s8_output_size(g.output);
-  alignas(64) std::byte columns[pair_columns * sizeof(int32_t)] = {};
-  std::byte* c = static_cast<std::byte*>(g.C) + (m * g.c_row_stride + n) * size;
-  for (int64_t i = 0; i < count * size; ++i) columns[i] = c[i];
-  GemmS8 whole = g;
-  whole.C = columns;
-  put(whole, 0, 0, sums, multiplier);
-  for (int64_t i = 0; i < count * size; ++i) c[i] = columns[i];
+template <class Output>
+ESPALIER_NOINLINE static void put_rows_as(const Tile& t, const int32_t* sums, int rows) {
+  for (int i = 0; i < panel && i < t.columns; i += pair_columns)
+    put_pair<Output>(t, i, t.columns - i, sums + i, rows);
 }
 
 // By way of memory, so that one body serves every height of tile: a tenth of the code.
-ESPALIER_NOINLINE static void put_rows(const Tile& t, const int32_t* sums, int rows) {
-  for (int r = 0; r < rows; ++r, sums += panel)
-    for (int i = 0; i < panel && i < t.columns; i += pair_columns) {
-      const float* multiplier = t.constants.multiplier + i;
-      if (t.columns - i >= pair_columns)
-        put(t.g, t.m + r, t.n + i, sums + i, multiplier);
-      else
-        put_part(t.g, t.m + r, t.n + i, sums + i, multiplier, t.columns - i);
-    }
+ESPALIER_INLINE void put_rows(const Tile& t, const int32_t* sums, int rows) {
+  if (t.g.output == GemmS8Output::s8) return put_rows_as<AsCodes>(t, sums, rows);
+  if (t.g.output == GemmS8Output::s16_sum) return put_rows_as<AddedTo16Bits>(t, sums, rows);
+  put_rows_as<AsSums>(t, sums, rows);
 }
 
 // Rows [first, last) of C through the table, if there is one.

@@ -1,0 +1,3 @@
+// What every verb takes longest to parse, compiled once for all of them.
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
