@@ -34,6 +34,9 @@ void print_step_text(const StepFlags& flags, const bench::TrainingStepResult& re
       flags.model.c_str(), flags.precision.c_str(), static_cast<long long>(flags.batch),
       static_cast<long long>(flags.chunk), num_threads(), 1e3 * sorted[sorted.size() / 2],
       1e3 * sorted.front(), 1e3 * sorted.back());
+  std::printf(
+      "fp32 peak between the steps %.1f GFLOP/s; at that, a step takes the time of %.1f GFLOP\n",
+      result.peak_gops, result.peak_gops * sorted[sorted.size() / 2]);
   double total = 0;
   for (const auto& op : result.operations) total += static_cast<double>(op.self_ns);
   std::printf("%-16s %-9s %7s %9s %7s %9s\n", "operation", "phase", "calls", "ms", "share",
@@ -72,6 +75,7 @@ int run_step(const StepFlags& flags) {
                            {"threads", num_threads()},
                            {"seconds", result.seconds},
                            {"median_seconds", sorted[sorted.size() / 2]},
+                           {"fp32_peak_gops", result.peak_gops},
                            {"operations", operations}}
                           .dump(2)
                           .c_str());

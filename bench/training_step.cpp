@@ -2,8 +2,11 @@
 
 #include <chrono>
 
+#include "bench/hardware.h"
+#include "bench/measure.h"
 #include "engine/ops/cross_entropy.h"
 #include "engine/ops/view.h"
+#include "engine/parallel.h"
 #include "nn/train_step.h"
 
 namespace espalier::bench {
@@ -13,6 +16,15 @@ double seconds_of(TrainingStep& step) {
   const auto start = std::chrono::steady_clock::now();
   step.run();
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+double peak_gops() {
+  constexpr int runs = 200;  // some milliseconds
+  const PeakLoop loop{DType::f32, isa_limit(), num_threads()};
+  const auto start = std::chrono::steady_clock::now();
+  for (int i = 0; i < runs; ++i) loop();
+  const std::chrono::duration<double, std::nano> time = std::chrono::steady_clock::now() - start;
+  return runs * loop.operations() / time.count();
 }
 
 }  // namespace
@@ -51,7 +63,12 @@ TrainingStepResult measure_training_step(const TrainConfig& config, int steps) {
   TrainingStep step(model, config, images, labels);
   step.run();
   TrainingStepResult result;
-  for (int i = 0; i < steps; ++i) result.seconds.push_back(seconds_of(step));
+  std::vector<double> peaks;
+  for (int i = 0; i < steps; ++i) {
+    result.seconds.push_back(seconds_of(step));
+    peaks.push_back(peak_gops());
+  }
+  result.peak_gops = summarise(peaks).median;
   profiler::start();
   result.profiled_seconds = seconds_of(step);
   result.operations = profiler::totals(profiler::stop());

@@ -38,6 +38,9 @@ struct TrainingStepResult {
   std::vector<double> seconds;              // of each step, in the order they ran
   std::vector<profiler::Total> operations;  // of one profiled step after those, self time
   double profiled_seconds;
+  // 10^9 operations a second at the peak of fp32 on the same threads: median of what was measured
+  // after each step. Times the seconds of a step, a measure that does not depend on the clock.
+  double peak_gops;
 };
 
 // Runs `steps` AdamW steps of `config` on random images, after one that warms up, then one more
