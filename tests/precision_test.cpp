@@ -67,7 +67,8 @@ bool equal(const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
   return same;
 }
 
-// Products of two operands that are each rounded by up to 2^-8 of themselves, half a unit of 8 bits.
+// Products of two operands that are each rounded by up to 2^-8 of themselves, half a unit of 8
+// bits.
 constexpr double two_roundings = 0x1p-7 + 0x1p-16;
 
 }  // namespace
