@@ -34,17 +34,20 @@ OnnxName onnx_shares(OnnxWriter& w, OnnxName q, OnnxName k, int64_t D) {
 
 void onnx_packed_attention(OnnxWriter& w, int64_t heads,
                            FunctionRef<OnnxName(OnnxName x, size_t i)> part) {
-  const int64_t tokens = w.fixed(w.out_shape()[1]), width = w.fixed(w.out_shape()[2]);
+  const int64_t tokens = w.fixed(w.in_shape(0)[1]), width = w.fixed(w.out_shape()[2]);
+  const int64_t queries = w.fixed(w.out_shape()[1]);
   const int64_t head_dim = width / heads;
-  const auto parts = w.split(w.in(0), {width, width, width}, 2);
-  const auto by_head = [&](size_t i, const Shape& order) {
-    const OnnxName apart = w.integers({0, tokens, heads, head_dim});
+  auto parts = w.split(w.in(0), {width, width, width}, 2);
+  if (queries < tokens)
+    parts[0] = w.add("Slice", {parts[0], w.integers({0}), w.integers({queries}), w.integers({1})});
+  const auto by_head = [&](size_t i, int64_t rows, const Shape& order) {
+    const OnnxName apart = w.integers({0, rows, heads, head_dim});
     return w.transpose(w.add("Reshape", {part(parts[i], i), apart}), order);
   };
-  const OnnxName q = by_head(0, {0, 2, 1, 3}), k = by_head(1, {0, 2, 3, 1});
-  const OnnxName v = by_head(2, {0, 2, 1, 3});
+  const OnnxName q = by_head(0, queries, {0, 2, 1, 3}), k = by_head(1, tokens, {0, 2, 3, 1});
+  const OnnxName v = by_head(2, tokens, {0, 2, 1, 3});
   const OnnxName mixed = w.add("MatMul", {onnx_shares(w, q, k, head_dim), v});
-  w.out("Reshape", {w.transpose(mixed, {0, 2, 1, 3}), w.integers({0, tokens, width})});
+  w.out("Reshape", {w.transpose(mixed, {0, 2, 1, 3}), w.integers({0, queries, width})});
 }
 
 }  // namespace espalier

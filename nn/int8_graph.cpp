@@ -13,6 +13,7 @@
 #include "engine/ops/layer_norm_s8.h"
 #include "engine/ops/linear_s8.h"
 #include "engine/ops/quantize.h"
+#include "engine/ops/view.h"
 #include "engine/replay.h"
 
 namespace espalier {
@@ -248,9 +249,12 @@ class Rewriter {
                          {parameter(layer + ".table"), numbers.gelu, numbers.codes});
       case Int8Role::add_linear:
         return add_linear_s8(made(roles_.other[n]), call.in(0), linear(layer));
-      case Int8Role::attention:
-        return attention_s8(call.in(0), call.integer("heads"),
-                            {numbers.score, numbers.multiplier, numbers.zero_point});
+      case Int8Role::attention: {
+        const Tensor all = attention_s8(call.in(0), call.integer("heads"),
+                                        {numbers.score, numbers.multiplier, numbers.zero_point});
+        const int64_t queries = call.integer("queries");
+        return queries == all.size(1) ? all : slice(all, 1, 0, queries);
+      }
       case Int8Role::absorbed:
         return made(roles_.other[n]);
     }

@@ -54,9 +54,7 @@ Tensor DropPath::forward(const Tensor& x) const { return drop_path(x, p, is_trai
 
 namespace {
 
-Tensor tokens_read(const Tensor& x, TokensRead read) {
-  return read == TokensRead::first && grad_enabled() ? slice(x, 1, 0, 1) : x;
-}
+bool read_first(TokensRead read) { return read == TokensRead::first && grad_enabled(); }
 
 }  // namespace
 
@@ -68,7 +66,8 @@ MultiHeadAttention::MultiHeadAttention(int64_t width, int64_t head_count, Tokens
       proj_(register_module("proj", std::make_unique<Linear>(width, width, generator))) {}
 
 Tensor MultiHeadAttention::forward(const Tensor& x) const {
-  return proj_(tokens_read(attention(qkv_(x), heads), read_));
+  const Tensor qkv = qkv_(x);
+  return proj_(attention(qkv, heads, read_first(read_) ? 1 : qkv.size(1)));
 }
 
 Mlp::Mlp(int64_t width, int64_t hidden, double dropout, Generator& generator)
@@ -90,7 +89,8 @@ EncoderBlock::EncoderBlock(const Options& o, Generator& generator)
       drop_path_(register_module("drop_path", std::make_unique<DropPath>(o.drop_path))) {}
 
 Tensor EncoderBlock::forward(const Tensor& x) const {
-  const Tensor attended = add(tokens_read(x, read_), drop_path_(dropout_(attention_(norm1_(x)))));
+  const Tensor read = read_first(read_) ? slice(x, 1, 0, 1) : x;
+  const Tensor attended = add(read, drop_path_(dropout_(attention_(norm1_(x)))));
   return add(attended, drop_path_(dropout_(mlp_(norm2_(attended)))));
 }
 

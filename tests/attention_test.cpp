@@ -213,6 +213,27 @@ TEST_CASE("attention forward gives the leading rows of out alone when asked") {
   });
 }
 
+// As if the gradients of the other rows were zero: of those nothing is read.
+TEST_CASE("attention backward takes the leading rows of dout alone when asked") {
+  for_each_isa([](const auto& forward, const auto& backward) {
+    for (int64_t head_dim : {13, 32})
+      for (int64_t queries = 1; queries <= 20; ++queries) {
+        Head all(20, head_dim, 1.0), some(20, head_dim, 1.0);
+        some.shape.queries = queries;
+        all.forward(forward.run), some.forward(forward.run);
+        const auto end = static_cast<size_t>(queries * all.shape.out_stride);
+        for (size_t i = end; i < all.dout.size(); ++i)
+          all.dout[i] = 0, some.dout[i] = std::numeric_limits<float>::quiet_NaN();
+        const Reference reference(all);
+        const Bounds bounds(reference);
+        some.backward(backward.run);
+        check(some.dq, reference.dq, bounds.dq);
+        check(some.dk, reference.dk, bounds.dk);
+        check(some.dv, reference.dv, bounds.dv);
+      }
+  });
+}
+
 TEST_CASE("attention rows treat special values as the contract says") {
   constexpr int64_t tokens = 21, head_dim = 5;
   for (float special : special_values()) {
@@ -262,6 +283,8 @@ TEST_CASE("attention SIMD rows give the same bits") {
 TEST_CASE("attention gradients match finite differences") {
   check_gradients([](const auto& x) { return attention(x[0], 2); }, {random_tensor({2, 5, 18}, 1)});
   check_gradients([](const auto& x) { return attention(x[0], 1); }, {random_tensor({1, 1, 6}, 2)});
+  check_gradients([](const auto& x) { return attention(x[0], 2, 2); },
+                  {random_tensor({2, 5, 18}, 1)});
   const auto separate = [](const auto& x) {
     return scaled_dot_product_attention(x[0], x[1], x[2]);
   };
@@ -301,6 +324,9 @@ TEST_CASE("attention refuses what it cannot take") {
                        "attention: qkv is f32 [2, 5, 20]; expected [B, T, 3*H*D] with H = 2; "
                        "the last dimension must be a multiple of 6",
                        Error);
+  CHECK_THROWS_WITH_AS(attention(Tensor::zeros({2, 5, 12}), 2, 6),
+                       "attention: queries is 6; expected 0 to the 5 tokens of qkv", Error);
+  CHECK_THROWS_AS(attention(Tensor::zeros({2, 5, 12}), 2, -1), Error);
   CHECK_THROWS_AS(attention(Tensor::zeros({2, 5, 12}), 0), Error);
   CHECK_THROWS_AS(attention(Tensor::zeros({5, 12}), 2), Error);
   CHECK_THROWS_AS(attention(Tensor::zeros({2, 5, 12}, DType::s8), 2), Error);
@@ -311,6 +337,7 @@ TEST_CASE("attention refuses what it cannot take") {
                   Error);
   CHECK(attention(Tensor::zeros({0, 5, 12}), 2).numel() == 0);
   CHECK(attention(Tensor::zeros({2, 0, 12}), 2).numel() == 0);
+  CHECK(attention(Tensor::zeros({2, 5, 12}), 2, 0).numel() == 0);
 }
 
 }  // namespace espalier::test

@@ -85,6 +85,8 @@ TEST_CASE("ONNX: each operation means what it meant") {
   check_same("softmax over tokens", [](const Tensor& x) { return softmax(x, 1); }, {7, 12});
   check_same("layer_norm", [&](const Tensor& x) { return layer_norm(x, row, row, 0.1); }, {7, 12});
   check_same("attention", [](const Tensor& x) { return attention(x, 2); }, {9, 24});
+  check_same("attention of some queries", [](const Tensor& x) { return attention(x, 2, 4); },
+             {9, 24});
   check_same("attention of three",
              [](const Tensor& x) { return scaled_dot_product_attention(x, neg(x), exp(x)); },
              {2, 5, 8});

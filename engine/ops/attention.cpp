@@ -25,7 +25,9 @@ void lower(Lowering& l);
 void onnx_packed(OnnxWriter& w);
 void onnx_separate(OnnxWriter& w);
 
-Tensor replay_call(const NodeCall& c) { return attention(c.in(0), c.integer("heads")); }
+Tensor replay_call(const NodeCall& c) {
+  return attention(c.in(0), c.integer("heads"), c.integer("queries"));
+}
 
 constexpr Op attention_op{.name = "attention",
                           .flops = attention_flops,
@@ -116,14 +118,17 @@ Heads packed_heads(int64_t batch, int64_t tokens, int64_t queries, int64_t width
           queries};
 }
 
-Heads packed_heads(const Tensor& qkv, int64_t heads) {
+Heads packed_heads(const Tensor& qkv, int64_t heads, int64_t queries) {
   const char* op = attention_op.name;
   check_floating_point(op, "qkv", qkv);
   if (heads < 1) argument_error(op, "heads", std::to_string(heads), "at least 1", "");
   if (qkv.rank() != 3 || qkv.size(2) % (3 * heads) != 0)
     argument_error(op, "qkv", qkv.describe(), "[B, T, 3*H*D] with H = " + std::to_string(heads),
                    "the last dimension must be a multiple of " + std::to_string(3 * heads));
-  return packed_heads(qkv.size(0), qkv.size(1), qkv.size(1), qkv.size(2) / 3, heads);
+  if (queries < 0 || queries > qkv.size(1))
+    argument_error(op, "queries", std::to_string(queries),
+                   "0 to the " + std::to_string(qkv.size(1)) + " tokens of qkv", "");
+  return packed_heads(qkv.size(0), qkv.size(1), queries, qkv.size(2) / 3, heads);
 }
 
 template <class T>
@@ -188,6 +193,7 @@ void packed_derivative(const SavedPacked& saved, const Tensor& gradient, InputGr
   const Heads& geometry = saved.geometry;
   const Tensor dout = contiguous(gradient);
   const Tensor dqkv = Tensor::empty(saved.qkv.shape(), dout.dtype());
+  if (geometry.queries == 0) dqkv.fill_(0);
   visit_floating_point(dout.dtype(), [&]<class T>() {
     backward_heads<T>(geometry, packed_operands(geometry, saved.qkv.data<T>()), dout.data<T>(),
                       saved.stats, packed_operands(geometry, dqkv.data<T>()));
@@ -218,16 +224,22 @@ void separate_derivative(const SavedSeparate& saved, const Tensor& gradient,
 }  // namespace
 
 Tensor attention(const Tensor& qkv, int64_t heads) {
-  const Heads geometry = packed_heads(qkv, heads);
+  check_floating_point(attention_op.name, "qkv", qkv);
+  return attention(qkv, heads, qkv.rank() == 3 ? qkv.size(1) : 0);
+}
+
+Tensor attention(const Tensor& qkv, int64_t heads, int64_t queries) {
+  const Heads geometry = packed_heads(qkv, heads, queries);
   const profiler::Scope scope(attention_op.name);
   const Tensor in = contiguous(qkv.detach());
-  const Tensor out = Tensor::empty({qkv.size(0), qkv.size(1), qkv.size(2) / 3}, qkv.dtype());
+  const Tensor out = Tensor::empty({qkv.size(0), queries, qkv.size(2) / 3}, qkv.dtype());
   Tensor stats;
   if (grad_enabled() && qkv.requires_grad()) stats = stats_for(geometry, qkv.dtype());
   visit_floating_point(qkv.dtype(), [&]<class T>() {
     forward_heads<T>(geometry, packed_operands(geometry, in.data<T>()), out.data<T>(), stats);
   });
-  return record(attention_op, {{"heads", heads}}, {qkv}, out, SavedPacked{geometry, in, stats});
+  return record(attention_op, {{"heads", heads}, {"queries", queries}}, {qkv}, out,
+                SavedPacked{geometry, in, stats});
 }
 
 Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tensor& v) {

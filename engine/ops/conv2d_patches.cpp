@@ -96,7 +96,8 @@ void conv2d_input_gradient_by_patches(const GemmKernel<float>& row, const Convol
     for (int64_t b = begin; b < end; ++b) {
       g.A = dy + b * s.out_size();
       row.run(g);
-      float* to = std::fill_n(dx + b * c.in_size(), c.in_size(), 0.0f) - c.in_size();
+      float* const to = dx + b * c.in_size();
+      std::fill_n(to, c.in_size(), 0.0f);
       for_each_run(c, [&](int64_t patch, int64_t at, int64_t count) {
         axpby.run(1, g.C + patch, 1, to + at, count);
       });

@@ -47,7 +47,9 @@ void attention_backward_scalar(const AttentionShape<T>& shape, const T* q, const
   T *const p = scratch, *const dp = scratch + tokens;
   for (int64_t j = 0; j < tokens; ++j)
     for (int64_t d = 0; d < head_dim; ++d) dk[j * row_stride + d] = dv[j * row_stride + d] = 0;
-  for (int64_t i = 0; i < tokens; ++i, q += row_stride, dq += row_stride, dout += out_stride) {
+  for (int64_t i = queries; i < tokens; ++i)
+    for (int64_t d = 0; d < head_dim; ++d) dq[i * row_stride + d] = 0;
+  for (int64_t i = 0; i < queries; ++i, q += row_stride, dq += row_stride, dout += out_stride) {
     for (int64_t j = 0; j < tokens; ++j) {
       const T s = dot(q, k + j * row_stride, head_dim) * (scale * std::numbers::log2e_v<T>);
       p[j] = std::exp2(s - stats[i]) * stats[tokens + i];

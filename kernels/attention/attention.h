@@ -29,7 +29,9 @@ struct AttentionShape {
   int64_t tokens, head_dim;
   int64_t row_stride, out_stride;  // in elements
   T scale;                         // usually 1 / sqrt(head_dim)
-  int64_t queries = tokens;        // forward computes this many leading rows of out, at least 1
+  // So many leading rows of out, at least 1, are computed, and have a gradient: backward reads no
+  // row of dout past them, and dq is zero there.
+  int64_t queries = tokens;
 };
 
 template <class T>

@@ -248,6 +248,7 @@ void attention_backward(const AttentionShape<float>& shape, const float* q, cons
                         const float* v, const float* dout, const float* stats, float* dq, float* dk,
                         float* dv, float* scratch) noexcept {
   const auto tokens = shape.tokens, head_dim = shape.head_dim, stride = shape.row_stride;
+  const auto queries = shape.queries;
   const int64_t padded = registers_for(head_dim) * hardware_lanes;
   float* const q_t = scratch;                    // D x block
   float* const dout_t = q_t + head_dim * block;  // D x block
@@ -260,8 +261,8 @@ void attention_backward(const AttentionShape<float>& shape, const float* q, cons
   const Rows dq_rows = stand_in(dq, stride, head_dim, k_rows + tokens * padded);
   const Rows dk_rows = stand_in(dk, stride, head_dim, k_rows + 2 * tokens * padded);
   const Rows dv_rows = stand_in(dv, stride, head_dim, k_rows + 3 * tokens * padded);
-  for (int64_t i0 = 0; i0 < tokens; i0 += block) {
-    const int64_t count = tokens - i0 < block ? tokens - i0 : block;
+  for (int64_t i0 = 0; i0 < queries; i0 += block) {
+    const int64_t count = queries - i0 < block ? queries - i0 : block;
     const float* const inverse = stats + tokens + i0;
     const float* const q0 = q + i0 * stride;
     const float* const dout0 = dout + i0 * shape.out_stride;
@@ -300,14 +301,17 @@ void attention_backward(const AttentionShape<float>& shape, const float* q, cons
     });
     const Panel douts = copy(dout0, shape.out_stride, count, head_dim, dout_rows,
                              [&](int64_t i) { return f32(inverse[i]); });
-    const Panel queries = panel(q0, stride, count, head_dim, q_rows);
+    const Panel q_panel = panel(q0, stride, count, head_dim, q_rows);
     const bool add = i0 > 0;
     attention_product(tokens, head_dim, {e_t, block, 1}, douts, count, dv_rows, add, nullptr);
-    attention_product(tokens, head_dim, {ds_t, block, 1}, queries, count, dk_rows, add, nullptr);
+    attention_product(tokens, head_dim, {ds_t, block, 1}, q_panel, count, dk_rows, add, nullptr);
     attention_product(count, head_dim, {ds_t, 1, block}, keys, tokens,
                       {dq_rows.at + i0 * dq_rows.stride, dq_rows.stride}, false, nullptr);
   }
-  flush(dq_rows, dq, stride, tokens, head_dim);
+  flush(dq_rows, dq, stride, queries, head_dim);
+  for (int64_t i = queries; i < tokens; ++i)
+    for (int64_t d = 0; d < head_dim; d += hardware_lanes)
+      store_left(dq + i * stride + d, f32(0.0f), head_dim - d);
   flush(dk_rows, dk, stride, tokens, head_dim);
   flush(dv_rows, dv, stride, tokens, head_dim);
 }
