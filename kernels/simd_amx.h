@@ -12,7 +12,10 @@
 
 #include "kernels/rows.h"
 
-#if !defined(__AMX_TILE__)
+// What g++ calls it, and clang.
+#if defined(__AMX_TILE__) || defined(__AMXTILE__)
+#define ESPALIER_HAS_TILES 1
+#else
 #include "kernels/emulated_amx.h"
 #endif
 
@@ -34,7 +37,7 @@ struct TileShapes {
 };
 static_assert(sizeof(TileShapes) == 64);
 
-#if defined(__AMX_TILE__)
+#if defined(ESPALIER_HAS_TILES)
 
 // While it lives, this thread's tiles have these shapes; they start as zeros.
 class TileScope {
