@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "kernels/emulated_avx512.h"
+
 namespace emulated_amx {
 
 static thread_local unsigned char tiles[8][16][64];
@@ -25,7 +27,7 @@ static inline T at(int tile, int row, int index) {
   return value;
 }
 
-static inline float flushed(float x) { return -0x1p-126f < x && x < 0x1p-126f ? 0.0f : x; }
+using emulated_avx512::flushed;
 
 static inline float bf16_at(int tile, int row, int index) {
   const uint32_t bits = static_cast<uint32_t>(at<uint16_t>(tile, row, index)) << 16;

@@ -181,6 +181,12 @@ static void multiply_tiles(const TileProduct& p) noexcept {
   if constexpr (Two) finish_sum<2>(p), finish_sum<3>(p);
 }
 
+// One tile of rows or two, by how many `rows` there are.
+template <class Dot>
+ESPALIER_INLINE void multiply_tiles(const TileProduct& p, int64_t rows) {
+  rows > p.height ? multiply_tiles<Dot, true>(p) : multiply_tiles<Dot, false>(p);
+}
+
 // How M rows are dealt over tiles: evenly, since the time of a product goes by its height.
 ESPALIER_INLINE int64_t tile_height(int64_t M) {
   const int64_t tiles = (M + tile_side - 1) / tile_side;

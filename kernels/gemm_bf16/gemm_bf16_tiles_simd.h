@@ -46,7 +46,7 @@ ESPALIER_NOINLINE static void multiply_part(TileProduct p, int64_t rows, int64_t
   TileProduct whole = p;
   whole.c = c, whole.c_stride = panel_row_bytes;
   whole.start = c, whole.start_stride = panel_row_bytes;
-  rows > p.height ? multiply_tiles<DotBf16, true>(whole) : multiply_tiles<DotBf16, false>(whole);
+  multiply_tiles<DotBf16>(whole, rows);
   for (int64_t r = 0; r < rows; ++r)
     blocks(columns, [&](int64_t i, int n) ESPALIER_INLINE_LAMBDA {
       store(row_of_c(r) + i, load(c + r * panel + i), n);
@@ -71,10 +71,8 @@ static void run_tile_block(const Gemm<float>& g, const TileBlock& block, const f
       start_from(accumulate ? c : nullptr, p.c_stride, bias, p);
       if (columns < panel || rows % block.height || (accumulate && bias))
         multiply_part(p, rows, columns, accumulate, bias);
-      else if (rows > block.height)
-        multiply_tiles<DotBf16, true>(p);
       else
-        multiply_tiles<DotBf16, false>(p);
+        multiply_tiles<DotBf16>(p, rows);
     }
   }
 }

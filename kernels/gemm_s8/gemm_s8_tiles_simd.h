@@ -42,10 +42,7 @@ static void run_tiles(const Tile& t, int64_t rows, int64_t height, const a_type*
     p.left = left ? left : slice;
     p.right = groups_of(packed) + k * panel;
     p.k_tiles = padded_k(k_end - k) / k_step;
-    if (rows > height)
-      multiply_tiles<DotU8S8, true>(p);
-    else
-      multiply_tiles<DotU8S8, false>(p);
+    multiply_tiles<DotU8S8>(p, rows);
     p.start = sums, p.start_stride = sums_stride;
   }
   put_rows(t, sums, static_cast<int>(rows));
