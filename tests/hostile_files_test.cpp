@@ -341,4 +341,17 @@ TEST_CASE("IDX headers and pictures that promise too much are refused") {
   }
 }
 
+// One pixel of it is stored; the rest of the canvas is background.
+TEST_CASE("a GIF of a large canvas in a small file is refused") {
+  const TemporaryFolder folder;
+  const Format& image = formats().back();
+  const auto gif = [](const std::string& side, size_t size) {
+    std::string bytes = "GIF89a" + side + side + std::string("\x80\0\0\xff\xff\xff\0\0\0", 9);
+    bytes += std::string(",\0\0\0\0\1\0\1\0\0\2\2D\1\0;", 16);
+    return bytes + std::string(size - bytes.size(), '\0');
+  };
+  CHECK(survives_bytes(image, folder.file("small.gif"), gif(std::string("\x64\0", 2), 1000)));
+  CHECK(!survives_bytes(image, folder.file("large.gif"), gif("\xd0\x07", 1000)));  // 2000 x 2000
+}
+
 }  // namespace espalier::test

@@ -49,8 +49,9 @@ namespace espalier {
 namespace {
 
 constexpr int64_t max_pixels = 16'000'000;
-// The most that a format here can do: deflate's 1032 bytes for one, and 8 pixels in each.
-constexpr int64_t max_pixels_a_byte = 8 * 1032;
+// Deflate makes at most 1032 bytes of one. A GIF can promise any canvas and fill none of it: this
+// is also what keeps a file of a few KB from taking hundreds of MB.
+constexpr int64_t max_pixels_a_byte = 1032;
 
 // More than any block that a sound picture needs: four 16-bit channels, whole 16 x 16 tiles, and
 // buffers that grow by doubling.
@@ -79,7 +80,7 @@ Tensor load_image(const std::string& path, int64_t height, int64_t width, int64_
   if (columns < 1 || lines < 1) file_error(path, "holds no pixels");
   if (columns * lines > max_pixels) file_error(path, "has more than 16 million pixels");
   if (columns * lines / max_pixels_a_byte > size)
-    file_error(path, "promises more pixels than the file can hold");
+    file_error(path, "promises more than 1032 pixels for each of its bytes");
   largest_block = block_limit(file.size(), columns, lines);
   const std::unique_ptr<stbi_uc, Free> pixels(
       stbi_load_from_memory(bytes, size, &columns, &rows, &stored, static_cast<int>(channels)));
