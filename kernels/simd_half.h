@@ -7,11 +7,11 @@ namespace espalier::ESPALIER_ISA {
 
 // Each lane rounded to bf16, to nearest even, as the float of that value. A NaN stays one.
 ESPALIER_INLINE f32 round_to_bf16(f32 x) {
-  const i32 bits = xsimd::bitwise_cast<i32>(x);
+  const i32 bits = bits_as<i32>(x);
   const i32 odd = (bits >> 16) & i32(1);
-  const f32 quiet = xsimd::bitwise_cast<f32>(bits | i32(0x400000));
-  const f32 nearest = xsimd::bitwise_cast<f32>(bits + odd + i32(0x7fff));
-  const f32 upper = xsimd::bitwise_cast<f32>(i32(static_cast<int32_t>(0xffff0000u)));
+  const f32 quiet = bits_as<f32>(bits | i32(0x400000));
+  const f32 nearest = bits_as<f32>(bits + odd + i32(0x7fff));
+  const f32 upper = bits_as<f32>(i32(static_cast<int32_t>(0xffff0000u)));
   return xsimd::select(xsimd::isnan(x), quiet, nearest) & upper;
 }
 ESPALIER_INLINE f32x16 round_to_bf16(const f32x16& x) {

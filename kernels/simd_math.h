@@ -12,7 +12,7 @@ namespace espalier::ESPALIER_ISA {
 ESPALIER_INLINE f32x16 exp2_integer(const f32x16& n) {
   const auto one = [](f32 x) {
     const i32 exponent = xsimd::to_int(x) + i32(127);
-    return xsimd::bitwise_cast<f32>(exponent << 23);
+    return bits_as<f32>(exponent << 23);
   };
   return each(one, n);
 }
@@ -58,9 +58,7 @@ ESPALIER_INLINE f32x16 exp_nonpositive(const f32x16& x, const f32x16& rest) {
   const f32x16 n = shifted - magic;
   f32x16 r = fma(n, broadcast(-0.693359375f), x);
   r = fma(n, broadcast(2.12194440e-4f), r) + rest;
-  const auto exponent = [](f32 s) {
-    return xsimd::bitwise_cast<f32>(xsimd::bitwise_cast<i32>(s) << 23);
-  };
+  const auto exponent = [](f32 s) { return bits_as<f32>(bits_as<i32>(s) << 23); };
   return exp_reduced(r) * each(exponent, shifted);
 }
 
@@ -80,7 +78,7 @@ ESPALIER_INLINE f32 exp2_nonpositive(f32 x) {
   p = fma(p, f, f32(2.40222424e-1f));
   p = fma(p, f, f32(6.93147004e-1f));
   p = fma(p, f, f32(1.0f));
-  return p * xsimd::bitwise_cast<f32>(xsimd::bitwise_cast<i32>(shifted) << 23);
+  return p * bits_as<f32>(bits_as<i32>(shifted) << 23);
 }
 
 // ln x within 1 ulp, denormals included; log(0) = -inf, log(x < 0) = NaN, log(+inf) = inf.
@@ -92,9 +90,9 @@ ESPALIER_INLINE f32x16 log(const f32x16& x) {
   const f32x16 normal = select(denormal, x * broadcast(8388608.0f), x);
   f32x16 e, m;
   for (int i = 0; i < registers; ++i) {
-    const i32 bits = xsimd::bitwise_cast<i32>(normal.part[i]);
+    const i32 bits = bits_as<i32>(normal.part[i]);
     const i32 exponent = (bits - i32(0x3f3504f3)) >> 23;
-    m.part[i] = xsimd::bitwise_cast<f32>(bits - (exponent << 23));
+    m.part[i] = bits_as<f32>(bits - (exponent << 23));
     e.part[i] = xsimd::to_float(exponent);
   }
   e = e - select(denormal, broadcast(23.0f), broadcast(0.0f));

@@ -71,9 +71,7 @@ ESPALIER_INLINE u32x16 operator>>(const u32x16& a, int bits) {
 }
 // Copies of the sign bit come in at the top.
 ESPALIER_INLINE u32x16 shift_right_signed(const u32x16& a, int bits) {
-  const auto one = [bits](u32 x) {
-    return xsimd::bitwise_cast<u32>(xsimd::bitwise_cast<i32>(x) >> bits);
-  };
+  const auto one = [bits](u32 x) { return bits_as<u32>(bits_as<i32>(x) >> bits); };
   return each_u32(one, a);
 }
 
@@ -95,14 +93,14 @@ ESPALIER_INLINE u32x16 at_least(const u32x16& a, uint32_t bound) {
 }
 
 ESPALIER_INLINE f32x16 bits_to_float(const u32x16& a) {
-  return each([](u32 x) { return xsimd::bitwise_cast<f32>(x); }, a);
+  return each([](u32 x) { return bits_as<f32>(x); }, a);
 }
 ESPALIER_INLINE u32x16 float_to_bits(const f32x16& a) {
-  return each_u32([](f32 x) { return xsimd::bitwise_cast<u32>(x); }, a);
+  return each_u32([](f32 x) { return bits_as<u32>(x); }, a);
 }
 // The lane as a two's complement integer, rounded to nearest even.
 ESPALIER_INLINE f32x16 signed_to_float(const u32x16& a) {
-  return each([](u32 x) { return xsimd::to_float(xsimd::bitwise_cast<i32>(x)); }, a);
+  return each([](u32 x) { return xsimd::to_float(bits_as<i32>(x)); }, a);
 }
 // Rounded to nearest even: both halves are exact, so only the sum rounds.
 ESPALIER_INLINE f32x16 unsigned_to_float(const u32x16& a) {

@@ -1,4 +1,4 @@
-// Reading, augmenting and batching images.
+// Reading and augmenting images.
 #include <doctest/doctest.h>
 #include <zlib.h>
 
@@ -7,8 +7,9 @@
 
 #include "engine/error.h"
 #include "engine/io/file.h"
+#include "nn/data/augment.h"
+#include "nn/data/dataset.h"
 #include "nn/data/idx.h"
-#include "nn/data/loader.h"
 #include "tests/temporary_folder.h"
 
 namespace espalier::test {
@@ -33,17 +34,6 @@ std::string gzipped(const std::string& text) {
 
 void put(const std::string& path, const std::string& bytes) {
   std::ofstream(path, std::ios::binary) << bytes;
-}
-
-ImageDataset counted(int64_t samples) {
-  ImageDataset dataset{Tensor::empty({samples, 4, 4, 1}, DType::u8),
-                       Tensor::empty({samples}, DType::s64),
-                       {"a", "b"}};
-  for (int64_t i = 0; i < samples; ++i) {
-    std::fill_n(dataset.images.data<uint8_t>() + i * 16, 16, static_cast<uint8_t>(i));
-    dataset.labels.data<int64_t>()[i] = i % 2;
-  }
-  return dataset;
 }
 
 }  // namespace
@@ -103,31 +93,6 @@ TEST_CASE("mixing keeps each sample's probabilities summing to one, in step with
       CHECK(p[1] == doctest::Approx(share));
     }
   }
-}
-
-TEST_CASE("a loader gives every sample once, in an order that seed and epoch decide") {
-  const ImageDataset dataset = counted(23);
-  DataLoader loader(dataset, {.batch_size = 5, .seed = 7, .mean = 0, .deviation = 1.0 / 255});
-  const auto samples_of = [&](int64_t epoch, int64_t first) {
-    std::vector<int64_t> seen;
-    loader.start(epoch, first);
-    while (const auto batch = loader.next())
-      for (int64_t i = 0; i < batch->images.size(0); ++i) {
-        seen.push_back(static_cast<int64_t>(batch->images.data<float>()[i * 16] + 0.5f));
-        CHECK(batch->targets.data<int64_t>()[i] == seen.back() % 2);
-      }
-    return seen;
-  };
-  const auto first = samples_of(0, 0);
-  auto sorted = first;
-  std::sort(sorted.begin(), sorted.end());
-  CHECK(sorted.size() == 23);
-  CHECK(std::unique(sorted.begin(), sorted.end()) == sorted.end());
-  CHECK(samples_of(0, 0) == first);
-  CHECK(samples_of(1, 0) != first);
-  CHECK(samples_of(0, 3) == std::vector<int64_t>(first.begin() + 15, first.end()));
-  loader.start(0);
-  loader.next();  // and leave: the destructor must not wait for the rest
 }
 
 TEST_CASE("the real data set has its sizes, and a hold-out splits it") {

@@ -1,13 +1,10 @@
-// The engine itself: tensors, tape, pool, profiler.
-#include <atomic>
+// The engine itself: tensors, tape, profiler.
 #include <limits>
 #include <set>
-#include <thread>
 
 #include "engine/dispatch.h"
 #include "engine/ops/softmax.h"
 #include "engine/ops/view.h"
-#include "engine/parallel.h"
 #include "engine/profiler.h"
 #include "tests/gradient_test.h"
 
@@ -127,44 +124,6 @@ TEST_CASE("a sink receives the gradients of leaves that have a place in it") {
   backward(reshape(x, {3, 1}), {.seed = Tensor::full({3, 1}, 2.0, DType::f64), .sink = &sink});
   CHECK(!x.grad().defined());
   CHECK(sink.arena.to_vector() == std::vector<double>{0, 0, 2, 2, 2, 0, 0, 0});
-}
-
-TEST_CASE("parallel_for runs every piece once, whatever the width") {
-  const int before = num_threads();
-  for (int width : {1, 2, 3, 8}) {
-    set_num_threads(width);
-    for (int repeat = 0; repeat < 50; ++repeat) {
-      std::vector<std::atomic<int>> hits(1000);
-      parallel_for(1000, 7, [&](int64_t begin, int64_t end) {
-        CHECK(begin % 7 == 0);
-        for (int64_t i = begin; i < end; ++i) ++hits[static_cast<size_t>(i)];
-      });
-      for (auto& hit : hits) REQUIRE(hit == 1);
-    }
-    CHECK_THROWS_AS(parallel_for(64, 1,
-                                 [](int64_t i, int64_t) {
-                                   if (i == 13) throw Error(ErrorKind::numeric, "thirteen");
-                                 }),
-                    Error);
-  }
-  set_num_threads(before);
-  CHECK_THROWS_AS(set_num_threads(0), Error);
-}
-
-TEST_CASE("parallel_for inside a piece runs inline, and two callers do not meet") {
-  std::atomic<int> sum{0};
-  const auto work = [&] {
-    parallel_for(16, 1, [&](int64_t, int64_t) {
-      const auto outer = std::this_thread::get_id();
-      parallel_for(8, 1, [&](int64_t, int64_t) {
-        if (std::this_thread::get_id() == outer) ++sum;
-      });
-    });
-  };
-  std::thread other(work);
-  work();
-  other.join();
-  CHECK(sum == 2 * 16 * 8);
 }
 
 TEST_CASE("freed storage is used again") {

@@ -28,10 +28,10 @@ ESPALIER_INLINE f32x16 words(const f32x16& even, const f32x16& odd) {
 #else
   return each(
       [](f32 low, f32 high) {
-        const i32 below = xsimd::bitwise_cast<i32>(round_to_bf16(low));
-        const i32 above = xsimd::bitwise_cast<i32>(round_to_bf16(high));
+        const i32 below = bits_as<i32>(round_to_bf16(low));
+        const i32 above = bits_as<i32>(round_to_bf16(high));
         // An arithmetic shift fills the upper half with signs, which the mask takes away.
-        return xsimd::bitwise_cast<f32>(((below >> 16) & i32(0xffff)) | above);
+        return bits_as<f32>(((below >> 16) & i32(0xffff)) | above);
       },
       even, odd);
 #endif
