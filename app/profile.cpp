@@ -1,6 +1,7 @@
 #include <cstdio>
 
 #include "app/command.h"
+#include "app/model_forms.h"
 #include "bench/model_profile.h"
 #include "bench/png.h"
 #include "engine/io/file.h"
@@ -10,7 +11,7 @@ namespace espalier::app {
 namespace {
 
 struct ProfileFlags : CommonFlags {
-  std::string model, trace, roofline;
+  std::string model, dtype, trace, roofline;
   int64_t batch = 1;
   double seconds = 2;
 };
@@ -18,8 +19,9 @@ struct ProfileFlags : CommonFlags {
 int run(const ProfileFlags& flags) {
   apply_machine_flags(flags);
   const LoadedModel model = loaded_model_of(flags.model);
+  const bench::ModelForm form = form_of(model, flags.dtype.empty() ? model.dtype : flags.dtype);
   const bench::ModelProfile profile =
-      bench::profile_model(model.config, model.graph, flags.batch, num_threads(), flags.seconds);
+      bench::profile_model(model.config, form, flags.batch, num_threads(), flags.seconds);
   if (!flags.trace.empty()) write_atomically(flags.trace, bench::trace_json(profile));
   if (!flags.roofline.empty())
     bench::save_png(draw(bench::profile_roofline(profile)), flags.roofline);
@@ -38,6 +40,10 @@ void add_profile(CLI::App& app, Body& chosen) {
       "profile", "Where a compiled model's time goes, against this machine's ceilings");
   verb->add_option("model", flags->model, "vit-tiny, vit-fashion, vit-peer, or a model file")
       ->required();
+  verb->add_option("--dtype", flags->dtype,
+                   "Form to profile: what weights are stored in, or the encoder in whole numbers "
+                   "with the ranges of random images (default: what the model comes in)")
+      ->check(CLI::IsMember(form_names()));
   verb->add_option("-b,--batch", flags->batch, "Images in a batch")
       ->check(CLI::Range(1, 65'536))
       ->capture_default_str();

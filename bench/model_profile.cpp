@@ -74,13 +74,14 @@ double ModelProfile::step_seconds() const {
   return sum;
 }
 
-ModelProfile profile_model(const ViTConfig& config, const Graph& graph, int64_t batch, int threads,
-                           double seconds) {
+ModelProfile profile_model(const ViTConfig& config, const ModelForm& form, int64_t batch,
+                           int threads, double seconds) {
   const NoGradGuard off;
   set_num_threads(threads);
-  Plan plan = compile(graph, {.threads = threads});
+  Plan plan = compile(form.graph, {.threads = threads, .weights = form.weights});
   ModelProfile profile;
   profile.model = config.name;
+  profile.dtype = form.dtype();
   profile.batch = batch;
   profile.chunk = std::min(plan.chunk(), batch);
   profile.threads = threads;

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "bench/hardware.h"
+#include "bench/model_form.h"
 #include "bench/roofline.h"
 #include "engine/plan.h"
 #include "engine/profiler.h"
@@ -25,7 +26,7 @@ struct StepProfile {
 };
 
 struct ModelProfile {
-  std::string model;
+  std::string model, dtype;
   int64_t batch = 0, chunk = 0, runs = 0;
   int threads = 0;
   int workers = 0;          // threads that each took whole chunks; 1 where they shared each step
@@ -43,10 +44,10 @@ struct ModelProfile {
   double step_seconds() const;  // of all steps
 };
 
-// Runs the plan of `graph`, a model of `config`, on random images for about `seconds`, with and
+// Runs the plan of `form`, a model of `config`, on random images for about `seconds`, with and
 // without the profiler in turn. Sets the pool to `threads` and leaves it so.
-ModelProfile profile_model(const ViTConfig& config, const Graph& graph, int64_t batch, int threads,
-                           double seconds);
+ModelProfile profile_model(const ViTConfig& config, const ModelForm& form, int64_t batch,
+                           int threads, double seconds);
 
 std::string profile_table(const ModelProfile& profile);
 std::string profile_json(const ModelProfile& profile);

@@ -126,12 +126,6 @@ void time_in_turns(const std::vector<Subject*>& subjects, int threads, MeasureOp
 
 }  // namespace
 
-std::string ModelForm::dtype() const {
-  for (const Graph::Node& node : graph.nodes)
-    if (arithmetic_of(graph, node) == DType::s8) return arithmetic_name(DType::s8);
-  return dtype_name(weights);
-}
-
 double ModelTiming::operations() const {
   double sum = 0;
   for (const Part& part : parts) sum += part.operations;

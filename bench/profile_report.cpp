@@ -134,13 +134,13 @@ std::string profile_table(const ModelProfile& p) {
   for (const StepProfile& step : p.steps) out += text(line_of(step), p);
   out += "\n" + heading;
   for (const Line& operation : by_operation(p)) out += text(operation, p);
-  std::snprintf(line, sizeof line,
-                "\n%s, batch %lld in chunks of %lld, %d thread(s), %lld runs: %.3f ms a run, of "
-                "which steps take %.1f %%; the profiler itself costs %.2f %%\n",
-                p.model.c_str(), static_cast<long long>(p.batch), static_cast<long long>(p.chunk),
-                p.threads, static_cast<long long>(p.runs),
-                1e3 * p.wall_seconds / static_cast<double>(p.runs), 100 * share_of_wall(p),
-                100 * p.overhead);
+  std::snprintf(
+      line, sizeof line,
+      "\n%s in %s, batch %lld in chunks of %lld, %d thread(s), %lld runs: %.3f ms a run, of "
+      "which steps take %.1f %%; the profiler itself costs %.2f %%\n",
+      p.model.c_str(), p.dtype.c_str(), static_cast<long long>(p.batch),
+      static_cast<long long>(p.chunk), p.threads, static_cast<long long>(p.runs),
+      1e3 * p.wall_seconds / static_cast<double>(p.runs), 100 * share_of_wall(p), 100 * p.overhead);
   out += line;
   std::snprintf(line, sizeof line, "memory: %.1f KB of activations, %.1f KB of packed weights\n",
                 1e-3 * static_cast<double>(p.memory.activations),
@@ -164,6 +164,7 @@ std::string profile_json(const ModelProfile& p) {
                      {"of_roof", step.reached},
                      {"bound", step.bound}});
   return Json{{"model", p.model},
+              {"dtype", p.dtype},
               {"batch", p.batch},
               {"chunk", p.chunk},
               {"threads", p.threads},

@@ -35,7 +35,7 @@ TEST_CASE("a profile counts every step of every run, with the graph's own arithm
     const int threads = load.second;
     INFO(batch, " images, ", threads, " threads");
     const bench::ModelProfile profile =
-        bench::profile_model(model.config, capture(model), batch, threads, 0.01);
+        bench::profile_model(model.config, {capture(model)}, batch, threads, 0.01);
     CHECK(profile.runs >= 3);
     CHECK(profile.workers == (batch == 1 ? 1 : threads));
     const int64_t chunks = profile.steps.front().calls / profile.runs;
@@ -69,7 +69,7 @@ TEST_CASE("integer steps are held against the integer roof, and what stays fp32 
   const Isa limit = isa_limit();
   limit_isa(Isa::scalar);
   const bench::ModelProfile profile =
-      bench::profile_model(model.config, int8_graph(fp32, convert_int8(fp32, images)), 8, 1, 0.01);
+      bench::profile_model(model.config, {int8_graph(fp32, convert_int8(fp32, images))}, 8, 1, 0.01);
   limit_isa(limit);
   set_num_threads(before);
   int held_by_arithmetic = 0;
@@ -97,7 +97,7 @@ TEST_CASE("a trace has the fields that the Trace Event Format names") {
   const VisionTransformer model = small_model();
   const int before = num_threads();
   const bench::ModelProfile profile =
-      bench::profile_model(model.config, capture(model), 4, 1, 0.01);
+      bench::profile_model(model.config, {capture(model)}, 4, 1, 0.01);
   set_num_threads(before);
   const auto trace = nlohmann::json::parse(bench::trace_json(profile));
   CHECK(trace.at("displayTimeUnit") == "ms");

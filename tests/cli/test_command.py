@@ -238,7 +238,8 @@ class Command(unittest.TestCase):
         line, = json.loads(timed.stdout)
         self.assertEqual((line["dtype"], line["largest_difference"]), ("int8", 0))
         self.assertIsNone(line["speed_up_over_f32"])
-        self.expect(2, "bench", "model", made, "--dtype", "bf16", says="whole numbers")
+        for verb in (("bench", "model"), ("profile",)):
+            self.expect(2, *verb, made, "--dtype", "bf16", says="whole numbers")
         result = run("profile", made, "-b", 8, "-t", 1, "--seconds", 0.3, "--json", "--roofline", picture)
         self.assertEqual(result.returncode, 0, result.stderr)
         profile = json.loads(result.stdout)
@@ -273,7 +274,10 @@ class Command(unittest.TestCase):
         self.assertTrue(counters.get("absent") or counters["instructions"] > counters["cycles"] / 4 > 0)
         self.assertTrue(json.loads(trace.read_text())["traceEvents"])
         self.assertTrue(picture.is_file())
-        self.assertIn("all layers", run("profile", self.model, "--seconds", 0.1).stdout)
+        for dtype in ("f32", "bf16", "int8"):
+            shown = run("profile", self.model, "--dtype", dtype, "-b", 2, "--seconds", 0.1).stdout
+            self.assertIn("all layers", shown)
+            self.assertIn(f"vit-tiny in {dtype}, batch 2 ", shown)
         self.expect(3, "profile", self.model, "--seconds", 0.1, "--json",
                     "--trace", self.folder / "absent" / "trace.json", says="absent")
 
