@@ -96,7 +96,7 @@ Plan::StepInfo Compiler::info_of(int number, Isa isa) const {
                       node.op->name,
                       isa,
                       value(node.output).dtype,
-                      arithmetic_of(graph_, node, options_.weights),
+                      arithmetic_of(graph_, node),
                       cost_of(graph_, node, 1),
                       cost_of(graph_, node, 2)};
   const int other = absorbs_[static_cast<size_t>(number)];

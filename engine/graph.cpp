@@ -48,13 +48,12 @@ NodeCost cost_of(const Graph& graph, const Graph::Node& node, int64_t batch) {
   return cost;
 }
 
-DType arithmetic_of(const Graph& graph, const Graph::Node& node, DType weights) {
+DType arithmetic_of(const Graph& graph, const Graph::Node& node) {
   const auto dtype = [&](int value) { return graph.values[static_cast<size_t>(value)].dtype; };
   if (!is_floating_point(dtype(node.output)))
     for (int input : node.inputs)
       if (input != Graph::absent && dtype(input) == DType::s8) return DType::s8;
-  const bool half = weights == DType::bf16 && std::strcmp(node.op->name, "linear") == 0;
-  return half ? DType::bf16 : DType::f32;
+  return DType::f32;
 }
 
 }  // namespace espalier

@@ -62,9 +62,8 @@ struct NodeCost {
 };
 NodeCost cost_of(const Graph& graph, const Graph::Node& node, int64_t batch);
 
-// The type that a node multiplies in: s8 where 8-bit codes make integers, bf16 for linear where its
-// weights are stored as such, f32 for everything else.
-DType arithmetic_of(const Graph& graph, const Graph::Node& node, DType weights = DType::f32);
+// The type that a node multiplies in: s8 where 8-bit codes make integers, else f32.
+DType arithmetic_of(const Graph& graph, const Graph::Node& node);
 
 // Bytes of a value for a batch.
 int64_t bytes_of(const Graph::Value& value, int64_t batch);

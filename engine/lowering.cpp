@@ -114,8 +114,10 @@ const BatchShape& Lowering::shape(const char* name) const {
   return attribute<BatchShape>(node(), name);
 }
 
-void Lowering::step(Isa isa, StepFunction run, int64_t scratch) {
-  compiler_.add_step(compiler_.info_of(node_, isa), op(), std::move(run), scratch);
+void Lowering::step(Isa isa, StepFunction run, int64_t scratch, std::optional<DType> arithmetic) {
+  Plan::StepInfo info = compiler_.info_of(node_, isa);
+  if (arithmetic) info.arithmetic = *arithmetic;
+  compiler_.add_step(std::move(info), op(), std::move(run), scratch);
 }
 
 }  // namespace espalier

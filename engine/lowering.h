@@ -134,8 +134,9 @@ class Lowering {
   const char* text(const char* name) const;
   const BatchShape& shape(const char* name) const;
 
-  // The node's work, done by a kernel row of `isa`. `scratch` is in floats, for each thread.
-  void step(Isa isa, StepFunction run, int64_t scratch = 0);
+  // The node's work, done by a kernel row of `isa`. `scratch` is in floats, for each thread;
+  // `arithmetic` is what the row multiplies in, where that is not arithmetic_of() the node.
+  void step(Isa isa, StepFunction run, int64_t scratch = 0, std::optional<DType> arithmetic = {});
 
  private:
   friend class Compiler;

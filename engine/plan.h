@@ -40,7 +40,7 @@ class Plan {
     std::string operation;              // "linear + add" where operations were fused
     Isa isa;                            // of the kernel row that runs
     DType dtype;                        // of the values that it writes
-    DType arithmetic;                   // that it multiplies in: see arithmetic_of()
+    DType arithmetic;                   // that its kernel row multiplies in
     NodeCost cost_of_one, cost_of_two;  // of batches 1 and 2: the rest lies on a line
 
     NodeCost cost(int64_t batch) const noexcept;

@@ -68,8 +68,8 @@ TEST_CASE("integer steps are held against the integer roof, and what stays fp32 
   // Slow enough to be held by its arithmetic on any machine.
   const Isa limit = isa_limit();
   limit_isa(Isa::scalar);
-  const bench::ModelProfile profile =
-      bench::profile_model(model.config, {int8_graph(fp32, convert_int8(fp32, images))}, 8, 1, 0.01);
+  const bench::ModelProfile profile = bench::profile_model(
+      model.config, {int8_graph(fp32, convert_int8(fp32, images))}, 8, 1, 0.01);
   limit_isa(limit);
   set_num_threads(before);
   int held_by_arithmetic = 0;

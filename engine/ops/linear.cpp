@@ -78,7 +78,7 @@ void lower(Lowering& l) {
   const std::optional<Operand> sum = l.absorb_addition();
   const Operand y = sum ? *sum : l.out();
   const int64_t a_row_stride = x.row_stride();
-  l.step(best.isa, [=, &best, accumulate = sum.has_value()](const StepRun& run) {
+  const auto multiply_rows = [=, &best, accumulate = sum.has_value()](const StepRun& run) {
     Gemm<float> g;
     g.M = x.rows(run.batch), g.N = N, g.K = K;
     g.A = run.at(x.address), g.a_row_stride = a_row_stride, g.a_k_stride = 1;
@@ -87,7 +87,8 @@ void lower(Lowering& l) {
     g.bias = bias ? run.at(bias->address) : nullptr;
     g.accumulate = accumulate;
     multiply_packed(best, g);
-  });
+  };
+  l.step(best.isa, multiply_rows, 0, l.weights() == DType::bf16 ? DType::bf16 : DType::f32);
 }
 
 // dx = dy weight
