@@ -91,12 +91,13 @@ TrainConfig named_train_config(const std::string& name) {
     config.augmentation.shift = 1;
     return config;
   }
-  config.epochs = 84;
+  config.epochs = 130;
   config.learning_rate = 1.5e-3;
-  config.warmup_steps = 800;
-  config.weight_decay = 0.4;
-  config.ema_decay = 0.999;
-  config.augmentation.erase = 0.25;
+  config.warmup_steps = 1200;
+  config.weight_decay = 0.3;
+  config.ema_decay = 0.9995;
+  config.augmentation.erase = 0.3;
+  config.augmentation.mixup = 0.2;
   return config;
 }
 
