@@ -1,6 +1,5 @@
 // The engine itself: tensors, tape, profiler.
 #include <limits>
-#include <set>
 
 #include "engine/dispatch.h"
 #include "engine/ops/softmax.h"
