@@ -6,7 +6,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from test_command import grey_png, run, QUICK
+from command import QUICK, grey_png, run
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 BUILD = Path(os.environ.get("ESPALIER", ROOT / "build/app/espalier")).resolve().parent.parent

@@ -1,0 +1,74 @@
+"""What the tests of the espalier command share. ESPALIER names the binary."""
+import atexit
+import functools
+import json
+import os
+import shutil
+import struct
+import subprocess
+import tempfile
+import unittest
+import zlib
+from pathlib import Path
+
+ESPALIER = os.environ.get("ESPALIER", "build/app/espalier")
+STEPS = 100
+QUICK = ["--set", f"max_steps={STEPS}", "--set", "checkpoint_steps=7", "--set", "validation=200",
+         "-q"]
+
+
+def run(*words, **options):
+    return subprocess.run([ESPALIER, *map(str, words)], capture_output=True, text=True, timeout=300,
+                          **options)
+
+
+def tensors(path):
+    """Every tensor's bytes by name."""
+    data = Path(path).read_bytes()
+    length = struct.unpack("<Q", data[:8])[0]
+    header = json.loads(data[8:8 + length])
+    body = data[8 + length:]
+    return {name: body[slice(*entry["data_offsets"])]
+            for name, entry in header.items() if name != "__metadata__"}
+
+
+def grey_png(path, size=28):
+    """A white square on black."""
+    rows = b"".join(b"\0" + bytes(255 if 7 < x < 20 and 7 < y < 20 else 0 for x in range(size))
+                    for y in range(size))
+    def chunk(kind, body):
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+    Path(path).write_bytes(b"\x89PNG\r\n\x1a\n" +
+                           chunk(b"IHDR", struct.pack(">IIBBBBB", size, size, 8, 0, 0, 0, 0)) +
+                           chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+
+
+def new_folder():
+    return Path(tempfile.mkdtemp(prefix="espalier-cli-"))
+
+
+@functools.cache
+def trained_run():
+    """One short training for the whole test run: its folder, and the model that it prints."""
+    folder = new_folder()
+    atexit.register(shutil.rmtree, folder)
+    trained = run("train", "vit-tiny", "--run-dir", folder / "run", *QUICK)
+    assert trained.returncode == 0, trained.stderr
+    return folder / "run", trained.stdout.strip()
+
+
+class Command(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.run_dir, cls.model = trained_run()
+        cls.folder = new_folder()
+
+    @classmethod
+    def tearDownClass(cls):
+        shutil.rmtree(cls.folder)
+
+    def expect(self, code, *words, says=""):
+        result = run(*words)
+        self.assertEqual(result.returncode, code, result.stderr)
+        self.assertEqual(len(result.stderr.strip().splitlines()), 1, result.stderr)
+        self.assertIn(says, result.stderr)

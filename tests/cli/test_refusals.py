@@ -1,0 +1,36 @@
+"""What the command refuses, and how."""
+import random
+import unittest
+from pathlib import Path
+
+from command import Command
+
+
+class Refusals(Command):
+    def test_wrong_use_is_refused_in_one_line(self):
+        self.expect(2, "train", "vit-huge", says="vit-tiny")
+        self.expect(2, "train", "--no-such-flag")
+        self.expect(2, "train", "vit-tiny", "--set", "epoch=3", says="epoch")
+        self.expect(2, "train", "vit-tiny", "--precision", "fp8", says="bf16")
+        self.expect(2, "train", "--resume", self.run_dir, "--precision", "bf16", says="--resume")
+        self.expect(2, "predict", self.model)
+        self.expect(2)
+        self.expect(3, "eval", "/nowhere.safetensors")
+        self.expect(3, "eval", self.folder)
+        self.expect(3, "eval", self.model, "--data", "/nowhere", says="--data")
+        self.expect(3, "train", "vit-tiny", "--run-dir", self.run_dir, says="--resume")
+        self.expect(3, "train", "--resume", self.folder / "absent")
+        self.expect(5, "eval", self.model, "--device", "cuda")
+        self.expect(5, "eval", self.model, "--isa", "sse9", says="scalar")
+
+    def test_a_flipped_byte_is_refused(self):
+        data = bytearray(Path(self.model).read_bytes())
+        for place in random.Random(2).sample(range(len(data)), 40):
+            damaged = bytearray(data)
+            damaged[place] ^= 0x10
+            (self.folder / "damaged.safetensors").write_bytes(damaged)
+            self.expect(3, "inspect", self.folder / "damaged.safetensors")
+
+
+if __name__ == "__main__":
+    unittest.main()

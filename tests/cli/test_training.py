@@ -1,0 +1,112 @@
+"""Training: its run folder, its bits, and what stops it."""
+import hashlib
+import json
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import time
+import unittest
+
+from command import ESPALIER, QUICK, STEPS, Command, run, tensors
+
+
+def digest(run_folder):
+    """SHA-256 of all parameters of the run's last checkpoint."""
+    state = tensors(f"{run_folder}/checkpoints/last.safetensors")
+    return hashlib.sha256(b"".join(state[name] for name in sorted(state)
+                                   if name.startswith("model."))).hexdigest()
+
+
+def last_step(run_folder):
+    """The last step that the run has written down; 0 before the first."""
+    try:
+        text = (run_folder / "metrics.jsonl").read_text()
+    except FileNotFoundError:
+        return 0
+    steps = [json.loads(line)["step"] for line in text.splitlines(keepends=True)
+             if line.endswith("\n") and '"step"' in line]
+    return max(steps, default=0)
+
+
+class Training(Command):
+    def test_run_folder_is_complete(self):
+        for name in ("config.json", "env.json", "metrics.jsonl", "report.md", "plots/loss.png",
+                     "checkpoints/last.safetensors", "checkpoints/best.safetensors"):
+            self.assertTrue((self.run_dir / name).is_file(), name)
+        lines = [json.loads(line)
+                 for line in (self.run_dir / "metrics.jsonl").read_text().splitlines()]
+        self.assertEqual([line["step"] for line in lines if "loss" in line], list(range(1, STEPS + 1)))
+
+    def test_bits_do_not_depend_on_threads(self):
+        for threads in (1, 3, 8):
+            folder = self.folder / f"threads-{threads}"
+            run("train", "vit-tiny", "--run-dir", folder, "-t", threads, *QUICK)
+            self.assertEqual(digest(folder), digest(self.run_dir))
+
+    def test_training_in_bf16_is_saved_as_such_and_gives_bits_of_its_own(self):
+        digests = set()
+        for threads in (1, 2):
+            folder = self.folder / f"bf16-{threads}"
+            run("train", "vit-tiny", "--precision", "bf16", "--run-dir", folder, "-t", threads, *QUICK)
+            self.assertEqual(json.loads((folder / "config.json").read_text())["precision"], "bf16")
+            digests.add(digest(folder))
+        self.assertEqual(len(digests), 1)
+        self.assertNotIn(digest(self.run_dir), digests)
+
+    def stop_at(self, step, stop, folder, command):
+        """Starts a training and sends it a signal once it has done so many steps."""
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                              text=True) as process:
+            while last_step(folder) < step:
+                self.assertIsNone(process.poll(), f"ended before step {step}")
+                time.sleep(0.002)
+            process.send_signal(stop)
+            said = process.stderr.read()
+        return process.returncode, said
+
+    def test_killed_and_resumed_runs_end_with_the_same_bits(self):
+        folder = self.folder / "killed"
+        fresh = [ESPALIER, "train", "vit-tiny", "--run-dir", str(folder), *QUICK]
+        resume = [ESPALIER, "train", "--resume", str(folder), "-q"]
+        for step in sorted(random.Random(1).sample(range(1, STEPS), 10)):
+            saved = (folder / "checkpoints/last.safetensors").exists()
+            if not saved:
+                shutil.rmtree(folder, ignore_errors=True)
+            code, _ = self.stop_at(step, signal.SIGKILL, folder, resume if saved else fresh)
+            self.assertEqual(code, -signal.SIGKILL)
+        self.assertEqual(run(*resume[1:]).returncode, 0)
+        self.assertEqual(digest(folder), digest(self.run_dir))
+
+    def test_an_interrupted_run_says_how_to_resume_and_does(self):
+        folder = self.folder / "interrupted"
+        talkative = [word for word in QUICK if word != "-q"]
+        code, said = self.stop_at(30, signal.SIGINT, folder, [
+            ESPALIER, "train", "vit-tiny", "--run-dir", str(folder), *talkative])
+        self.assertEqual(code, 130)
+        self.assertIn(f"--resume {folder}", said)
+        self.assertEqual(run("train", "--resume", folder, "-q").returncode, 0)
+        self.assertEqual(digest(folder), digest(self.run_dir))
+
+    def test_a_full_disk_leaves_the_last_checkpoint_intact(self):
+        folder = self.folder / "full"
+        self.stop_at(20, signal.SIGINT, folder, [
+            ESPALIER, "train", "vit-tiny", "--run-dir", str(folder), *QUICK])
+        before = (folder / "checkpoints/last.safetensors").read_bytes()
+        # A limit on the size of a file makes the same write() fail that a full disk would.
+        room = len(before) // 2
+        result = run("train", "--resume", folder, "-q", restore_signals=False, preexec_fn=lambda:
+                     resource.setrlimit(resource.RLIMIT_FSIZE, (room, room)))
+        self.assertEqual(result.returncode, 3, result.stderr)
+        self.assertEqual(len(result.stderr.strip().splitlines()), 1, result.stderr)
+        self.assertIn("last.safetensors: cannot write", result.stderr)
+        self.assertEqual((folder / "checkpoints/last.safetensors").read_bytes(), before)
+        self.assertEqual(sorted(path.name for path in (folder / "checkpoints").iterdir()
+                                if ".tmp" in path.name), [])
+        self.assertEqual(run("train", "--resume", folder, "-q").returncode, 0)
+        self.assertEqual(digest(folder), digest(self.run_dir))
+
+
+if __name__ == "__main__":
+    unittest.main()
