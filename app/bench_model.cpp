@@ -23,7 +23,7 @@ struct ModelFlags : CommonFlags {
 std::vector<bench::ModelForm> forms_of(const LoadedModel& model, std::vector<std::string> dtypes) {
   if (dtypes.empty()) dtypes = {model.dtype};
   std::vector<bench::ModelForm> forms;
-  for (const std::string& dtype : dtypes) forms.push_back(form_of(model, dtype));
+  for (const std::string& dtype : dtypes) forms.push_back(form_of("bench model", model, dtype));
   return forms;
 }
 

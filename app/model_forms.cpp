@@ -30,11 +30,10 @@ std::vector<std::string> form_names() {
   return names;
 }
 
-bench::ModelForm form_of(const LoadedModel& model, const std::string& dtype) {
+bench::ModelForm form_of(const char* verb, const LoadedModel& model, const std::string& dtype) {
   if (dtype == int8_name) return {model.model ? in_whole_numbers(model) : model.graph};
   if (!model.model)
-    argument_error("espalier", "--dtype", dtype, int8_name,
-                   "the file holds a model in whole numbers");
+    argument_error(verb, "--dtype", dtype, int8_name, "the file holds a model in whole numbers");
   const auto weights = std::find_if(std::begin(weight_dtypes), std::end(weight_dtypes),
                                     [&](DType each) { return dtype == dtype_name(each); });
   return {model.graph, *weights};

@@ -12,7 +12,8 @@ namespace espalier::app {
 // f32, bf16, f16: what the weights of an fp32 model are stored in; int8: whole numbers.
 std::vector<std::string> form_names();
 // int8 of an fp32 model has the ranges of random images, which take as long as any others. An
-// argument error where the model is in whole numbers and something else is asked for.
-bench::ModelForm form_of(const LoadedModel& model, const std::string& dtype);
+// argument error that names `verb` where the model is in whole numbers and something else is asked
+// for.
+bench::ModelForm form_of(const char* verb, const LoadedModel& model, const std::string& dtype);
 
 }  // namespace espalier::app

@@ -19,7 +19,8 @@ struct ProfileFlags : CommonFlags {
 int run(const ProfileFlags& flags) {
   apply_machine_flags(flags);
   const LoadedModel model = loaded_model_of(flags.model);
-  const bench::ModelForm form = form_of(model, flags.dtype.empty() ? model.dtype : flags.dtype);
+  const bench::ModelForm form =
+      form_of("profile", model, flags.dtype.empty() ? model.dtype : flags.dtype);
   const bench::ModelProfile profile =
       bench::profile_model(model.config, form, flags.batch, num_threads(), flags.seconds);
   if (!flags.trace.empty()) write_atomically(flags.trace, bench::trace_json(profile));

@@ -60,7 +60,8 @@ class Bench(Command):
         self.assertEqual((line["dtype"], line["largest_difference"]), ("int8", 0))
         self.assertIsNone(line["speed_up_over_f32"])
         for verb in (("bench", "model"), ("profile",)):
-            self.expect(2, *verb, made, "--dtype", "bf16", says="whole numbers")
+            self.expect(2, *verb, made, "--dtype", "bf16",
+                        says=f"espalier: {' '.join(verb)}: --dtype is bf16; expected int8")
         result = run("profile", made, "-b", 8, "-t", 1, "--seconds", 0.3, "--json", "--roofline", picture)
         self.assertEqual(result.returncode, 0, result.stderr)
         profile = json.loads(result.stdout)
