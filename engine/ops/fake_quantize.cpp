@@ -1,0 +1,164 @@
+#include "engine/ops/fake_quantize.h"
+
+#include <cmath>
+#include <string>
+
+#include "engine/derivatives.h"
+#include "engine/dispatch.h"
+#include "engine/error.h"
+#include "engine/ops/view.h"
+#include "engine/parallel.h"
+#include "engine/profiler.h"
+#include "kernels/fake_quantize/fake_quantize.h"
+#include "kernels/quantize/quantize.h"
+
+namespace espalier {
+namespace {
+
+// A product, two comparisons, a rounding and a product.
+int64_t fake_quantize_flops(Shapes inputs, const Shape&) { return 5 * inputs[0].numel(); }
+
+constexpr Op fake_quantize_op{.name = "fake_quantize", .flops = fake_quantize_flops};
+
+// x as `rows` of `width` values, of which row r has the scale r % scales.
+struct Rows {
+  int64_t rows, width, scales;
+};
+
+Rows rows_of(const Tensor& x, const Tensor& scale, int axis) {
+  int64_t width = x.size(axis) / scale.numel();
+  for (int d = axis + 1; d < x.rank(); ++d) width *= x.size(d);
+  return {width ? x.numel() / width : 0, width, scale.numel()};
+}
+
+// The ends of the codes less their zero point.
+struct Limits {
+  int64_t low, high;
+};
+
+template <class T>
+CodeSteps<T> steps_of(T scale, const Limits& limits) {
+  return {scale, 1 / scale, static_cast<T>(limits.low), static_cast<T>(limits.high)};
+}
+
+template <class T, class From>
+void values_of_codes(const Rows& r, const From* codes, const T* scale, int zero_point, T* y) {
+  const auto& best = kernel(dequantize_kernels<From>());
+  parallel_for(r.rows, grain_for(r.width), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      if constexpr (std::is_same_v<T, float>)
+        best.run(codes + i * r.width, y + i * r.width, r.width, scale[i % r.scales], zero_point);
+      else
+        for (int64_t j = i * r.width; j < (i + 1) * r.width; ++j)
+          y[j] = (codes[j] - zero_point) * scale[i % r.scales];
+    }
+  });
+}
+
+template <class T>
+void forward(const Rows& r, const T* x, const T* scale, const Limits& limits, T* y) {
+  const auto& best = kernel(fake_quantize_forward_kernels<T>());
+  parallel_for(r.rows, grain_for(r.width), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i)
+      best.run(x + i * r.width, y + i * r.width, r.width, steps_of(scale[i % r.scales], limits));
+  });
+}
+
+struct Saved {
+  Rows rows;
+  Limits limits;
+  double scale_gradient;
+  Tensor x, scale, y;
+};
+
+// dx, and for each row what it gives to its scale.
+template <class T>
+void backward_rows(const Saved& s, const T* dy, T* dx, T* shares) {
+  const auto& best = kernel(fake_quantize_backward_kernels<T>());
+  const int64_t width = s.rows.width;
+  parallel_for(s.rows.rows, grain_for(2 * width), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i)
+      shares[i] = best.run(
+          s.x.data<T>() + i * width, s.y.data<T>() + i * width, dy + i * width, dx + i * width,
+          width, steps_of(s.scale.data<T>()[i % s.rows.scales], s.limits));
+  });
+}
+
+void derivative(const Saved& saved, const Tensor& gradient, InputGradients& inputs) {
+  const Tensor dy = contiguous(gradient);
+  const Tensor dx = Tensor::empty(dy.shape(), dy.dtype());
+  const Tensor dscale = Tensor::zeros(saved.scale.shape(), dy.dtype());
+  visit_floating_point(dy.dtype(), [&]<class T>() {
+    const Tensor shares = Tensor::empty({saved.rows.rows}, dy.dtype());
+    backward_rows(saved, dy.data<T>(), dx.data<T>(), shares.data<T>());
+    for (int64_t s = 0; s < saved.rows.scales; ++s) {
+      double sum = 0;  // thousands of rows, one after the other: in double, whatever T is
+      for (int64_t i = s; i < saved.rows.rows; i += saved.rows.scales)
+        sum += static_cast<double>(shares.data<T>()[i]);
+      dscale.data<T>()[s] = static_cast<T>(sum * saved.scale_gradient);
+    }
+  });
+  if (inputs.wants(0)) inputs.add(0, dx);
+  if (inputs.wants(1)) inputs.add(1, dscale);
+}
+
+template <class T>
+void check_scale(T scale) {
+  if (scale > 0 && std::isfinite(scale) && std::isfinite(1 / scale)) return;
+  argument_error(fake_quantize_op.name, "scale", std::to_string(scale), "a positive number",
+                 "where it is learned, a lower learning rate may help");
+}
+
+// Returns the axis counted from the front.
+int check_arguments(const Tensor& x, const Tensor& scale, const FakeQuantize& how) {
+  const char* name = fake_quantize_op.name;
+  check_floating_point(name, "x", x);
+  check_min_rank(name, "x", x, 1);
+  check_same_dtype(name, "scale", scale, x);
+  const int axis = normalize_dim(name, how.axis, x.rank());
+  if (scale.rank() != 1 || scale.numel() == 0 || x.size(axis) % scale.numel() != 0)
+    argument_error(name, "scale", scale.describe(),
+                   "[S] where S divides the " + std::to_string(x.size(axis)) +
+                       " of dimension " + std::to_string(axis), "");
+  const Tensor scales = contiguous(scale.detach());
+  visit_floating_point(scale.dtype(), [&]<class T>() {
+    for (int64_t i = 0; i < scales.numel(); ++i) check_scale(scales.data<T>()[i]);
+  });
+  constexpr int64_t most = 1 << 20;
+  if (how.low > how.zero_point || how.zero_point > how.high || how.low < -most || how.high > most)
+    argument_error(name, "zero_point", std::to_string(how.zero_point),
+                   "within the codes " + std::to_string(how.low) + " to " +
+                       std::to_string(how.high) + ", themselves within 2^20", "");
+  if (how.codes.defined()) {
+    if (how.codes.dtype() != DType::s16) check_dtype(name, "codes", how.codes, DType::s8);
+    check_shape(name, "codes", how.codes, x.shape());
+  }
+  return axis;
+}
+
+}  // namespace
+
+Tensor fake_quantize(const Tensor& x, const Tensor& scale, const FakeQuantize& how) {
+  const int axis = check_arguments(x, scale, how);
+  const profiler::Scope scope(fake_quantize_op.name);
+  const Tensor in = contiguous(x.detach()), s = contiguous(scale.detach());
+  const Tensor y = Tensor::empty(x.shape(), x.dtype());
+  const Rows rows = rows_of(in, s, axis);
+  const Limits limits{how.low - how.zero_point, how.high - how.zero_point};
+  const auto zero_point = static_cast<int>(how.zero_point);
+  visit_floating_point(x.dtype(), [&]<class T>() {
+    if (!how.codes.defined())
+      return forward(rows, in.data<T>(), s.data<T>(), limits, y.data<T>());
+    const Tensor codes = contiguous(how.codes);
+    if (codes.dtype() == DType::s8)
+      values_of_codes(rows, codes.data<int8_t>(), s.data<T>(), zero_point, y.data<T>());
+    else
+      values_of_codes(rows, codes.data<int16_t>(), s.data<T>(), zero_point, y.data<T>());
+  });
+  return record(fake_quantize_op, {}, {x, scale}, y,
+                Saved{rows, limits, how.scale_gradient, in, s, y.detach()});
+}
+
+void fake_quantize_derivatives(Derivatives& all) { all.add<derivative>(fake_quantize_op); }
+
+}  // namespace espalier
