@@ -26,34 +26,56 @@
 // The scales of codes are for other engines alone (export): files of old lack them and run as well.
 #pragma once
 
-#include <vector>
+#include <map>
+#include <string>
 
-#include "engine/graph.h"
+#include "engine/ops/linear_s8.h"
+#include "engine/replay.h"
+#include "nn/int8_roles.h"
 
 namespace espalier {
 
-// What a node becomes in whole numbers.
-enum class Int8Role {
-  none,         // stays as it is
-  layer_norm,   // from the stream to codes
-  linear,       // from codes to codes
-  linear_gelu,  // the same, with the GELU that follows in its table
-  add_linear,   // from codes onto the stream
-  attention,    // from codes to codes
-  absorbed,     // done by the linear before it: a GELU or the addition to the stream
-};
+// The calls of an encoder in whole numbers, node by node, on tensors at hand: what int8_graph()
+// captures, and what quantisation-aware training runs in its forward pass. `graph` must outlive it.
+class Int8Calls {
+ public:
+  // Argument errors name a parameter that is absent or does not fit.
+  Int8Calls(const Graph& graph, const NamedTensors& parameters);
 
-struct Int8Roles {
-  std::vector<Int8Role> of_node;
-  // By node, a value: what an add_linear adds to, and what holds an absorbed node's result already.
-  std::vector<int> other;
-  int entry = Graph::absent;  // the value that becomes the stream
-  std::vector<int> stream;    // it, and every sum that follows
-};
+  const Int8Roles& roles() const noexcept { return roles_; }
 
-// Finds the encoder blocks of a graph. Argument errors: no block at all, or one with an operation
-// that has no form in whole numbers.
-Int8Roles int8_roles(const Graph& graph);
+  // The codes (or the sum on the stream) that node `n` makes, which has a role: `call` is that node
+  // with codes s8, or the stream s16, for operands. `residual` is the stream that an add_linear
+  // adds to. Absorbed nodes make nothing of their own.
+  Tensor operator()(size_t n, const NodeCall& call, const Tensor& residual) const;
+
+  Tensor to_stream(const Tensor& x) const;        // f32 -> s16
+  Tensor from_stream(const Tensor& codes) const;  // s16 -> f32
+
+ private:
+  // Numbers of one node: attributes may not be read from tensors during a capture.
+  struct Numbers {
+    int64_t zero_point = 0;
+    double score = 0, multiplier = 0;
+    Affine codes{};         // of a layer norm's result, or of the table's
+    const char* gelu = "";  // what the table is
+  };
+
+  bool has(const std::string& name) const { return parameters_.count(name) > 0; }
+  const Tensor& parameter(const std::string& name) const;
+  template <class T>
+  T number(const std::string& name, int64_t i) const;
+  Affine codes_if_told(const std::string& prefix) const;
+  Numbers read_numbers(size_t n) const;
+  void check_bias(const std::string& layer) const;
+  LinearS8 linear(const std::string& layer) const;
+
+  const Graph& graph_;
+  const Int8Roles roles_;
+  std::map<std::string, Tensor> parameters_;
+  double stream_scale_ = 1;
+  std::vector<Numbers> numbers_;  // by node
+};
 
 // The graph in whole numbers. `parameters` are those above; what stays in fp32 keeps the graph's
 // own constants. Argument errors name a parameter that is absent or does not fit.

@@ -1,0 +1,34 @@
+// Which nodes of a captured graph make up its encoder blocks, and what each becomes in whole
+// numbers.
+#pragma once
+
+#include <vector>
+
+#include "engine/graph.h"
+
+namespace espalier {
+
+// What a node becomes in whole numbers.
+enum class Int8Role {
+  none,         // stays as it is
+  layer_norm,   // from the stream to codes
+  linear,       // from codes to codes
+  linear_gelu,  // the same, with the GELU that follows in its table
+  add_linear,   // from codes onto the stream
+  attention,    // from codes to codes
+  absorbed,     // done by the linear before it: a GELU or the addition to the stream
+};
+
+struct Int8Roles {
+  std::vector<Int8Role> of_node;
+  // By node, a value: what an add_linear adds to, and what holds an absorbed node's result already.
+  std::vector<int> other;
+  int entry = Graph::absent;  // the value that becomes the stream
+  std::vector<int> stream;    // it, and every sum that follows
+};
+
+// Finds the encoder blocks of a graph. Argument errors: no block at all, or one with an operation
+// that has no form in whole numbers.
+Int8Roles int8_roles(const Graph& graph);
+
+}  // namespace espalier
