@@ -172,26 +172,35 @@ class Converter {
 
 }  // namespace
 
-WeightCodes weight_codes(const Tensor& weight) {
+Tensor weight_scale(const Tensor& weight) {
   check_dtype("weight_codes", "weight", weight, DType::f32);
   check_min_rank("weight_codes", "weight", weight, 2);
   const Tensor w = contiguous(weight.detach());
   const int64_t N = w.size(0), K = N ? w.numel() / N : 0;
-  const WeightCodes out{Tensor::empty(w.shape(), DType::s8), Tensor::empty({N})};
+  const Tensor scale = Tensor::empty({N});
   for (int64_t n = 0; n < N; ++n) {
-    const float* row = w.data<float>() + n * K;
     float largest = 0;
-    for (int64_t k = 0; k < K; ++k) {
-      if (!std::isfinite(row[k]))
-        throw Error(ErrorKind::numeric, "a weight is " + std::to_string(row[k]) +
+    for (int64_t i = n * K; i < (n + 1) * K; ++i) {
+      const float magnitude = std::abs(w.data<float>()[i]);
+      if (!std::isfinite(magnitude))
+        throw Error(ErrorKind::numeric, "a weight is " + std::to_string(w.data<float>()[i]) +
                                             "; expected finite numbers; is the model trained?");
-      largest = std::max(largest, std::abs(row[k]));
+      largest = std::max(largest, magnitude);
     }
-    const float scale = largest > 0 ? largest / 127 : 1.0f;
-    out.scale.data<float>()[n] = scale;
-    for (int64_t k = 0; k < K; ++k)
-      out.codes.data<int8_t>()[n * K + k] = static_cast<int8_t>(std::clamp(
-          std::nearbyint(static_cast<double>(row[k]) / static_cast<double>(scale)), -127.0, 127.0));
+    // What no float can divide by rounds to zero anyway.
+    scale.data<float>()[n] = std::isfinite(127 / largest) ? largest / 127 : 1.0f;
+  }
+  return scale;
+}
+
+WeightCodes weight_codes(const Tensor& weight) {
+  const WeightCodes out{Tensor::empty(weight.shape(), DType::s8), weight_scale(weight)};
+  const Tensor w = contiguous(weight.detach());
+  const int64_t N = w.size(0), K = N ? w.numel() / N : 0;
+  for (int64_t i = 0; i < w.numel(); ++i) {
+    const auto scale = static_cast<double>(out.scale.data<float>()[i / K]);
+    const double code = std::nearbyint(static_cast<double>(w.data<float>()[i]) / scale);
+    out.codes.data<int8_t>()[i] = static_cast<int8_t>(std::clamp(code, -127.0, 127.0));
   }
   return out;
 }

@@ -10,8 +10,9 @@ struct WeightCodes {
   Tensor codes;  // s8 [N, ...], in [-127, 127]
   Tensor scale;  // f32 [N]: the largest magnitude of the channel / 127, or 1 where all are zero
 };
-// weight: f32 [N, ...].
+// weight: f32 [N, ...]. A numeric error where a number is not finite.
 WeightCodes weight_codes(const Tensor& weight);
+Tensor weight_scale(const Tensor& weight);  // the scale alone
 
 // Weights become codes as above, activations the codes of `scales` (Jacob et al., 2018). Argument
 // errors: a graph without encoder blocks, or with weights that are not constants.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "compress/gelu_forms.h"
 #include "engine/error.h"
@@ -12,8 +13,10 @@ namespace {
 
 constexpr const char* name_of_choice = "choose_int8_scales";
 
-// A range of no width still needs a scale: any serves.
-double positive(double scale) { return scale > 0 ? scale : 1.0; }
+// A range of no width, as a float sees it, still needs a scale: any serves.
+double positive(double scale) {
+  return scale >= std::numeric_limits<float>::min() ? scale : 1.0;
+}
 
 double symmetric(const Range& range, double codes) {
   return positive(std::max(-range.low, range.high) / codes);

@@ -37,6 +37,8 @@ void visit_fields(TrainConfig& c, Visit&& visit) {
   visit("weight_decay", c.weight_decay);
   visit("clip_norm", c.clip_norm);
   visit("label_smoothing", c.label_smoothing);
+  visit("distillation", c.distillation);
+  visit("temperature", c.temperature);
   visit("ema_decay", c.ema_decay);
   visit("validation", c.validation);
   visit("max_steps", c.max_steps);
@@ -64,6 +66,9 @@ void validate(const TrainConfig& c) {
   require(c.clip_norm >= 0, "clip_norm", c.clip_norm, "0 (off) or more");
   require(c.label_smoothing >= 0 && c.label_smoothing < 1, "label_smoothing", c.label_smoothing,
           "0 up to 1");
+  require(c.distillation >= 0 && c.distillation <= 1, "distillation", c.distillation, "0 to 1");
+  require(c.temperature > 0 && c.temperature <= 1000, "temperature", c.temperature,
+          "more than 0, at most 1000");
   require(c.ema_decay >= 0 && c.ema_decay < 1, "ema_decay", c.ema_decay, "0 (off) up to 1");
   require(c.validation >= 0, "validation", static_cast<double>(c.validation), "0 or more");
   require(c.max_steps >= 0, "max_steps", static_cast<double>(c.max_steps), "0 (off) or more");

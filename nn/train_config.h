@@ -22,6 +22,8 @@ struct TrainConfig {
   double weight_decay = 0.06;  // on matrices only
   double clip_norm = 1.0;      // global gradient norm; 0 is off
   double label_smoothing = 0.1;
+  double distillation = 0;         // share of the loss that a teacher's logits make; 0 is off
+  double temperature = 2;          // of both softmaxes then
   double ema_decay = 0.998;        // weight averaging; 0 is off
   int64_t validation = 5000;       // samples held out of the training set to choose settings by
   int64_t max_steps = 0;           // stop after so many steps; 0 runs all epochs

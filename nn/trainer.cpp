@@ -3,13 +3,18 @@
 #include <chrono>
 #include <cmath>
 #include <limits>
+#include <optional>
 
 #include "engine/error.h"
 #include "engine/io/json.h"
 #include "engine/io/safetensors.h"
+#include "engine/ops/binary.h"
 #include "engine/ops/cross_entropy.h"
 #include "engine/ops/view.h"
+#include "engine/plan.h"
+#include "nn/distillation.h"
 #include "nn/model_file.h"
+#include "nn/named_tensors.h"
 #include "nn/optim/adamw.h"
 #include "nn/optim/ema.h"
 #include "nn/optim/schedule.h"
@@ -33,19 +38,23 @@ std::string last_path(const std::string& run_dir) {
   return run_dir + "/checkpoints/last.safetensors";
 }
 
-std::unique_ptr<VisionTransformer> make_model(const TrainConfig& config) {
+std::unique_ptr<Trainable> new_model(const TrainConfig& config) {
   Generator generator(derive_seed(config.seed, initialising));
-  return std::make_unique<VisionTransformer>(config.model, generator);
+  return std::make_unique<Trainable>(std::make_unique<VisionTransformer>(config.model, generator));
 }
 
-std::unique_ptr<Optimizer> make_optimizer(const TrainConfig& c, const Module& model) {
+std::unique_ptr<Optimizer> make_optimizer(const TrainConfig& c, const NamedTensors& parameters) {
   if (c.optimizer == "sgd")
     return std::make_unique<Sgd>(
-        model.named_parameters(),
+        parameters,
         SgdOptions{.lr = c.learning_rate, .nesterov = true, .weight_decay = c.weight_decay});
   return std::make_unique<AdamW>(
-      model.named_parameters(),
-      AdamWOptions{.lr = c.learning_rate, .weight_decay = c.weight_decay});
+      parameters, AdamWOptions{.lr = c.learning_rate, .weight_decay = c.weight_decay});
+}
+
+NamedTensors off_the_tape(NamedTensors tensors) {
+  for (auto& [name, tensor] : tensors) tensor = tensor.detach();
+  return tensors;
 }
 
 NamedTensors with_prefix(const std::string& prefix, NamedTensors tensors) {
@@ -73,7 +82,8 @@ struct Trainer::State {
   const TrainConfig config;
   const ImageDataset train, validation;
   const std::string run_dir;
-  std::unique_ptr<VisionTransformer> model, averaged;
+  std::unique_ptr<Trainable> trained, averaged;
+  std::optional<Plan> teacher;
   std::unique_ptr<Optimizer> optimizer;
   WeightAverage average;
   DataLoader loader;
@@ -84,14 +94,15 @@ struct Trainer::State {
   double epoch_loss = 0;     // summed over the steps of the present epoch
   double epoch_seconds = 0;  // of the present epoch, over all parts of the run
 
-  State(const TrainConfig& c, ImageDataset train_set, ImageDataset validation_set, std::string dir)
+  State(const TrainConfig& c, ImageDataset train_set, ImageDataset validation_set, std::string dir,
+        const TrainerParts& parts)
       : config(validated(c)),
         train(std::move(train_set)),
         validation(std::move(validation_set)),
         run_dir(std::move(dir)),
-        model(make_model(config)),
-        averaged(make_model(config)),
-        optimizer(make_optimizer(config, *model)),
+        trained(parts.form ? parts.form() : new_model(config)),
+        averaged(parts.form ? parts.form() : new_model(config)),
+        optimizer(make_optimizer(config, trained->named_parameters())),
         average(optimizer->arena(), config.ema_decay),
         loader(train, loader_options(config)),
         schedule(LrSchedule::cosine(
@@ -99,6 +110,10 @@ struct Trainer::State {
             epoch_steps() * config.epochs,
             std::min(config.final_learning_rate, config.learning_rate))) {
     averaged->eval();
+    if ((config.distillation > 0) == parts.teacher.nodes.empty())
+      argument_error("Trainer", "teacher", parts.teacher.nodes.empty() ? "none" : "one",
+                     "a teacher where `distillation` is above 0, and only there", "");
+    if (config.distillation > 0) teacher.emplace(compile(parts.teacher));
   }
 
   int64_t epoch_steps() const {
@@ -118,9 +133,9 @@ struct Trainer::State {
 };
 
 Trainer::Trainer(const TrainConfig& config, ImageDataset train, ImageDataset validation,
-                 std::string run_dir)
+                 std::string run_dir, TrainerParts parts)
     : state_(std::make_unique<State>(config, std::move(train), std::move(validation),
-                                     std::move(run_dir))) {}
+                                     std::move(run_dir), parts)) {}
 
 Trainer::~Trainer() = default;
 
@@ -134,13 +149,21 @@ StepReport Trainer::State::train_batch(const Batch& batch) {
   const Clock::time_point start = Clock::now();
   const int64_t samples = batch.images.size(0);
   optimizer->zero_grad();
+  trained->prepare();
+  const Tensor targets =
+      teacher ? soft_targets((*teacher)(batch.images), config.temperature) : Tensor();
   const uint64_t seed =
       derive_seed(derive_seed(config.seed, dropping), static_cast<uint64_t>(step));
   const double loss = accumulate_gradients(
       samples, config.chunk_size, seed, optimizer->arena().gradients(),
       [&](int64_t begin, int64_t end) {
-        const Tensor logits = (*model)(slice(batch.images, 0, begin, end));
-        return cross_entropy(logits, slice(batch.targets, 0, begin, end), config.label_smoothing);
+        const Tensor logits = trained->forward(slice(batch.images, 0, begin, end));
+        const Tensor loss =
+            cross_entropy(logits, slice(batch.targets, 0, begin, end), config.label_smoothing);
+        if (!teacher) return loss;
+        const Tensor taught =
+            distillation_loss(logits, slice(targets, 0, begin, end), config.temperature);
+        return add(mul(loss, 1 - config.distillation), mul(taught, config.distillation));
       },
       precision_of(config));
   if (!std::isfinite(loss)) stop_on("the loss is no longer finite");
@@ -163,7 +186,8 @@ StepReport Trainer::State::train_batch(const Batch& batch) {
 }
 
 EpochReport Trainer::State::finish_epoch(int64_t epoch) {
-  averaged->load_state_dict(average.named_values());
+  copy_named("Trainer", averaged->named_parameters(), average.named_values());
+  averaged->prepare();
   EpochReport report{.epoch = epoch,
                      .step = step,
                      .train_loss = epoch_loss / static_cast<double>(step - epoch * epoch_steps()),
@@ -172,23 +196,23 @@ EpochReport Trainer::State::finish_epoch(int64_t epoch) {
                      .best = true,
                      .seconds = epoch_seconds};
   if (validation.size() > 0) {
-    const Evaluation result = evaluate(*averaged, validation);
+    const Evaluation result = averaged->evaluate(validation);
     report.validation_loss = result.loss;
     report.validation_accuracy = result.accuracy();
     report.best = result.accuracy() > best_accuracy;
   }
   if (report.best) {
     best_accuracy = report.validation_accuracy;
-    save_model(run_dir + "/checkpoints/best.safetensors", *averaged,
-               {{"espalier.epoch", std::to_string(epoch + 1)},
-                {"espalier.validation_accuracy", std::to_string(report.validation_accuracy)}});
+    averaged->save(run_dir + "/checkpoints/best.safetensors",
+                   {{"espalier.epoch", std::to_string(epoch + 1)},
+                    {"espalier.validation_accuracy", std::to_string(report.validation_accuracy)}});
   }
   epoch_loss = epoch_seconds = 0;
   return report;
 }
 
 void Trainer::State::save_checkpoint() const {
-  NamedTensors tensors = with_prefix("model.", model->state_dict());
+  NamedTensors tensors = with_prefix("model.", off_the_tape(trained->named_parameters()));
   for (auto& entry : with_prefix("optimizer.", optimizer->state_dict()))
     tensors.push_back(std::move(entry));
   const Json progress = {{"step", step},
@@ -213,7 +237,7 @@ void Trainer::resume() {
   if (to_json(train_config_from_json(training->second, path)) != to_json(state_->config))
     file_error(path, "belongs to a run with other settings");
   try {
-    state_->model->load_state_dict(file.under("model."));
+    copy_named("resume", state_->trained->named_parameters(), file.under("model."));
     state_->optimizer->load_state_dict(file.under("optimizer."));
     const Json json = parse_json(progress->second, path);
     state_->step = json.at("step").get<int64_t>();
@@ -252,7 +276,7 @@ bool Trainer::run(const TrainerEvents& events) {
 }
 
 int64_t Trainer::step() const noexcept { return state_->step; }
-const VisionTransformer& Trainer::model() const noexcept { return *state_->model; }
+const Trainable& Trainer::trained() const noexcept { return *state_->trained; }
 std::string Trainer::last_checkpoint() const { return last_path(state_->run_dir); }
 std::string Trainer::best_checkpoint() const {
   return state_->run_dir + "/checkpoints/best.safetensors";

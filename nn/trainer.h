@@ -6,8 +6,8 @@
 #include <string>
 
 #include "nn/data/loader.h"
-#include "nn/evaluate.h"
 #include "nn/train_config.h"
+#include "nn/trainable.h"
 
 namespace espalier {
 
@@ -36,14 +36,23 @@ struct TrainerEvents {
   std::function<bool()> interrupted = nullptr;
 };
 
+// What a run may be given in place of the usual.
+struct TrainerParts {
+  // Makes what is trained; otherwise a new model of the configuration, from its seed.
+  TrainableFactory form = nullptr;
+  // A trained model on the same images and classes, for `distillation` of the configuration.
+  Graph teacher{};
+};
+
 // A run in a folder: `checkpoints/last.safetensors` holds all state, `checkpoints/best.safetensors`
 // the model that validated best. A run that was killed and resumed ends with the bits of one that
 // was not, since every random number is a function of the seed and the step.
 class Trainer {
  public:
-  // A new run. The data sets are copied handles; `validation` may be empty.
+  // A new run. The data sets are copied handles; `validation` may be empty. An argument error where
+  // the configuration asks for a teacher and there is none, or the other way round.
   Trainer(const TrainConfig& config, ImageDataset train, ImageDataset validation,
-          std::string run_dir);
+          std::string run_dir, TrainerParts parts = {});
   ~Trainer();
 
   // Takes up the run in `run_dir` from its last checkpoint. Throws a file error when there is none
@@ -55,7 +64,7 @@ class Trainer {
   bool run(const TrainerEvents& events = {});
 
   int64_t step() const noexcept;
-  const VisionTransformer& model() const noexcept;  // the weights being trained
+  const Trainable& trained() const noexcept;  // with the weights of the last step
   std::string last_checkpoint() const;
   std::string best_checkpoint() const;
 

@@ -1,0 +1,172 @@
+#include "compress/qat.h"
+
+#include <cmath>
+
+#include "compress/convert.h"
+#include "engine/autograd.h"
+#include "engine/error.h"
+#include "engine/ops/binary.h"
+#include "engine/ops/fake_quantize.h"
+#include "engine/ops/linear.h"
+#include "nn/model_file.h"
+
+namespace espalier {
+namespace {
+
+constexpr const char* stream_prefix = "stream.";
+
+Graph evaluation_graph(VisionTransformer& model) {
+  model.eval();
+  return capture(model);
+}
+
+Tensor named(const NamedTensors& tensors, const std::string& name) {
+  for (const auto& [other, tensor] : tensors)
+    if (other == name) return tensor;
+  argument_error("QatModel", "scales", "no '" + name + "'", "one", "");
+}
+
+// Codes of an activation that nobody has computed yet: fake_quantize() rounds by itself.
+const Tensor no_codes;
+
+}  // namespace
+
+// One forward pass.
+struct QatModel::Run {
+  std::vector<Tensor> codes;  // by value: s8 or s16 where the deployed model has codes
+  Tensor& of(int value) { return codes[static_cast<size_t>(value)]; }
+};
+
+QatModel::QatModel(std::unique_ptr<VisionTransformer> model, Int8Scales scales, QatOptions options)
+    : Trainable(std::move(model)),
+      graph_(evaluation_graph(this->Trainable::model())),
+      calibrated_(std::move(scales)),
+      scales_(calibrated_) {
+  convert_int8(graph_, calibrated_);  // refuses scales of another model
+  if (!options.learn_scales) return;
+  for (const auto& [name, scale] : calibrated_.scales) {
+    const Tensor factor = Tensor::full(scale.shape(), 1);
+    factor.set_requires_grad();
+    factors_.emplace_back(name, factor);
+  }
+}
+QatModel::~QatModel() = default;
+
+NamedTensors QatModel::named_parameters() const {
+  NamedTensors all = Trainable::named_parameters();
+  for (const auto& [name, factor] : factors_) all.emplace_back("quantizer." + name, factor);
+  return all;
+}
+
+void QatModel::prepare() {
+  const NoGradGuard off;
+  for (auto& [name, scale] : scales_.scales)
+    if (!factors_.empty()) scale = mul(named(calibrated_.scales, name), named(factors_, name));
+  parameters_ = convert_int8(graph_, scales_);
+  calls_ = std::make_unique<const Int8Calls>(graph_, parameters_);
+  for (size_t n = 0; n < graph_.nodes.size(); ++n) {
+    const Int8Role role = calls_->roles().of_node[n];
+    const Graph::Node& node = graph_.nodes[n];
+    if (role == Int8Role::linear || role == Int8Role::linear_gelu || role == Int8Role::add_linear)
+      weight_scales_[node.layer] =
+          weight_scale(graph_.values[static_cast<size_t>(node.inputs[1])].constant);
+  }
+}
+
+void QatModel::check_prepared() const {
+  if (!calls_) argument_error("QatModel", "parameters", "not rounded", "a call of prepare()", "");
+}
+
+// The value of `codes` with y's gradient. `prefix` names the scale.
+Tensor QatModel::rounded(const Tensor& y, const std::string& prefix,
+                         const Tensor& codes) const {
+  const bool stream = prefix == stream_prefix;
+  const int64_t high = stream ? 32'767 : 127;
+  const std::string name = prefix + "scale";
+  const Tensor scale = factors_.empty()
+                           ? named(scales_.scales, name)
+                           : mul(named(calibrated_.scales, name), named(factors_, name));
+  const auto elements = static_cast<double>(y.numel() / std::max<int64_t>(y.size(0), 1));
+  return fake_quantize(y, scale,
+                       {.zero_point = scales_.zero_point(prefix + "zero_point"),
+                        .low = -high - 1,
+                        .high = high,
+                        .scale_gradient = 1 / std::sqrt(elements * static_cast<double>(high)),
+                        .codes = codes});
+}
+
+Tensor QatModel::linear(const NodeCall& call) const {
+  const std::string& layer = call.node.layer;
+  const Tensor weight = fake_quantize(
+      call.in(1), weight_scales_.at(layer),
+      {.low = -127, .high = 127, .axis = 0, .codes = named(parameters_, layer + ".weight")});
+  return espalier::linear(call.in(0), weight, call.in(2));
+}
+
+// What the node's codes round, on values that are rounded already.
+Tensor QatModel::surrogate(Run& run, size_t n, const NodeCall& call) const {
+  const std::string prefix = call.node.layer + ".";
+  Tensor& codes = run.of(call.node.output);
+  switch (calls_->roles().of_node[n]) {
+    case Int8Role::linear:
+      return rounded(linear(call), prefix, codes);
+    case Int8Role::linear_gelu:  // the codes are those behind the GELU
+      return rounded(linear(call), prefix, no_codes);
+    case Int8Role::add_linear:  // and these those of the sum
+      return linear(call);
+    default:
+      return rounded(call.run(), prefix, codes);
+  }
+}
+
+Tensor QatModel::call(Run& run, size_t n, const NodeCall& call) const {
+  const Int8Roles& roles = calls_->roles();
+  const int other = roles.other[n];
+  const Int8Role role = roles.of_node[n];
+  Tensor& codes = run.of(call.node.output);
+  if (role == Int8Role::none) {
+    const Tensor y = call.run();
+    if (call.node.output != roles.entry) return y;
+    codes = calls_->to_stream(y.detach());
+    return rounded(y, stream_prefix, codes);
+  }
+  if (role == Int8Role::absorbed) {
+    codes = run.of(other);
+    const int producer = graph_.values[static_cast<size_t>(other)].producer;
+    const bool sum = roles.of_node[static_cast<size_t>(producer)] == Int8Role::add_linear;
+    const std::string table = graph_.nodes[static_cast<size_t>(producer)].layer + ".table_";
+    return rounded(call.run(), sum ? stream_prefix : table, codes);
+  }
+  {
+    const NoGradGuard off;
+    std::vector<Tensor> inputs = call.inputs;
+    inputs[0] = run.of(call.node.inputs[0]);
+    codes = (*calls_)(n, NodeCall(call.node, std::move(inputs), call.batch),
+                      other == Graph::absent ? Tensor() : run.of(other));
+  }
+  return surrogate(run, n, call);
+}
+
+Tensor QatModel::forward(const Tensor& images) const {
+  check_prepared();
+  Run run{std::vector<Tensor>(graph_.values.size())};
+  size_t n = 0;
+  return replay(graph_, images, [&](const NodeCall& c) { return call(run, n++, c); });
+}
+
+Graph QatModel::deployed() const {
+  check_prepared();
+  return int8_graph(graph_, parameters_);
+}
+
+Evaluation QatModel::evaluate(const ImageDataset& data) const {
+  return espalier::evaluate(deployed(), model().config, data);
+}
+
+void QatModel::save(const std::string& path,
+                    const std::map<std::string, std::string>& notes) const {
+  check_prepared();
+  save_int8_model(path, model().config, graph_, parameters_, notes);
+}
+
+}  // namespace espalier

@@ -1,0 +1,59 @@
+// Quantisation-aware training on the kernels that are deployed.
+//
+// The forward pass runs the integer kernels of nn/int8_graph.h, so the logits are those of the int8
+// model that save() writes, bit for bit. Behind each value stands the fp32 operation that it
+// rounds, for the gradient alone: the straight-through estimator with clipping (Jacob et al., 2018,
+// section 3), and, where scales learn, the gradient of LSQ (Esser et al., 1902.08153, equation 3).
+#pragma once
+
+#include "compress/int8_scales.h"
+#include "nn/int8_graph.h"
+#include "nn/trainable.h"
+
+namespace espalier {
+
+struct QatOptions {
+  // Scales of activations learn with the weights; otherwise they stay as calibrated. Scales of
+  // weights follow the largest weight of their channel either way.
+  bool learn_scales = false;
+};
+
+class QatModel : public Trainable {
+ public:
+  // `model` is put into evaluation mode: dropout and drop path are off while it learns to round.
+  // Argument errors: a model without encoder blocks, scales of another model.
+  QatModel(std::unique_ptr<VisionTransformer> model, Int8Scales scales, QatOptions options = {});
+  ~QatModel() override;
+
+  // The model's, and "quantizer.<name>" f32, of 1 at first: what the scale of that name is
+  // multiplied by, where scales learn.
+  NamedTensors named_parameters() const override;
+  // Rounds weights and scales anew.
+  void prepare() override;
+  // Argument errors: before prepare().
+  Tensor forward(const Tensor& images) const override;
+  Evaluation evaluate(const ImageDataset& data) const override;
+  void save(const std::string& path,
+            const std::map<std::string, std::string>& notes) const override;
+
+  // The graph in whole numbers, of the last prepare().
+  Graph deployed() const;
+
+ private:
+  struct Run;
+  Tensor call(Run& run, size_t n, const NodeCall& call) const;
+  Tensor surrogate(Run& run, size_t n, const NodeCall& call) const;
+  Tensor linear(const NodeCall& call) const;
+  Tensor rounded(const Tensor& y, const std::string& prefix, const Tensor& codes) const;
+  void check_prepared() const;
+
+  const Graph graph_;
+  const Int8Scales calibrated_;
+  NamedTensors factors_;  // of the calibrated scales; empty where they don't learn
+  Int8Scales scales_;     // of the last prepare()
+  NamedTensors parameters_;
+  std::map<std::string, Tensor> weight_scales_;  // by layer
+  std::unique_ptr<const Int8Calls> calls_;
+};
+
+}  // namespace espalier

@@ -1,0 +1,63 @@
+#include "nn/distillation.h"
+
+#include <cmath>
+
+#include "nn/model_file.h"
+#include "tests/refusal.h"
+#include "tests/small_training.h"
+
+namespace espalier::test {
+
+TEST_CASE("soft targets are a softmax of softened logits") {
+  const std::vector<double> p = soft_targets(Tensor::of<double>({2, 0}, {1, 2}), 4).to_vector();
+  const double expected = 1 / (1 + std::exp(-0.5));
+  CHECK(std::abs(p[0] - expected) <= 4 * std::numeric_limits<double>::epsilon());
+  CHECK(std::abs(p[0] + p[1] - 1) <= 4 * std::numeric_limits<double>::epsilon());
+}
+
+TEST_CASE("distillation gradients match finite differences, and vanish at the teacher") {
+  const Tensor teacher = random_tensor({3, 5}, 2);
+  for (double temperature : {1.0, 3.0})
+    check_gradients(
+        [&](const auto& x) {
+          return distillation_loss(x[0], soft_targets(teacher, temperature), temperature);
+        },
+        {random_tensor({3, 5}, 1)});
+  const Tensor same = Tensor::of(teacher.to_vector(), teacher.shape());
+  same.set_requires_grad();
+  backward(distillation_loss(same, soft_targets(teacher, 3), 3));
+  for (double g : same.grad().to_vector())
+    CHECK(std::abs(g) <= 16 * std::numeric_limits<double>::epsilon());
+}
+
+TEST_CASE("a student learns from its teacher alone, and resumes to the same bits") {
+  const TemporaryFolder folder;
+  Trainer teacher(small_run(), stripes(320, 1), stripes(100, 2), new_run(folder, "teacher"));
+  teacher.run();
+  TrainConfig config = small_run();
+  config.distillation = 1;  // labels count for nothing
+  const auto parts = [&] {
+    return TrainerParts{.teacher = load_model(teacher.best_checkpoint()).graph};
+  };
+  check_thread_counts(config, parts);
+  config.max_steps = 12;
+  check_resuming(config, parts);
+}
+
+TEST_CASE("distillation without a teacher, or a teacher without distillation, is refused") {
+  Generator generator(1);
+  VisionTransformer model(small_run().model, generator);
+  model.eval();
+  TrainConfig config = small_run();
+  const auto refused = [&](TrainerParts parts) {
+    return refusal_of([&] { Trainer(config, stripes(320, 1), stripes(9, 2), "x", parts); });
+  };
+  CHECK(contains(refused({.teacher = capture(model)}), "teacher is one"));
+  config.distillation = 0.5;
+  CHECK(contains(refused({}), "teacher is none"));
+  config.temperature = 0;
+  CHECK(contains(refused({}), "temperature"));
+  CHECK(contains(refusal_of([&] { soft_targets(Tensor::zeros({1, 2}), -1); }), "temperature"));
+}
+
+}  // namespace espalier::test
