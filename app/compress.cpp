@@ -5,6 +5,7 @@
 #include "app/command.h"
 #include "compress/convert.h"
 #include "compress/fidelity.h"
+#include "compress/observers/factory.h"
 #include "engine/io/json.h"
 #include "nn/evaluate.h"
 #include "nn/model_file.h"
@@ -13,7 +14,7 @@ namespace espalier::app {
 namespace {
 
 struct CompressFlags : CommonFlags {
-  std::string model, output, dtype = "int8";
+  std::string model, output, dtype = "int8", observer = "min_max";
   int64_t images = 512;
   uint64_t seed = 1;
 };
@@ -31,7 +32,9 @@ NamedTensors calibrated_parameters(const CompressFlags& flags, const LoadedModel
   Generator generator(flags.seed);
   std::vector<int64_t> chosen = permutation(train.size(), generator);
   chosen.resize(static_cast<size_t>(std::min(flags.images, train.size())));
-  return convert_int8(loaded.graph, normalized(train.subset(chosen).images, loaded.config));
+  const Tensor images = normalized(train.subset(chosen).images, loaded.config);
+  return convert_int8(loaded.graph,
+                      calibrate(loaded.graph, images, observer_factory(flags.observer)));
 }
 
 Outcome measure(const CompressFlags& flags, const LoadedModel& before, const LoadedModel& after) {
@@ -51,6 +54,7 @@ Json as_json(const CompressFlags& flags, const Outcome& o) {
   return {{"model", flags.model},
           {"output", flags.output},
           {"dtype", flags.dtype},
+          {"observer", flags.observer},
           {"calibration_images", flags.images},
           {"calibration_seconds", o.calibration_seconds},
           {"accuracy_before", o.before.accuracy()},
@@ -65,8 +69,9 @@ Json as_json(const CompressFlags& flags, const Outcome& o) {
 
 void print_text(const CompressFlags& flags, const Outcome& o) {
   const auto percent = [](double share) { return 100 * share; };
-  std::printf("%s: encoder in whole numbers, ranges from %lld training images (%.1f s)\n",
-              flags.output.c_str(), static_cast<long long>(flags.images), o.calibration_seconds);
+  std::printf("%s: encoder in whole numbers, %s ranges from %lld training images (%.1f s)\n",
+              flags.output.c_str(), flags.observer.c_str(), static_cast<long long>(flags.images),
+              o.calibration_seconds);
   std::printf("accuracy  %.2f %% -> %.2f %% of %lld test images; %.2f %% predictions unchanged\n",
               percent(o.before.accuracy()), percent(o.after.accuracy()),
               static_cast<long long>(o.after.samples), percent(o.logits.agreement));
@@ -85,7 +90,7 @@ int run(const CompressFlags& flags) {
   const NamedTensors parameters = calibrated_parameters(flags, before);
   save_int8_model(flags.output, before.config, before.graph, parameters,
                   {{"espalier.calibration_images", std::to_string(flags.images)},
-                   {"espalier.observer", "min_max"}});
+                   {"espalier.observer", flags.observer}});
   const auto end = std::chrono::steady_clock::now();
   // Measured on the file that was written, not on what it was written from.
   Outcome outcome = measure(flags, before, load_model(flags.output));
@@ -107,6 +112,9 @@ void add_compress(CLI::App& app, Body& chosen) {
   verb->add_option("-o,--output", flags->output, "Model file to write")->required();
   verb->add_option("--dtype", flags->dtype, "Arithmetic of the encoder")
       ->check(CLI::IsMember({"int8"}))
+      ->capture_default_str();
+  verb->add_option("--observer", flags->observer, "What chooses the ranges of activations")
+      ->check(CLI::IsMember(observer_names()))
       ->capture_default_str();
   verb->add_option("--calibration-images", flags->images,
                    "Training images that the ranges of activations are observed on")

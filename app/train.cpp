@@ -98,7 +98,8 @@ int run(TrainFlags flags) {
   MetricsFile metrics(folder, trainer.step());
   Progress progress(flags.quiet);
   progress.line("training " + config.model.name + " (" +
-                std::to_string(trainer.trained().model().parameter_count()) + " parameters) in " + folder);
+                std::to_string(trainer.trained().model().parameter_count()) + " parameters) in " +
+                folder);
   const bool finished = trainer.run({
       .step =
           [&](const StepReport& report) {

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <map>
 
+#include "compress/codes.h"
 #include "compress/gelu_forms.h"
 #include "compress/observers/min_max.h"
 #include "engine/error.h"
@@ -28,12 +29,6 @@ class Converter {
   }
 
  private:
-  // code = round(x / scale) + zero_point
-  struct Codes {
-    double scale = 1;
-    int64_t zero_point = 0;
-  };
-
   Tensor constant(const Graph::Node& node, size_t input) const {
     const Tensor& found = graph_.values[static_cast<size_t>(node.inputs[input])].constant;
     if (!found.defined())
@@ -53,9 +48,9 @@ class Converter {
     put(prefix + "scale", scales_.scale(prefix + "scale"));
     return {scale(prefix + "scale"), put_zero_point(prefix)};
   }
-  int64_t put_zero_point(const std::string& prefix) {
-    const int64_t zero_point = scales_.zero_point(prefix + "zero_point");
-    put(prefix + "zero_point", Tensor::of<int32_t>({static_cast<int32_t>(zero_point)}, {1}));
+  int put_zero_point(const std::string& prefix) {
+    const auto zero_point = static_cast<int>(scales_.zero_point(prefix + "zero_point"));
+    put(prefix + "zero_point", Tensor::of<int32_t>({zero_point}, {1}));
     return zero_point;
   }
 
@@ -85,9 +80,8 @@ class Converter {
     for (int64_t i = 0; i < weight.numel(); ++i) {
       gamma.data<float>()[i] =
           static_cast<float>(static_cast<double>(weight.data<float>()[i]) / codes.scale);
-      beta.data<float>()[i] =
-          static_cast<float>(static_cast<double>(bias.data<float>()[i]) / codes.scale +
-                             static_cast<double>(codes.zero_point));
+      beta.data<float>()[i] = static_cast<float>(
+          static_cast<double>(bias.data<float>()[i]) / codes.scale + codes.zero_point);
     }
     put(node.layer + ".weight", gamma);
     put(node.layer + ".bias", beta);
@@ -156,7 +150,7 @@ class Converter {
     const Tensor table = Tensor::empty({256}, DType::s8);
     for (int code = -128; code < 128; ++code) {
       const double x = static_cast<double>(code - in.zero_point) * in.scale;
-      const double y = function(x) / out.scale + static_cast<double>(out.zero_point);
+      const double y = function(x) / out.scale + out.zero_point;
       table.data<int8_t>()[code + 128] =
           static_cast<int8_t>(std::clamp(std::nearbyint(y), -128.0, 127.0));
     }

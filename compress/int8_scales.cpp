@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
+#include "compress/codes.h"
 #include "compress/gelu_forms.h"
 #include "engine/error.h"
 #include "nn/int8_roles.h"
@@ -12,15 +12,6 @@ namespace espalier {
 namespace {
 
 constexpr const char* name_of_choice = "choose_int8_scales";
-
-// A range of no width, as a float sees it, still needs a scale: any serves.
-double positive(double scale) {
-  return scale >= std::numeric_limits<float>::min() ? scale : 1.0;
-}
-
-double symmetric(const Range& range, double codes) {
-  return positive(std::max(-range.low, range.high) / codes);
-}
 
 // Below some input a GELU is as good as zero: finer codes for the rest are worth more than it.
 Range without_dead_tail(Range range, double out_scale, ScalarFunction gelu) {
@@ -37,8 +28,10 @@ class Chooser {
       : graph_(graph), observers_(observers), roles_(int8_roles(graph)) {}
 
   Int8Scales choose() {
+    // 16 bits are fine enough for all that was seen.
     double largest = 0;
-    for (int value : roles_.stream) largest = std::max(largest, symmetric(range(value), 32'767));
+    for (int value : roles_.stream)
+      largest = std::max(largest, symmetric_scale(observer(value).extremes(), 32'767));
     put("stream.scale", {largest});
     for (size_t n = 0; n < graph_.nodes.size(); ++n) choose_for(graph_.nodes[n], roles_.of_node[n]);
     return std::move(out_);
@@ -63,11 +56,10 @@ class Chooser {
 
   // Under "<prefix>scale" and "<prefix>zero_point".
   double put_affine(const std::string& prefix, const Range& range) {
-    const double scale = positive((range.high - range.low) / 255);
-    put(prefix + "scale", {scale});
-    out_.zero_points[prefix + "zero_point"] =
-        static_cast<int64_t>(std::clamp(std::nearbyint(-128 - range.low / scale), -128.0, 127.0));
-    return scale;
+    const Codes codes = affine_codes(range);
+    put(prefix + "scale", {codes.scale});
+    out_.zero_points[prefix + "zero_point"] = codes.zero_point;
+    return codes.scale;
   }
 
   void choose_for(const Graph::Node& node, Int8Role role) {
@@ -96,7 +88,7 @@ class Chooser {
     const int64_t third = seen.channels() / 3;
     std::vector<double> scales;
     for (int64_t part = 0; part < 3; ++part)
-      scales.push_back(symmetric(seen.range(part * third, (part + 1) * third), 127));
+      scales.push_back(symmetric_scale(seen.range(part * third, (part + 1) * third), 127));
     put(node.layer + ".scale", scales);
   }
 

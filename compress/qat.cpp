@@ -78,8 +78,7 @@ void QatModel::check_prepared() const {
 }
 
 // The value of `codes` with y's gradient. `prefix` names the scale.
-Tensor QatModel::rounded(const Tensor& y, const std::string& prefix,
-                         const Tensor& codes) const {
+Tensor QatModel::rounded(const Tensor& y, const std::string& prefix, const Tensor& codes) const {
   const bool stream = prefix == stream_prefix;
   const int64_t high = stream ? 32'767 : 127;
   const std::string name = prefix + "scale";

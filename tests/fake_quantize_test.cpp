@@ -90,8 +90,8 @@ TEST_CASE("gradients are those of the straight-through estimator and of learned 
   const std::vector<double> values = {0.3, -0.6, 1.4, -1.3, 2.9, -4.0, 1.6};
   const Tensor x = Tensor::of(values, {7}), scale = Tensor::of<double>({0.5}, {1});
   x.set_requires_grad(), scale.set_requires_grad();
-  const Tensor y = fake_quantize(
-      x, scale, {.zero_point = 1, .low = -1, .high = 4, .scale_gradient = 0.25});
+  const Tensor y =
+      fake_quantize(x, scale, {.zero_point = 1, .low = -1, .high = 4, .scale_gradient = 0.25});
   const std::vector<double> g = {1, 2, 3, 5, 7, 11, 13};
   backward(y, {.seed = Tensor::of(g, {7})});
   // 0.3 / 0.5 rounds to 1, -1.2 to -1, 2.8 to 3, -2.6 to -3 (outside), 5.8 and -8 are far outside,
@@ -112,10 +112,12 @@ TEST_CASE("where all values saturate, gradients match finite differences") {
   const Tensor x = Tensor::of<double>({7, -8, 9, -7, 12, 8}, {2, 3});
   for (int axis : {0, 1}) {
     const int64_t scales = x.size(axis);
-    const Tensor scale = Tensor::of<double>(
-        std::vector<double>(static_cast<size_t>(scales), 0.7), {scales});
+    const Tensor scale =
+        Tensor::of<double>(std::vector<double>(static_cast<size_t>(scales), 0.7), {scales});
     check_gradients(
-        [&](const auto& in) { return fake_quantize(in[0], in[1], {.low = -3, .high = 4, .axis = axis}); },
+        [&](const auto& in) {
+          return fake_quantize(in[0], in[1], {.low = -3, .high = 4, .axis = axis});
+        },
         {x, scale});
   }
 }

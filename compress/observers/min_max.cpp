@@ -12,26 +12,31 @@ namespace {
 
 constexpr const char* name_of_observer = "MinMaxObserver";
 
+void check_finite(const float* at, int64_t count) {
+  for (int64_t i = 0; i < count; ++i)
+    if (!std::isfinite(at[i]))
+      throw Error(ErrorKind::numeric, "calibration met " + std::to_string(at[i]) +
+                                          "; expected finite activations; is the model trained?");
+}
+
 }  // namespace
 
 void MinMaxObserver::observe(const Tensor& x) {
   check_dtype(name_of_observer, "x", x, DType::f32);
   check_min_rank(name_of_observer, "x", x, 1);
-  const int64_t width = x.shape().back();
-  if (low_.empty()) low_.resize(static_cast<size_t>(width)), high_ = low_;
-  if (width != channels())
+  const auto width = static_cast<size_t>(x.shape().back());
+  if (low_.empty()) low_.resize(width), high_ = low_;
+  if (width != low_.size())
     argument_error(name_of_observer, "x", x.describe(),
                    "[..., " + std::to_string(channels()) + "] as before", "");
   const Tensor values = contiguous(x);
-  const float* at = values.data<float>();
-  for (int64_t i = 0; i < values.numel(); ++i) {
-    if (!std::isfinite(at[i]))
-      throw Error(ErrorKind::numeric, "calibration met " + std::to_string(at[i]) +
-                                          "; expected finite activations; is the model trained?");
-    const auto channel = static_cast<size_t>(i % width);
-    low_[channel] = std::min(low_[channel], at[i]);
-    high_[channel] = std::max(high_[channel], at[i]);
-  }
+  check_finite(values.data<float>(), values.numel());
+  const float* end = values.data<float>() + values.numel();
+  for (const float* row = values.data<float>(); row < end; row += width)
+    for (size_t channel = 0; channel < width; ++channel) {
+      low_[channel] = std::min(low_[channel], row[channel]);
+      high_[channel] = std::max(high_[channel], row[channel]);
+    }
 }
 
 Range MinMaxObserver::range(int64_t first, int64_t last) const {

@@ -19,6 +19,8 @@ class Observer {
   virtual Range range(int64_t first, int64_t last) const = 0;
   virtual int64_t channels() const = 0;
   Range range() const { return range(0, channels()); }
+  // All that was seen, zero included: for codes of so many bits that nothing need be left out.
+  virtual Range extremes() const { return range(); }
 };
 
 }  // namespace espalier

@@ -78,9 +78,9 @@ void backward_rows(const Saved& s, const T* dy, T* dx, T* shares) {
   const int64_t width = s.rows.width;
   parallel_for(s.rows.rows, grain_for(2 * width), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i)
-      shares[i] = best.run(
-          s.x.data<T>() + i * width, s.y.data<T>() + i * width, dy + i * width, dx + i * width,
-          width, steps_of(s.scale.data<T>()[i % s.rows.scales], s.limits));
+      shares[i] =
+          best.run(s.x.data<T>() + i * width, s.y.data<T>() + i * width, dy + i * width,
+                   dx + i * width, width, steps_of(s.scale.data<T>()[i % s.rows.scales], s.limits));
   });
 }
 
@@ -118,8 +118,9 @@ int check_arguments(const Tensor& x, const Tensor& scale, const FakeQuantize& ho
   const int axis = normalize_dim(name, how.axis, x.rank());
   if (scale.rank() != 1 || scale.numel() == 0 || x.size(axis) % scale.numel() != 0)
     argument_error(name, "scale", scale.describe(),
-                   "[S] where S divides the " + std::to_string(x.size(axis)) +
-                       " of dimension " + std::to_string(axis), "");
+                   "[S] where S divides the " + std::to_string(x.size(axis)) + " of dimension " +
+                       std::to_string(axis),
+                   "");
   const Tensor scales = contiguous(scale.detach());
   visit_floating_point(scale.dtype(), [&]<class T>() {
     for (int64_t i = 0; i < scales.numel(); ++i) check_scale(scales.data<T>()[i]);
@@ -128,7 +129,8 @@ int check_arguments(const Tensor& x, const Tensor& scale, const FakeQuantize& ho
   if (how.low > how.zero_point || how.zero_point > how.high || how.low < -most || how.high > most)
     argument_error(name, "zero_point", std::to_string(how.zero_point),
                    "within the codes " + std::to_string(how.low) + " to " +
-                       std::to_string(how.high) + ", themselves within 2^20", "");
+                       std::to_string(how.high) + ", themselves within 2^20",
+                   "");
   if (how.codes.defined()) {
     if (how.codes.dtype() != DType::s16) check_dtype(name, "codes", how.codes, DType::s8);
     check_shape(name, "codes", how.codes, x.shape());
@@ -147,8 +149,7 @@ Tensor fake_quantize(const Tensor& x, const Tensor& scale, const FakeQuantize& h
   const Limits limits{how.low - how.zero_point, how.high - how.zero_point};
   const auto zero_point = static_cast<int>(how.zero_point);
   visit_floating_point(x.dtype(), [&]<class T>() {
-    if (!how.codes.defined())
-      return forward(rows, in.data<T>(), s.data<T>(), limits, y.data<T>());
+    if (!how.codes.defined()) return forward(rows, in.data<T>(), s.data<T>(), limits, y.data<T>());
     const Tensor codes = contiguous(how.codes);
     if (codes.dtype() == DType::s8)
       values_of_codes(rows, codes.data<int8_t>(), s.data<T>(), zero_point, y.data<T>());

@@ -21,9 +21,9 @@ struct FakeQuantize {
 // Values as codes would hold them, round(x / scale) within the codes' ends, times scale, with
 // gradients that pass through the rounding: for quantisation-aware training (Jacob et al., 2018,
 // section 3). x: f32 or f64 [...]; scale: [S] of its dtype, positive, where S divides the size of
-// `axis`: each S-th part of that dimension, in order, has a scale of its own. NaN becomes the lowest
-// code. Differentiable: x gets the gradient where it rounds to a code that exists and 0 elsewhere;
-// scale gets LSQ's (Esser et al., 2020, equation 3).
+// `axis`: each S-th part of that dimension, in order, has a scale of its own. NaN becomes the
+// lowest code. Differentiable: x gets the gradient where it rounds to a code that exists and 0
+// elsewhere; scale gets LSQ's (Esser et al., 2020, equation 3).
 Tensor fake_quantize(const Tensor& x, const Tensor& scale, const FakeQuantize& how = {});
 
 }  // namespace espalier

@@ -6,8 +6,7 @@
 
 namespace espalier::ESPALIER_ISA {
 
-void fake_quantize_forward(const float* x, float* y, int64_t count,
-                           CodeSteps<float> s) noexcept {
+void fake_quantize_forward(const float* x, float* y, int64_t count, CodeSteps<float> s) noexcept {
   // From here on floats are whole numbers: adding it rounds to the nearest, ties to even.
   const f32x16 whole = broadcast(12'582'912.0f);
   blocks(count, [&](int64_t i, int n) ESPALIER_INLINE_LAMBDA {
