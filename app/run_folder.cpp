@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 
@@ -95,6 +96,13 @@ std::string environment_json() {
               {"threads", num_threads()},    {"compiler", ESPALIER_COMPILER},
               {"version", ESPALIER_VERSION}, {"commit", ESPALIER_COMMIT}}
       .dump(2);
+}
+
+std::string default_run_dir(const std::string& name) {
+  char stamp[32];
+  const std::time_t now = std::time(nullptr);
+  std::strftime(stamp, sizeof stamp, "%Y%m%d-%H%M%S", std::localtime(&now));
+  return "runs/" + name + "-" + stamp;
 }
 
 void create_run_folder(const std::string& folder, const TrainConfig& config) {

@@ -8,6 +8,9 @@
 
 namespace espalier::app {
 
+// "runs/<name>-<date>-<time>", for who names no folder.
+std::string default_run_dir(const std::string& name);
+
 // Makes `folder` with checkpoints/ and plots/ in it, and writes config.json and env.json. Throws a
 // file error when the folder holds a run already (pass --resume) or cannot be made.
 void create_run_folder(const std::string& folder, const TrainConfig& config);

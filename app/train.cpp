@@ -1,14 +1,10 @@
 #include <cstdio>
-#include <ctime>
 
 #include "app/command.h"
-#include "app/interrupt.h"
-#include "app/progress.h"
-#include "app/run_folder.h"
+#include "app/training_run.h"
 #include "engine/error.h"
 #include "engine/io/file.h"
 #include "engine/io/json.h"
-#include "nn/trainer.h"
 
 namespace espalier::app {
 namespace {
@@ -49,76 +45,21 @@ TrainConfig chosen_config(const TrainFlags& flags) {
   }
 }
 
-std::string default_run_dir(const TrainConfig& config) {
-  char stamp[32];
-  const std::time_t now = std::time(nullptr);
-  std::strftime(stamp, sizeof stamp, "%Y%m%d-%H%M%S", std::localtime(&now));
-  return "runs/" + config.model.name + "-" + stamp;
-}
-
-std::string describe(const StepReport& report) {
-  char text[96];
-  std::snprintf(text, sizeof text, "epoch %lld  loss %.3f  %.0f images/s",
-                static_cast<long long>(report.epoch + 1), report.loss, report.images_per_second);
-  return text;
-}
-
-std::string describe(const EpochReport& report) {
-  char text[160];
-  std::snprintf(text, sizeof text,
-                "epoch %lld: training loss %.4f, validation loss %.4f, accuracy %.2f %%%s, %s",
-                static_cast<long long>(report.epoch + 1), report.train_loss, report.validation_loss,
-                100 * report.validation_accuracy, report.best ? " (best)" : "",
-                clock_text(report.seconds).c_str());
-  return text;
-}
-
-struct Data {
-  ImageDataset train, validation;
-};
-
-Data load_data(const TrainConfig& config, const std::string& folder) {
-  const ImageDataset all = load_fashion_mnist(folder, Split::train);
-  // The held-out images are the same for every seed, so that runs can be compared.
-  auto [train, validation] = hold_out(all, config.validation, 0);
-  return {std::move(train), std::move(validation)};
-}
-
 int run(TrainFlags flags) {
   apply_machine_flags(flags);
   const bool resuming = !flags.resume.empty();
   const TrainConfig config = resuming ? load_run_config(flags.resume) : chosen_config(flags);
   std::string folder = resuming ? flags.resume : flags.run_dir;
-  if (folder.empty()) folder = default_run_dir(config);
-  Data data = load_data(config, flags.data);
-  if (!resuming) create_run_folder(folder, config);
-
-  Trainer trainer(config, std::move(data.train), std::move(data.validation), folder);
-  if (resuming) trainer.resume();
-  MetricsFile metrics(folder, trainer.step());
-  Progress progress(flags.quiet);
-  progress.line("training " + config.model.name + " (" +
-                std::to_string(trainer.trained().model().parameter_count()) + " parameters) in " +
-                folder);
-  const bool finished = trainer.run({
-      .step =
-          [&](const StepReport& report) {
-            metrics.add(report);
-            progress.update(report.step, report.steps, describe(report));
-          },
-      .epoch =
-          [&](const EpochReport& report) {
-            metrics.add(report);
-            progress.line(describe(report));
-          },
-      .interrupted = interrupt_requested,
-  });
-  write_report(folder, config);
-  if (!finished) {
-    progress.line("interrupted; continue with: espalier train --resume " + folder);
-    return interrupted;
-  }
-  std::printf("%s\n", trainer.best_checkpoint().c_str());
+  if (folder.empty()) folder = default_run_dir(config.model.name);
+  const TrainingResult result = run_training({.config = config,
+                                              .folder = folder,
+                                              .what = "training " + config.model.name,
+                                              .resume_command = "espalier train --resume " + folder,
+                                              .resume = resuming,
+                                              .quiet = flags.quiet},
+                                             load_training_data(config, flags.data));
+  if (!result.finished) return interrupted;
+  std::printf("%s\n", result.best.c_str());
   return done;
 }
 

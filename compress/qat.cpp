@@ -41,6 +41,7 @@ QatModel::QatModel(std::unique_ptr<VisionTransformer> model, Int8Scales scales, 
     : Trainable(std::move(model)),
       graph_(evaluation_graph(this->Trainable::model())),
       calibrated_(std::move(scales)),
+      notes_(std::move(options.notes)),
       scales_(calibrated_) {
   convert_int8(graph_, calibrated_);  // refuses scales of another model
   if (!options.learn_scales) return;
@@ -165,7 +166,9 @@ Evaluation QatModel::evaluate(const ImageDataset& data) const {
 void QatModel::save(const std::string& path,
                     const std::map<std::string, std::string>& notes) const {
   check_prepared();
-  save_int8_model(path, model().config, graph_, parameters_, notes);
+  auto all = notes_;
+  all.insert(notes.begin(), notes.end());
+  save_int8_model(path, model().config, graph_, parameters_, all);
 }
 
 }  // namespace espalier

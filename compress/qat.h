@@ -16,6 +16,7 @@ struct QatOptions {
   // Scales of activations learn with the weights; otherwise they stay as calibrated. Scales of
   // weights follow the largest weight of their channel either way.
   bool learn_scales = false;
+  std::map<std::string, std::string> notes{};  // for the metadata of what save() writes
 };
 
 class QatModel : public Trainable {
@@ -49,6 +50,7 @@ class QatModel : public Trainable {
 
   const Graph graph_;
   const Int8Scales calibrated_;
+  const std::map<std::string, std::string> notes_;
   NamedTensors factors_;  // of the calibrated scales; empty where they don't learn
   Int8Scales scales_;     // of the last prepare()
   NamedTensors parameters_;

@@ -1,0 +1,25 @@
+// What a compression came to, measured on the file that it wrote.
+#pragma once
+
+#include "compress/compress_config.h"
+#include "compress/fidelity.h"
+#include "nn/data/dataset.h"
+#include "nn/evaluate.h"
+#include "nn/model_file.h"
+
+namespace espalier::app {
+
+struct CompressOutcome {
+  Evaluation before, after;
+  Fidelity logits;
+  int64_t bytes_before = 0, bytes_after = 0;
+  double seconds = 0;  // that compressing took
+};
+
+// Runs both models over the test images in `data_folder`.
+CompressOutcome measure_compressed(const CompressConfig& config, const LoadedModel& before,
+                                   const std::string& data_folder);
+// One JSON object, or lines for a person, on standard output.
+void print_compressed(const CompressConfig& config, const CompressOutcome& outcome, bool json);
+
+}  // namespace espalier::app

@@ -1,0 +1,63 @@
+#include "app/training_run.h"
+
+#include <cstdio>
+
+#include "app/interrupt.h"
+#include "app/progress.h"
+
+namespace espalier::app {
+namespace {
+
+std::string describe(const StepReport& report) {
+  char text[96];
+  std::snprintf(text, sizeof text, "epoch %lld  loss %.3f  %.0f images/s",
+                static_cast<long long>(report.epoch + 1), report.loss, report.images_per_second);
+  return text;
+}
+
+std::string describe(const EpochReport& report) {
+  char text[160];
+  std::snprintf(text, sizeof text,
+                "epoch %lld: training loss %.4f, validation loss %.4f, accuracy %.2f %%%s, %s",
+                static_cast<long long>(report.epoch + 1), report.train_loss, report.validation_loss,
+                100 * report.validation_accuracy, report.best ? " (best)" : "",
+                clock_text(report.seconds).c_str());
+  return text;
+}
+
+}  // namespace
+
+TrainingData load_training_data(const TrainConfig& config, const std::string& data_folder) {
+  const ImageDataset all = load_fashion_mnist(data_folder, Split::train);
+  auto [train, validation] = hold_out(all, config.validation, 0);
+  return {std::move(train), std::move(validation)};
+}
+
+TrainingResult run_training(TrainingRun run, TrainingData data) {
+  if (!run.resume) create_run_folder(run.folder, run.config);
+  Trainer trainer(run.config, std::move(data.train), std::move(data.validation), run.folder,
+                  std::move(run.parts));
+  if (run.resume) trainer.resume();
+  MetricsFile metrics(run.folder, trainer.step());
+  Progress progress(run.quiet);
+  progress.line(run.what + " (" + std::to_string(trainer.trained().model().parameter_count()) +
+                " parameters) in " + run.folder);
+  const bool finished = trainer.run({
+      .step =
+          [&](const StepReport& report) {
+            metrics.add(report);
+            progress.update(report.step, report.steps, describe(report));
+          },
+      .epoch =
+          [&](const EpochReport& report) {
+            metrics.add(report);
+            progress.line(describe(report));
+          },
+      .interrupted = interrupt_requested,
+  });
+  write_report(run.folder, run.config);
+  if (!finished) progress.line("interrupted; continue with: " + run.resume_command);
+  return {finished, trainer.best_checkpoint()};
+}
+
+}  // namespace espalier::app
