@@ -7,6 +7,7 @@ import shutil
 import struct
 import subprocess
 import tempfile
+import time
 import unittest
 import zlib
 from pathlib import Path
@@ -55,6 +56,29 @@ def trained_run():
     trained = run("train", "vit-tiny", "--run-dir", folder / "run", *QUICK)
     assert trained.returncode == 0, trained.stderr
     return folder / "run", trained.stdout.strip()
+
+
+def last_step(run_folder):
+    """The last step that the run has written down; 0 before the first."""
+    try:
+        text = (run_folder / "metrics.jsonl").read_text()
+    except FileNotFoundError:
+        return 0
+    steps = [json.loads(line)["step"] for line in text.splitlines(keepends=True)
+             if line.endswith("\n") and '"step"' in line]
+    return max(steps, default=0)
+
+
+def stop_at(step, stop, folder, command):
+    """Starts a training and sends it a signal once it has done so many steps."""
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                          text=True) as process:
+        while last_step(folder) < step:
+            assert process.poll() is None, f"ended before step {step}"
+            time.sleep(0.002)
+        process.send_signal(stop)
+        said = process.stderr.read()
+    return process.returncode, said
 
 
 class Command(unittest.TestCase):

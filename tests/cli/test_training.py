@@ -5,11 +5,9 @@ import random
 import resource
 import shutil
 import signal
-import subprocess
-import time
 import unittest
 
-from command import ESPALIER, QUICK, STEPS, Command, run, tensors
+from command import ESPALIER, QUICK, STEPS, Command, run, stop_at, tensors
 
 
 def digest(run_folder):
@@ -17,17 +15,6 @@ def digest(run_folder):
     state = tensors(f"{run_folder}/checkpoints/last.safetensors")
     return hashlib.sha256(b"".join(state[name] for name in sorted(state)
                                    if name.startswith("model."))).hexdigest()
-
-
-def last_step(run_folder):
-    """The last step that the run has written down; 0 before the first."""
-    try:
-        text = (run_folder / "metrics.jsonl").read_text()
-    except FileNotFoundError:
-        return 0
-    steps = [json.loads(line)["step"] for line in text.splitlines(keepends=True)
-             if line.endswith("\n") and '"step"' in line]
-    return max(steps, default=0)
 
 
 class Training(Command):
@@ -55,17 +42,6 @@ class Training(Command):
         self.assertEqual(len(digests), 1)
         self.assertNotIn(digest(self.run_dir), digests)
 
-    def stop_at(self, step, stop, folder, command):
-        """Starts a training and sends it a signal once it has done so many steps."""
-        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                              text=True) as process:
-            while last_step(folder) < step:
-                self.assertIsNone(process.poll(), f"ended before step {step}")
-                time.sleep(0.002)
-            process.send_signal(stop)
-            said = process.stderr.read()
-        return process.returncode, said
-
     def test_killed_and_resumed_runs_end_with_the_same_bits(self):
         folder = self.folder / "killed"
         fresh = [ESPALIER, "train", "vit-tiny", "--run-dir", str(folder), *QUICK]
@@ -74,7 +50,7 @@ class Training(Command):
             saved = (folder / "checkpoints/last.safetensors").exists()
             if not saved:
                 shutil.rmtree(folder, ignore_errors=True)
-            code, _ = self.stop_at(step, signal.SIGKILL, folder, resume if saved else fresh)
+            code, _ = stop_at(step, signal.SIGKILL, folder, resume if saved else fresh)
             self.assertEqual(code, -signal.SIGKILL)
         self.assertEqual(run(*resume[1:]).returncode, 0)
         self.assertEqual(digest(folder), digest(self.run_dir))
@@ -82,7 +58,7 @@ class Training(Command):
     def test_an_interrupted_run_says_how_to_resume_and_does(self):
         folder = self.folder / "interrupted"
         talkative = [word for word in QUICK if word != "-q"]
-        code, said = self.stop_at(30, signal.SIGINT, folder, [
+        code, said = stop_at(30, signal.SIGINT, folder, [
             ESPALIER, "train", "vit-tiny", "--run-dir", str(folder), *talkative])
         self.assertEqual(code, 130)
         self.assertIn(f"--resume {folder}", said)
@@ -91,7 +67,7 @@ class Training(Command):
 
     def test_a_full_disk_leaves_the_last_checkpoint_intact(self):
         folder = self.folder / "full"
-        self.stop_at(20, signal.SIGINT, folder, [
+        stop_at(20, signal.SIGINT, folder, [
             ESPALIER, "train", "vit-tiny", "--run-dir", str(folder), *QUICK])
         before = (folder / "checkpoints/last.safetensors").read_bytes()
         # A limit on the size of a file makes the same write() fail that a full disk would.
