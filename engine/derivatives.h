@@ -2,25 +2,20 @@
 // reads this table, so that a program without training links none of it.
 #pragma once
 
-#include <unordered_map>
-
-#include "engine/op.h"
+#include "engine/op_table.h"
 #include "engine/ops/view.h"
 
 namespace espalier {
 
-class Derivatives {
+class Derivatives : public OpTable<Derivative> {
  public:
   // f: see derivative_of.
   template <auto f>
   void add(const Op& op) {
-    of_op_.emplace(&op, derivative_of<f>);
+    OpTable::add(op, derivative_of<f>);
   }
   // Throws std::logic_error where an operation that saved something has no derivative.
   Derivative of(const Op& op) const;
-
- private:
-  std::unordered_map<const Op*, Derivative> of_op_;
 };
 
 // Every operation of the library adds its own in engine/ops/<name>.cpp, by a function

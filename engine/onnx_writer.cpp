@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "engine/autograd.h"
+#include "engine/filled_table.h"
 #include "engine/ops/view.h"
 
 namespace espalier {
@@ -40,6 +41,8 @@ void check_no_empty_dimension(const Graph& graph, const Graph::Node& node) {
 
 }  // namespace
 
+ESPALIER_FILLED_TABLE(OnnxForms, onnx_forms)
+
 OnnxModel onnx_model(const Graph& graph, const std::string& input, const std::string& output) {
   const NoGradGuard off;
   OnnxWriter writer(graph, input, output);
@@ -58,12 +61,13 @@ OnnxWriter::OnnxWriter(const Graph& graph, const std::string& input, const std::
 }
 
 void OnnxWriter::write(const Graph::Node& node) {
-  if (!node.op->onnx)
+  const OnnxForm form = node.op->onnx ? node.op->onnx : onnx_forms().find(*node.op);
+  if (!form)
     argument_error(name_of_export, node.op->name, "an operation without an ONNX form",
                    "operations of inference", "call eval() on the module before capture()");
   check_no_empty_dimension(graph_, node);
   node_ = &node;
-  node.op->onnx(*this);
+  form(*this);
   if (!node.op->view) return;
   if (const auto found = codes_.find(node.inputs[0]); found != codes_.end())
     codes_[node.output] = OnnxCodes(found->second);

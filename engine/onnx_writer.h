@@ -1,4 +1,4 @@
-// From a captured graph to an ONNX model. Each operation writes its own nodes: Op::onnx.
+// From a captured graph to an ONNX model. Each operation writes its own nodes: its OnnxForm.
 #pragma once
 
 #include <map>
@@ -7,6 +7,7 @@
 
 #include "engine/graph.h"
 #include "engine/io/onnx.h"
+#include "engine/op_table.h"
 
 namespace espalier {
 
@@ -15,6 +16,12 @@ namespace espalier {
 // them), and these names for what goes in and comes out. Argument errors: an operation without an
 // ONNX form; numbers that grow with the batch where ONNX wants constants.
 OnnxModel onnx_model(const Graph& graph, const std::string& input, const std::string& output);
+
+// The forms of the library's operations. Only onnx_model() reads them, so that a program that never
+// exports links none. Every operation adds its own in engine/ops/<name>.cpp, by a function
+// void <name>_onnx_forms(OnnxForms&).
+using OnnxForms = OpTable<OnnxForm>;
+const OnnxForms& onnx_forms();
 
 // The name of a value of the model that is being made.
 enum class OnnxName : int;

@@ -30,6 +30,7 @@ using Inputs = std::span<const Tensor>;
 using Shapes = std::span<const Shape>;
 
 using Derivative = void (*)(const Kept&, const Tensor& output_gradient, InputGradients&);
+using OnnxForm = void (*)(OnnxWriter&);
 
 // What is known of an operation beside its arithmetic; one constant in the op's own file.
 struct Op {
@@ -49,11 +50,12 @@ struct Op {
   void (*lower)(Lowering&) = nullptr;
   // Calls the operation as a node of a graph did; null where graphs cannot be run again.
   Tensor (*replay)(const NodeCall&) = nullptr;
-  // Writes the operation in ONNX's operators; null where it has no such form.
-  void (*onnx)(OnnxWriter&) = nullptr;
-  // For operations outside the library. The library's own stand in a table (engine/derivatives.h),
-  // so that a program that never calls backward() links no derivative.
+  // For operations outside the library. The library's own stand in tables (engine/op_table.h), so
+  // that a program links no derivative unless it calls backward(), and no ONNX form unless it
+  // exports.
   Derivative derivative = nullptr;
+  // Writes the operation in ONNX's operators.
+  OnnxForm onnx = nullptr;
 };
 
 // The gradients of one operation's inputs, filled by its backward function.

@@ -233,6 +233,14 @@ TEST_CASE("ONNX: what it cannot say is refused by name") {
                  "maximum_share"));
 }
 
+TEST_CASE("ONNX: an operation outside the library brings its own form") {
+  constexpr Op twice{.name = "twice", .onnx = [](OnnxWriter& w) {
+                       w.out("Add", {w.in(0), w.in(0)});
+                     }};
+  check_same("twice", [&](const Tensor& x) { return record(twice, {}, {x}, mul(x, 2), nullptr); },
+             {3});
+}
+
 TEST_CASE("ONNX: numbers that grow with the batch are refused where ONNX wants constants") {
   CHECK(contains(refusal([](const Tensor& x) { return slice(x, 0, 0, x.size(0) - 1); }, {4}),
                  "slice is a number that grows with the batch"));

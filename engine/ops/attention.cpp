@@ -33,10 +33,9 @@ constexpr Op attention_op{.name = "attention",
                           .flops = attention_flops,
                           .leading_rows = true,
                           .lower = lower,
-                          .replay = replay_call,
-                          .onnx = onnx_packed};
-constexpr Op scaled_dot_product_attention_op{
-    .name = "scaled_dot_product_attention", .flops = attention_flops, .onnx = onnx_separate};
+                          .replay = replay_call};
+constexpr Op scaled_dot_product_attention_op{.name = "scaled_dot_product_attention",
+                                             .flops = attention_flops};
 
 // Where head (b, h) starts and how far apart its rows are, in elements.
 struct Layout {
@@ -260,6 +259,11 @@ Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tens
 void attention_derivatives(Derivatives& all) {
   all.add<packed_derivative>(attention_op);
   all.add<separate_derivative>(scaled_dot_product_attention_op);
+}
+
+void attention_onnx_forms(OnnxForms& all) {
+  all.add(attention_op, onnx_packed);
+  all.add(scaled_dot_product_attention_op, onnx_separate);
 }
 
 }  // namespace espalier

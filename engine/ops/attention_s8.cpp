@@ -102,8 +102,7 @@ constexpr Op attention_s8_op{.name = "attention_s8",
                              .flops = attention_s8_flops,
                              .leading_rows = true,
                              .lower = lower,
-                             .replay = replay_call,
-                             .onnx = onnx};
+                             .replay = replay_call};
 
 void check(const Tensor& qkv, int64_t heads, const AttentionS8Scales& s) {
   const char* op = attention_s8_op.name;
@@ -150,5 +149,7 @@ Tensor attention_s8(const Tensor& qkv, int64_t heads, const AttentionS8Scales& s
 }
 
 void attention_s8_derivatives(Derivatives&) {}
+
+void attention_s8_onnx_forms(OnnxForms& all) { all.add(attention_s8_op, onnx); }
 
 }  // namespace espalier

@@ -79,8 +79,7 @@ constexpr Op described(const char* name) {
           .flops = one_flop_an_element,
           .row_inputs = 2,
           .lower = lower<op>,
-          .replay = replay_call<function>,
-          .onnx = op == BinaryOp::share ? nullptr : onnx<op>};
+          .replay = replay_call<function>};
 }
 
 constexpr Op add_op = described<BinaryOp::add, add>("add"),
@@ -231,6 +230,15 @@ void binary_derivatives(Derivatives& all) {
   all.add<div_derivative>(div_op);
   all.add<choice_derivative<true>>(maximum_op);
   all.add<choice_derivative<false>>(minimum_op);
+}
+
+void binary_onnx_forms(OnnxForms& all) {
+  all.add(add_op, onnx<BinaryOp::add>);
+  all.add(sub_op, onnx<BinaryOp::sub>);
+  all.add(mul_op, onnx<BinaryOp::mul>);
+  all.add(div_op, onnx<BinaryOp::div>);
+  all.add(maximum_op, onnx<BinaryOp::maximum>);
+  all.add(minimum_op, onnx<BinaryOp::minimum>);
 }
 
 }  // namespace espalier

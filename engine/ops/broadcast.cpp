@@ -21,8 +21,7 @@ Tensor replay_call(const NodeCall& c) { return expand(c.in(0), c.shape("shape"))
 
 void onnx(OnnxWriter& w) { w.out("Expand", {w.in(0), w.shape(w.out_shape())}); }
 
-constexpr Op expand_op{
-    .name = "expand", .view = true, .lower = lower, .replay = replay_call, .onnx = onnx};
+constexpr Op expand_op{.name = "expand", .view = true, .lower = lower, .replay = replay_call};
 
 void check_broadcast(const char* op, const Shape& narrow, const Shape& wide) {
   if (!(broadcast_shapes(op, narrow, wide) == wide))
@@ -58,5 +57,7 @@ Tensor sum_to(const Tensor& x, const Shape& shape) {
 }
 
 void broadcast_derivatives(Derivatives& all) { all.add<derivative>(expand_op); }
+
+void broadcast_onnx_forms(OnnxForms& all) { all.add(expand_op, onnx); }
 
 }  // namespace espalier

@@ -3,6 +3,7 @@
 #include "engine/autograd.h"
 #include "engine/derivatives.h"
 #include "engine/dispatch.h"
+#include "engine/onnx_writer.h"
 #include "engine/op.h"
 #include "engine/ops/view.h"
 #include "engine/parallel.h"
@@ -74,5 +75,7 @@ Tensor to(const Tensor& x, DType dtype) {
 }
 
 void cast_derivatives(Derivatives& all) { all.add<derivative>(to_op); }
+
+void cast_onnx_forms(OnnxForms&) {}
 
 }  // namespace espalier

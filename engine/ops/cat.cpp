@@ -45,7 +45,7 @@ void onnx(OnnxWriter& w) {
   w.out("Concat", parts, {{"axis", w.integer("dim")}});
 }
 
-constexpr Op cat_op{.name = "cat", .lower = lower, .replay = replay_call, .onnx = onnx};
+constexpr Op cat_op{.name = "cat", .lower = lower, .replay = replay_call};
 
 Shape joined_shape(std::span<const Tensor> tensors, int axis) {
   Shape shape = tensors[0].shape();
@@ -88,5 +88,7 @@ Tensor cat(std::span<const Tensor> tensors, int64_t dim) {
 }
 
 void cat_derivatives(Derivatives& all) { all.add<derivative>(cat_op); }
+
+void cat_onnx_forms(OnnxForms& all) { all.add(cat_op, onnx); }
 
 }  // namespace espalier

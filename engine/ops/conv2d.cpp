@@ -32,7 +32,7 @@ Tensor replay_call(const NodeCall& c) {
 }
 
 constexpr Op conv2d_op{
-    .name = "conv2d", .flops = conv2d_flops, .lower = lower, .replay = replay_call, .onnx = onnx};
+    .name = "conv2d", .flops = conv2d_flops, .lower = lower, .replay = replay_call};
 
 Convolution convolution(const Shape& x, const Shape& weight, int64_t stride, int64_t padding) {
   return {{x[1] + 2 * padding, x[2] + 2 * padding, x[3], weight[0], weight[1], weight[2], stride},
@@ -330,5 +330,7 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, int64_t
 }
 
 void conv2d_derivatives(Derivatives& all) { all.add<derivative>(conv2d_op); }
+
+void conv2d_onnx_forms(OnnxForms& all) { all.add(conv2d_op, onnx); }
 
 }  // namespace espalier

@@ -3,6 +3,7 @@
 #include "engine/autograd.h"
 #include "engine/derivatives.h"
 #include "engine/dispatch.h"
+#include "engine/onnx_writer.h"
 #include "engine/ops/view.h"
 #include "engine/parallel.h"
 #include "engine/profiler.h"
@@ -118,5 +119,7 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& targets, double label_s
 }
 
 void cross_entropy_derivatives(Derivatives& all) { all.add<derivative>(cross_entropy_op); }
+
+void cross_entropy_onnx_forms(OnnxForms&) {}
 
 }  // namespace espalier

@@ -5,6 +5,7 @@
 
 #include "engine/derivatives.h"
 #include "engine/dispatch.h"
+#include "engine/onnx_writer.h"
 #include "engine/op.h"
 #include "engine/ops/view.h"
 #include "engine/parallel.h"
@@ -101,5 +102,7 @@ void dropout_derivatives(Derivatives& all) {
   all.add<derivative>(dropout_op);
   all.add<derivative>(drop_path_op);
 }
+
+void dropout_onnx_forms(OnnxForms&) {}
 
 }  // namespace espalier

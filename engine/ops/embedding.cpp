@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/derivatives.h"
+#include "engine/onnx_writer.h"
 #include "engine/op.h"
 #include "engine/ops/view.h"
 #include "engine/parallel.h"
@@ -91,5 +92,7 @@ Tensor embedding(const Tensor& indices, const Tensor& weight) {
 }
 
 void embedding_derivatives(Derivatives& all) { all.add<derivative>(embedding_op); }
+
+void embedding_onnx_forms(OnnxForms&) {}
 
 }  // namespace espalier

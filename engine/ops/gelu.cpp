@@ -44,12 +44,8 @@ void onnx(OnnxWriter& w) {
   w.out_same(onnx_gelu(w, w.in(0), attribute<const char*>(w.node(), "form")));
 }
 
-constexpr Op gelu_op{.name = "gelu",
-                     .flops = gelu_flops,
-                     .row_inputs = 1,
-                     .lower = lower,
-                     .replay = replay_call,
-                     .onnx = onnx};
+constexpr Op gelu_op{
+    .name = "gelu", .flops = gelu_flops, .row_inputs = 1, .lower = lower, .replay = replay_call};
 
 template <class T>
 void forward_training(GeluKind kind, const Tensor& x, const Tensor& y, const Tensor& slope) {
@@ -96,5 +92,7 @@ Tensor gelu(const Tensor& x, GeluKind kind) {
 }
 
 void gelu_derivatives(Derivatives& all) { all.add<derivative>(gelu_op); }
+
+void gelu_onnx_forms(OnnxForms& all) { all.add(gelu_op, onnx); }
 
 }  // namespace espalier

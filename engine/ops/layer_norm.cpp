@@ -67,8 +67,7 @@ constexpr Op layer_norm_op{.name = "layer_norm",
                            .flops = layer_norm_flops,
                            .row_inputs = 1,
                            .lower = lower,
-                           .replay = replay_call,
-                           .onnx = onnx};
+                           .replay = replay_call};
 
 // sum over p of parts[p, which, :], in the order of p.
 template <class T>
@@ -144,5 +143,7 @@ Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, dou
 }
 
 void layer_norm_derivatives(Derivatives& all) { all.add<derivative>(layer_norm_op); }
+
+void layer_norm_onnx_forms(OnnxForms& all) { all.add(layer_norm_op, onnx); }
 
 }  // namespace espalier

@@ -68,8 +68,7 @@ constexpr Op layer_norm_s8_op{.name = "layer_norm_s8",
                               .flops = layer_norm_s8_flops,
                               .row_inputs = 1,
                               .lower = lower,
-                              .replay = replay_call,
-                              .onnx = onnx};
+                              .replay = replay_call};
 
 void check(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps) {
   const char* op = layer_norm_s8_op.name;
@@ -106,5 +105,7 @@ Tensor layer_norm_s8(const Tensor& x, const Tensor& weight, const Tensor& bias, 
 }
 
 void layer_norm_s8_derivatives(Derivatives&) {}
+
+void layer_norm_s8_onnx_forms(OnnxForms& all) { all.add(layer_norm_s8_op, onnx); }
 
 }  // namespace espalier

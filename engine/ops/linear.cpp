@@ -37,8 +37,7 @@ constexpr Op linear_op{.name = "linear",
                        .flops = linear_flops,
                        .row_inputs = 1,
                        .lower = lower,
-                       .replay = replay_call,
-                       .onnx = onnx};
+                       .replay = replay_call};
 
 // M tokens of `in` features become M of `out`.
 struct Sizes {
@@ -180,5 +179,7 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
 }
 
 void linear_derivatives(Derivatives& all) { all.add<derivative>(linear_op); }
+
+void linear_onnx_forms(OnnxForms& all) { all.add(linear_op, onnx); }
 
 }  // namespace espalier

@@ -164,14 +164,12 @@ constexpr Op linear_s8_op{.name = "linear_s8",
                           .flops = linear_s8_flops,
                           .row_inputs = 1,
                           .lower = lower_linear_s8,
-                          .replay = replay_linear_s8,
-                          .onnx = onnx_linear_s8};
+                          .replay = replay_linear_s8};
 constexpr Op add_linear_s8_op{.name = "add_linear_s8",
                               .flops = add_linear_s8_flops,
                               .row_inputs = 2,
                               .lower = lower_add_linear_s8,
-                              .replay = replay_add_linear_s8,
-                              .onnx = onnx_add_linear_s8};
+                              .replay = replay_add_linear_s8};
 
 void check_layer(const char* op, const Tensor& x, const LinearS8& layer) {
   check_dtype(op, "x", x, DType::s8);
@@ -264,5 +262,10 @@ Tensor add_linear_s8(const Tensor& residual, const Tensor& x, const LinearS8& la
 }
 
 void linear_s8_derivatives(Derivatives&) {}
+
+void linear_s8_onnx_forms(OnnxForms& all) {
+  all.add(linear_s8_op, onnx_linear_s8);
+  all.add(add_linear_s8_op, onnx_add_linear_s8);
+}
 
 }  // namespace espalier

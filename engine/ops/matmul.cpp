@@ -24,7 +24,7 @@ Tensor replay_call(const NodeCall& c) { return matmul(c.in(0), c.in(1)); }
 void onnx(OnnxWriter& w) { w.out("MatMul", {w.in(0), w.in(1)}); }
 
 constexpr Op matmul_op{
-    .name = "matmul", .flops = matmul_flops, .lower = lower, .replay = replay_call, .onnx = onnx};
+    .name = "matmul", .flops = matmul_flops, .lower = lower, .replay = replay_call};
 
 // A stack of matrices: its batch steps (zero where it is broadcast over the common batch), and the
 // steps to the next row and column.
@@ -169,5 +169,7 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
 }
 
 void matmul_derivatives(Derivatives& all) { all.add<derivative>(matmul_op); }
+
+void matmul_onnx_forms(OnnxForms& all) { all.add(matmul_op, onnx); }
 
 }  // namespace espalier

@@ -48,8 +48,7 @@ void onnx(OnnxWriter& w) {
   w.out("Transpose", {y}, {{"perm", Shape{0, 2, 3, 1}}});
 }
 
-constexpr Op max_pool2d_op{
-    .name = "max_pool2d", .lower = lower, .replay = replay_call, .onnx = onnx};
+constexpr Op max_pool2d_op{.name = "max_pool2d", .lower = lower, .replay = replay_call};
 
 MaxPool2dShape checked_shape(const Tensor& x, int64_t kernel, int64_t stride, int64_t padding) {
   const char* op = max_pool2d_op.name;
@@ -110,5 +109,7 @@ Tensor max_pool2d(const Tensor& x, int64_t kernel, int64_t stride, int64_t paddi
 }
 
 void max_pool2d_derivatives(Derivatives& all) { all.add<derivative>(max_pool2d_op); }
+
+void max_pool2d_onnx_forms(OnnxForms& all) { all.add(max_pool2d_op, onnx); }
 
 }  // namespace espalier

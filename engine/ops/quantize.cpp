@@ -101,14 +101,12 @@ constexpr Op quantize_op{.name = "quantize",
                          .flops = quantize_flops,
                          .row_inputs = 1,
                          .lower = lower_quantize,
-                         .replay = replay_quantize,
-                         .onnx = onnx_quantize};
+                         .replay = replay_quantize};
 constexpr Op dequantize_op{.name = dequantize_name,
                            .flops = dequantize_flops,
                            .row_inputs = 1,
                            .lower = lower_dequantize,
-                           .replay = replay_dequantize,
-                           .onnx = onnx_dequantize};
+                           .replay = replay_dequantize};
 
 void check_affine(const char* op, const Affine& a, DType dtype) {
   if (dtype != DType::s8 && dtype != DType::s16)
@@ -156,5 +154,10 @@ Tensor dequantize(const Tensor& x, double scale, int64_t zero_point) {
 }
 
 void quantize_derivatives(Derivatives&) {}
+
+void quantize_onnx_forms(OnnxForms& all) {
+  all.add(quantize_op, onnx_quantize);
+  all.add(dequantize_op, onnx_dequantize);
+}
 
 }  // namespace espalier

@@ -40,15 +40,11 @@ void onnx_argmax(OnnxWriter& w) {
   w.out("ArgMax", {w.in(0)}, {{"axis", w.integer("dim")}, {"keepdims", w.integer("keepdim")}});
 }
 
-template <Extent kind>
-constexpr Op described(const char* name) {
-  return {.name = name, .flops = reduce_flops, .onnx = onnx<kind>};
-}
-
-constexpr Op sum_op = described<Extent::sum>("sum"), mean_op = described<Extent::mean>("mean");
-constexpr Op amax_op = described<Extent::largest>("amax");
-constexpr Op amin_op = described<Extent::least>("amin");
-constexpr Op argmax_op{.name = "argmax", .flops = reduce_flops, .onnx = onnx_argmax};
+constexpr Op sum_op{.name = "sum", .flops = reduce_flops};
+constexpr Op mean_op{.name = "mean", .flops = reduce_flops};
+constexpr Op amax_op{.name = "amax", .flops = reduce_flops};
+constexpr Op amin_op{.name = "amin", .flops = reduce_flops};
+constexpr Op argmax_op{.name = "argmax", .flops = reduce_flops};
 
 // How far one kernel call goes along the reduced dimension, and across it. Constants, so that the
 // order of additions depends on the shape alone.
@@ -246,6 +242,14 @@ void reduce_derivatives(Derivatives& all) {
   all.add<mean_derivative>(mean_op);
   all.add<extreme_derivative>(amax_op);
   all.add<extreme_derivative>(amin_op);
+}
+
+void reduce_onnx_forms(OnnxForms& all) {
+  all.add(sum_op, onnx<Extent::sum>);
+  all.add(mean_op, onnx<Extent::mean>);
+  all.add(amax_op, onnx<Extent::largest>);
+  all.add(amin_op, onnx<Extent::least>);
+  all.add(argmax_op, onnx_argmax);
 }
 
 }  // namespace espalier

@@ -34,12 +34,8 @@ Tensor replay_call(const NodeCall& c) { return relu(c.in(0)); }
 
 void onnx(OnnxWriter& w) { w.out("Relu", {w.in(0)}); }
 
-constexpr Op relu_op{.name = "relu",
-                     .flops = relu_flops,
-                     .row_inputs = 1,
-                     .lower = lower,
-                     .replay = replay_call,
-                     .onnx = onnx};
+constexpr Op relu_op{
+    .name = "relu", .flops = relu_flops, .row_inputs = 1, .lower = lower, .replay = replay_call};
 
 template <class T>
 void backward_elements(const Tensor& y, const Tensor& dy, const Tensor& dx) {
@@ -73,5 +69,7 @@ Tensor relu(const Tensor& x) {
 }
 
 void relu_derivatives(Derivatives& all) { all.add<derivative>(relu_op); }
+
+void relu_onnx_forms(OnnxForms& all) { all.add(relu_op, onnx); }
 
 }  // namespace espalier

@@ -40,8 +40,7 @@ constexpr Op softmax_op{.name = "softmax",
                         .flops = softmax_flops,
                         .row_inputs = 1,
                         .lower = lower,
-                        .replay = replay_call,
-                        .onnx = onnx};
+                        .replay = replay_call};
 
 template <class T>
 void backward_rows(const Tensor& y, const Tensor& dy, const Tensor& dx) {
@@ -82,5 +81,7 @@ Tensor softmax(const Tensor& x, int64_t dim) {
 }
 
 void softmax_derivatives(Derivatives& all) { all.add<derivative>(softmax_op); }
+
+void softmax_onnx_forms(OnnxForms& all) { all.add(softmax_op, onnx); }
 
 }  // namespace espalier

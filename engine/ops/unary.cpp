@@ -31,20 +31,6 @@ void lower(Lowering& l) {
   });
 }
 
-// In the order of UnaryOp; null where ONNX takes two operators.
-constexpr const char* onnx_types[] = {"Neg",        "Abs", nullptr, "Sqrt", nullptr,
-                                      "Reciprocal", "Exp", "Log",   "Tanh", "Sigmoid"};
-
-template <UnaryOp op>
-void onnx(OnnxWriter& w) {
-  if (op == UnaryOp::square)
-    w.out("Mul", {w.in(0), w.in(0)});
-  else if (op == UnaryOp::rsqrt)
-    w.out("Reciprocal", {w.add("Sqrt", {w.in(0)})});
-  else
-    w.out(onnx_types[static_cast<size_t>(op)], {w.in(0)});
-}
-
 using UnaryFunction = Tensor(const Tensor&);
 
 template <UnaryFunction* function>
@@ -58,8 +44,7 @@ constexpr Op described(const char* name) {
           .flops = unary_flops,
           .row_inputs = 1,
           .lower = lower<op>,
-          .replay = replay_call<function>,
-          .onnx = onnx<op>};
+          .replay = replay_call<function>};
 }
 
 constexpr Op unary_ops[] = {described<UnaryOp::neg, espalier::neg>("neg"),
@@ -72,6 +57,20 @@ constexpr Op unary_ops[] = {described<UnaryOp::neg, espalier::neg>("neg"),
                             described<UnaryOp::log, espalier::log>("log"),
                             described<UnaryOp::tanh, espalier::tanh>("tanh"),
                             described<UnaryOp::sigmoid, espalier::sigmoid>("sigmoid")};
+
+// In the order of UnaryOp; null where ONNX takes two operators.
+constexpr const char* onnx_types[] = {"Neg",        "Abs", nullptr, "Sqrt", nullptr,
+                                      "Reciprocal", "Exp", "Log",   "Tanh", "Sigmoid"};
+
+void onnx(OnnxWriter& w) {
+  const auto op = static_cast<UnaryOp>(w.node().op - unary_ops);
+  if (op == UnaryOp::square)
+    w.out("Mul", {w.in(0), w.in(0)});
+  else if (op == UnaryOp::rsqrt)
+    w.out("Reciprocal", {w.add("Sqrt", {w.in(0)})});
+  else
+    w.out(onnx_types[static_cast<size_t>(op)], {w.in(0)});
+}
 
 template <class T>
 void backward_values(UnaryOp op, const Tensor& saved, const Tensor& dy, const Tensor& dx) {
@@ -119,6 +118,10 @@ Tensor sigmoid(const Tensor& x) { return unary(UnaryOp::sigmoid, x); }
 
 void unary_derivatives(Derivatives& all) {
   for (const Op& op : unary_ops) all.add<derivative>(op);
+}
+
+void unary_onnx_forms(OnnxForms& all) {
+  for (const Op& op : unary_ops) all.add(op, onnx);
 }
 
 }  // namespace espalier

@@ -90,25 +90,13 @@ void onnx_slice(OnnxWriter& w) {
   w.out("Slice", {w.in(0), w.integers({start}), w.integers({stop}), w.integers({axis})});
 }
 
-constexpr Op contiguous_op{.name = "contiguous",
-                           .lower = lower_contiguous,
-                           .replay = replay_contiguous,
-                           .onnx = onnx_contiguous};
-constexpr Op reshape_op{.name = "reshape",
-                        .view = true,
-                        .lower = lower_reshape,
-                        .replay = replay_reshape,
-                        .onnx = onnx_reshape};
-constexpr Op permute_op{.name = "permute",
-                        .view = true,
-                        .lower = lower_permute,
-                        .replay = replay_permute,
-                        .onnx = onnx_permute};
-constexpr Op slice_op{.name = "slice",
-                      .view = true,
-                      .lower = lower_slice,
-                      .replay = replay_slice,
-                      .onnx = onnx_slice};
+constexpr Op contiguous_op{
+    .name = "contiguous", .lower = lower_contiguous, .replay = replay_contiguous};
+constexpr Op reshape_op{
+    .name = "reshape", .view = true, .lower = lower_reshape, .replay = replay_reshape};
+constexpr Op permute_op{
+    .name = "permute", .view = true, .lower = lower_permute, .replay = replay_permute};
+constexpr Op slice_op{.name = "slice", .view = true, .lower = lower_slice, .replay = replay_slice};
 
 // Replaces one -1 in `shape` by what the number of elements leaves for it.
 Shape complete_shape(const Tensor& x, Shape shape) {
@@ -277,6 +265,13 @@ void view_derivatives(Derivatives& all) {
   all.add<reshape_derivative>(reshape_op);
   all.add<permute_derivative>(permute_op);
   all.add<slice_derivative>(slice_op);
+}
+
+void view_onnx_forms(OnnxForms& all) {
+  all.add(contiguous_op, onnx_contiguous);
+  all.add(reshape_op, onnx_reshape);
+  all.add(permute_op, onnx_permute);
+  all.add(slice_op, onnx_slice);
 }
 
 }  // namespace espalier
