@@ -26,7 +26,12 @@ double tolerance_of(const ViTConfig& config, const ModelForm& form,
                     const std::vector<double>& logits) {
   if (form.dtype() == arithmetic_name(DType::s8)) return 0;
   const auto sums = static_cast<double>(2 * config.depth);
-  const auto terms = static_cast<double>(std::max(config.width, config.mlp_hidden) + 2);
+  int64_t longest = config.width;
+  for (int64_t i = 0; i < config.depth; ++i) {
+    const BlockShape shape = config.block(i);
+    longest = std::max({longest, shape.mlp_hidden, shape.heads * shape.head_dim});
+  }
+  const auto terms = static_cast<double>(longest + 2);
   double largest = 0;
   for (double logit : logits) largest = std::max(largest, std::abs(logit));
   const double rounding = form.weights == DType::bf16  ? 2 * 0x1p-9

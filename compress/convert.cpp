@@ -133,9 +133,7 @@ class Converter {
     const double q = scale(parts, 0), k = scale(parts, 1), v = scale(parts, 2);
     const Codes out =
         codes_[node.output] = {scale(node.layer + ".scale"), put_zero_point(node.layer + ".")};
-    const auto heads = static_cast<double>(attribute<BatchDim>(node, "heads").fixed);
-    const double head_dim = static_cast<double>(width(node)) / heads;
-    const double score = q * k / std::sqrt(head_dim) / std::log(2.0) * 256;
+    const double score = q * k * attribute<double>(node, "scale") / std::log(2.0) * 256;
     put(node.layer + ".scales",
         Tensor::of<float>({static_cast<float>(score), static_cast<float>(v / out.scale)}, {2}));
   }

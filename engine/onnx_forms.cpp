@@ -26,13 +26,12 @@ OnnxName onnx_gelu(OnnxWriter& w, OnnxName x, const char* form) {
 
 // A form that others recognise: onnxruntime folds the division into a product, OpenVINO makes it
 // all one operation.
-OnnxName onnx_shares(OnnxWriter& w, OnnxName q, OnnxName k, int64_t D) {
-  const OnnxName scale = w.number(std::sqrt(static_cast<double>(D)));
-  return w.add("Softmax", {w.add("Div", {w.add("MatMul", {q, k}), scale})},
-               {{"axis", int64_t{-1}}});
+OnnxName onnx_shares(OnnxWriter& w, OnnxName q, OnnxName k, double scale) {
+  const OnnxName logits = w.add("Div", {w.add("MatMul", {q, k}), w.number(1 / scale)});
+  return w.add("Softmax", {logits}, {{"axis", int64_t{-1}}});
 }
 
-void onnx_packed_attention(OnnxWriter& w, int64_t heads,
+void onnx_packed_attention(OnnxWriter& w, int64_t heads, double scale,
                            FunctionRef<OnnxName(OnnxName x, size_t i)> part) {
   const int64_t tokens = w.fixed(w.in_shape(0)[1]), width = w.fixed(w.out_shape()[2]);
   const int64_t queries = w.fixed(w.out_shape()[1]);
@@ -46,7 +45,7 @@ void onnx_packed_attention(OnnxWriter& w, int64_t heads,
   };
   const OnnxName q = by_head(0, queries, {0, 2, 1, 3}), k = by_head(1, tokens, {0, 2, 3, 1});
   const OnnxName v = by_head(2, tokens, {0, 2, 1, 3});
-  const OnnxName mixed = w.add("MatMul", {onnx_shares(w, q, k, head_dim), v});
+  const OnnxName mixed = w.add("MatMul", {onnx_shares(w, q, k, scale), v});
   w.out("Reshape", {w.transpose(mixed, {0, 2, 1, 3}), w.integers({0, queries, width})});
 }
 

@@ -9,12 +9,12 @@ namespace espalier {
 // GELU, from erf or in its tanh approximation, of `form` "erf" or "tanh".
 OnnxName onnx_gelu(OnnxWriter& w, OnnxName x, const char* form);
 
-// softmax(q k^T / sqrt(D)) of heads [B, H, T, D], k being transposed already.
-OnnxName onnx_shares(OnnxWriter& w, OnnxName q, OnnxName k, int64_t D);
+// softmax(scale q k^T) of heads [B, H, T, D], k being transposed already.
+OnnxName onnx_shares(OnnxWriter& w, OnnxName q, OnnxName k, double scale);
 
 // The operation's output: attention of `heads` heads over a packed projection, after each of its
 // queries (0), keys (1) and values (2) went through `part`.
-void onnx_packed_attention(OnnxWriter& w, int64_t heads,
+void onnx_packed_attention(OnnxWriter& w, int64_t heads, double scale,
                            FunctionRef<OnnxName(OnnxName x, size_t i)> part);
 
 }  // namespace espalier

@@ -58,16 +58,19 @@ bool read_first(TokensRead read) { return read == TokensRead::first && grad_enab
 
 }  // namespace
 
-MultiHeadAttention::MultiHeadAttention(int64_t width, int64_t head_count, TokensRead read,
+MultiHeadAttention::MultiHeadAttention(int64_t width, const Heads& chosen, TokensRead read,
                                        Generator& generator)
-    : heads(head_count),
+    : heads(chosen),
       read_(read),
-      qkv_(register_module("qkv", std::make_unique<Linear>(width, 3 * width, generator))),
-      proj_(register_module("proj", std::make_unique<Linear>(width, width, generator))) {}
+      qkv_(register_module(
+          "qkv", std::make_unique<Linear>(width, 3 * chosen.count * chosen.head_dim, generator))),
+      proj_(register_module(
+          "proj", std::make_unique<Linear>(chosen.count * chosen.head_dim, width, generator))) {}
 
 Tensor MultiHeadAttention::forward(const Tensor& x) const {
   const Tensor qkv = qkv_(x);
-  return proj_(attention(qkv, heads, read_first(read_) ? 1 : qkv.size(1)));
+  const int64_t queries = read_first(read_) ? 1 : qkv.size(1);
+  return proj_(attention(qkv, heads.count, queries, heads.scale));
 }
 
 Mlp::Mlp(int64_t width, int64_t hidden, double dropout, Generator& generator)

@@ -71,12 +71,18 @@ class DropPath : public Module {
 // finds out by itself (engine/early_slice.h).
 enum class TokensRead { all, first };
 
-// Self-attention with `heads` heads of width / heads each (Vaswani et al., 2017, section 3.2).
+// Self-attention of tokens of `width` values (Vaswani et al., 2017, section 3.2).
 class MultiHeadAttention : public Module {
  public:
-  MultiHeadAttention(int64_t width, int64_t heads, TokensRead read, Generator& generator);
+  // The heads' number, the values of each, and what scores are multiplied with: usually
+  // 1 / sqrt(head_dim).
+  struct Heads {
+    int64_t count, head_dim;
+    double scale;
+  };
+  MultiHeadAttention(int64_t width, const Heads& heads, TokensRead read, Generator& generator);
   Tensor forward(const Tensor& x) const override;
-  const int64_t heads;
+  const Heads heads;
 
  private:
   const TokensRead read_;
@@ -98,7 +104,9 @@ class Mlp : public Module {
 class EncoderBlock : public Module {
  public:
   struct Options {
-    int64_t width, heads, mlp_hidden;
+    int64_t width;
+    MultiHeadAttention::Heads heads;
+    int64_t mlp_hidden;
     double dropout = 0, drop_path = 0;
     TokensRead read = TokensRead::all;
   };

@@ -38,9 +38,10 @@ VisionTransformer::VisionTransformer(const ViTConfig& chosen, Generator& generat
     const double share =
         config.depth > 1 ? static_cast<double>(i) / static_cast<double>(config.depth - 1) : 1;
     const bool class_token_only = config.pooling == "class" && i == config.depth - 1;
+    const BlockShape shape = config.block(i);
     const EncoderBlock::Options options{config.width,
-                                        config.heads,
-                                        config.mlp_hidden,
+                                        {shape.heads, shape.head_dim, shape.scale()},
+                                        shape.mlp_hidden,
                                         config.dropout,
                                         config.drop_path * share,
                                         class_token_only ? TokensRead::first : TokensRead::all};

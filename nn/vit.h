@@ -10,6 +10,14 @@
 
 namespace espalier {
 
+// The widths of one block of the encoder. Scores are scaled by 1 / sqrt(scale_dim): head_dim,
+// except where heads lost values to pruning and keep the scale that they learned with.
+struct BlockShape {
+  int64_t heads = 0, head_dim = 0, mlp_hidden = 0, scale_dim = head_dim;
+  double scale() const;
+  friend bool operator==(const BlockShape&, const BlockShape&) = default;
+};
+
 // Everything that shapes a model. It is saved in the metadata of the model's file.
 struct ViTConfig {
   std::string name = "custom";
@@ -20,6 +28,9 @@ struct ViTConfig {
   int64_t patch_size = 4;
   std::vector<int64_t> conv_channels = {64};
   int64_t width = 128, depth = 5, heads = 4, mlp_hidden = 240;
+  // Where blocks differ, as pruned ones do, each one's own shape in place of heads of
+  // width / heads values and of mlp_hidden; otherwise none.
+  std::vector<BlockShape> blocks = {};
   // "class": a learned token in front. "sequence": attention pooling over the tokens.
   std::string pooling = "sequence";
   double dropout = 0, drop_path = 0;  // drop_path grows linearly with depth up to this
@@ -30,6 +41,7 @@ struct ViTConfig {
   int64_t grid() const;                    // tokens along one side
   int64_t tokens() const;                  // the class token included
   int64_t parameter_count() const;
+  BlockShape block(int64_t i) const;
 };
 
 // Throws an argument error that names the first field that makes no model.

@@ -1,3 +1,5 @@
+#include <cmath>
+
 #include "engine/error.h"
 #include "nn/vit_fields.h"
 
@@ -8,6 +10,8 @@ void require(bool holds, const char* field, const std::string& got, const std::s
   if (!holds) argument_error("ViTConfig", field, got, expected, "");
 }
 
+constexpr int64_t widest = 8192, widest_hidden = 65'536;
+
 void require_range(const char* field, int64_t value, int64_t least, int64_t most) {
   require(value >= least && value <= most, field, std::to_string(value),
           std::to_string(least) + " to " + std::to_string(most));
@@ -16,6 +20,22 @@ void require_range(const char* field, int64_t value, int64_t least, int64_t most
 void require_choice(const char* field, const std::string& value, const char* a, const char* b) {
   require(value == a || value == b, field, "'" + value + "'",
           std::string("'") + a + "' or '" + b + "'");
+}
+
+void validate_blocks(const ViTConfig& c) {
+  require_range("heads", c.heads, 1, widest);
+  require_range("mlp_hidden", c.mlp_hidden, 1, widest_hidden);
+  if (c.blocks.empty())
+    return require(c.width % c.heads == 0, "heads", std::to_string(c.heads),
+                   "a divisor of width " + std::to_string(c.width));
+  require(static_cast<int64_t>(c.blocks.size()) == c.depth, "blocks",
+          std::to_string(c.blocks.size()) + " long", "none, or as many as depth");
+  for (const BlockShape& shape : c.blocks) {
+    require_range("blocks.heads", shape.heads, 1, widest);
+    require_range("blocks.head_dim", shape.head_dim, 1, widest / shape.heads);
+    require_range("blocks.scale_dim", shape.scale_dim, 1, widest);
+    require_range("blocks.mlp_hidden", shape.mlp_hidden, 1, widest_hidden);
+  }
 }
 
 // The size after a 3x3 max-pooling of stride 2 and padding 1.
@@ -67,6 +87,13 @@ int64_t ViTConfig::grid() const {
 
 int64_t ViTConfig::tokens() const { return grid() * grid() + (pooling == "class" ? 1 : 0); }
 
+double BlockShape::scale() const { return 1 / std::sqrt(static_cast<double>(scale_dim)); }
+
+BlockShape ViTConfig::block(int64_t i) const {
+  if (!blocks.empty()) return blocks[static_cast<size_t>(i)];
+  return {heads, width / heads, mlp_hidden};
+}
+
 int64_t ViTConfig::parameter_count() const {
   int64_t count = tokens() * width;  // positions
   if (tokenizer == "patch") {
@@ -79,9 +106,14 @@ int64_t ViTConfig::parameter_count() const {
     }
     count += 9 * in * width;
   }
-  const int64_t attention = 4 * width * (width + 1), mlp = (2 * width + 1) * mlp_hidden + width;
-  const int64_t norms = 4 * width;
-  count += depth * (attention + mlp + norms) + 2 * width;
+  for (int64_t i = 0; i < depth; ++i) {
+    const BlockShape shape = block(i);
+    const int64_t inner = shape.heads * shape.head_dim;
+    const int64_t attention = 3 * inner * (width + 1) + (inner + 1) * width;
+    const int64_t mlp = (2 * width + 1) * shape.mlp_hidden + width, norms = 4 * width;
+    count += attention + mlp + norms;
+  }
+  count += 2 * width;
   count += pooling == "class" ? width : width + 1;
   return count + (width + 1) * classes;
 }
@@ -100,12 +132,9 @@ void validate(const ViTConfig& c) {
   require(c.conv_channels.size() <= 8, "conv_channels",
           std::to_string(c.conv_channels.size()) + " long", "at most 8 entries");
   for (int64_t channels : c.conv_channels) require_range("conv_channels", channels, 1, 8192);
-  require_range("width", c.width, 1, 8192);
+  require_range("width", c.width, 1, widest);
   require_range("depth", c.depth, 1, 256);
-  require_range("heads", c.heads, 1, c.width);
-  require(c.width % c.heads == 0, "heads", std::to_string(c.heads),
-          "a divisor of width " + std::to_string(c.width));
-  require_range("mlp_hidden", c.mlp_hidden, 1, 65'536);
+  validate_blocks(c);
   require(c.dropout >= 0 && c.dropout < 1, "dropout", std::to_string(c.dropout), "0 up to 1");
   require(c.drop_path >= 0 && c.drop_path < 1, "drop_path", std::to_string(c.drop_path),
           "0 up to 1");

@@ -7,6 +7,14 @@
 namespace espalier {
 
 template <class Visit>
+void visit_fields(BlockShape& s, Visit&& visit) {
+  visit("heads", s.heads);
+  visit("head_dim", s.head_dim);
+  visit("mlp_hidden", s.mlp_hidden);
+  visit("scale_dim", s.scale_dim);
+}
+
+template <class Visit>
 void visit_fields(ViTConfig& c, Visit&& visit) {
   visit("name", c.name);
   visit("image_size", c.image_size);
@@ -19,6 +27,7 @@ void visit_fields(ViTConfig& c, Visit&& visit) {
   visit("depth", c.depth);
   visit("heads", c.heads);
   visit("mlp_hidden", c.mlp_hidden);
+  visit("blocks", c.blocks);
   visit("pooling", c.pooling);
   visit("dropout", c.dropout);
   visit("drop_path", c.drop_path);

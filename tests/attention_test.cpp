@@ -4,6 +4,7 @@
 #include <numbers>
 
 #include "engine/ops/attention.h"
+#include "engine/ops/binary.h"
 #include "engine/ops/view.h"
 #include "tests/gradient_test.h"
 
@@ -285,11 +286,27 @@ TEST_CASE("attention gradients match finite differences") {
   check_gradients([](const auto& x) { return attention(x[0], 1); }, {random_tensor({1, 1, 6}, 2)});
   check_gradients([](const auto& x) { return attention(x[0], 2, 2); },
                   {random_tensor({2, 5, 18}, 1)});
+  check_gradients([](const auto& x) { return attention(x[0], 2, 5, 0.9); },
+                  {random_tensor({2, 5, 18}, 1)});
   const auto separate = [](const auto& x) {
     return scaled_dot_product_attention(x[0], x[1], x[2]);
   };
   check_gradients(separate, {random_tensor({2, 2, 4, 3}, 3), random_tensor({2, 2, 4, 3}, 4),
                              random_tensor({2, 2, 4, 3}, 5)});
+}
+
+// As heads that lost all but D of their values to pruning: 1 / sqrt(4 D) = (1 / sqrt(D)) / 2, and
+// halves are exact.
+TEST_CASE("attention of a scale is that of queries so much smaller") {
+  constexpr int64_t heads = 3, head_dim = 7, width = heads * head_dim;
+  const Tensor qkv = random_tensor({2, 9, 3 * width}, 6, DType::f32);
+  const double half = 0.5 / std::sqrt(static_cast<double>(head_dim));
+  const Tensor scaled = attention(qkv, heads, 9, half);
+  Tensor halved = Tensor::empty(qkv.shape());
+  halved.copy_(qkv);
+  slice(halved, 2, 0, width).copy_(mul(slice(qkv, 2, 0, width), 0.5));
+  CHECK(scaled.to_vector() == attention(halved, heads).to_vector());
+  CHECK(scaled.to_vector() != attention(qkv, heads).to_vector());
 }
 
 TEST_CASE("packed and separate attention give the same bits, gradients too") {
@@ -331,6 +348,7 @@ TEST_CASE("attention refuses what it cannot take") {
   CHECK_THROWS_AS(attention(Tensor::zeros({5, 12}), 2), Error);
   CHECK_THROWS_AS(attention(Tensor::zeros({2, 5, 12}, DType::s8), 2), Error);
   CHECK_THROWS_AS(attention(Tensor(), 2), Error);
+  CHECK_THROWS_AS(attention(Tensor::zeros({2, 5, 12}), 2, 5, HUGE_VAL), Error);
   const Tensor q = Tensor::zeros({1, 2, 4, 3});
   CHECK_THROWS_AS(scaled_dot_product_attention(q, Tensor::zeros({1, 2, 5, 3}), q), Error);
   CHECK_THROWS_AS(scaled_dot_product_attention(q, q, Tensor::zeros({1, 2, 4, 3}, DType::f64)),

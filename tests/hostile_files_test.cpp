@@ -70,7 +70,9 @@ const ViTConfig smallest{.image_size = 4,
 std::string model_file() {
   const TemporaryFolder folder;
   Generator generator(1);
-  save_model(folder.file("a"), VisionTransformer(smallest, generator));
+  ViTConfig config = smallest;
+  config.blocks = {{1, 1, 1, 2}};
+  save_model(folder.file("a"), VisionTransformer(config, generator));
   return read_text(folder.file("a"));
 }
 
@@ -304,7 +306,13 @@ TEST_CASE("model files whose configuration asks for more than they hold are refu
        {R"({"width":8192,"depth":256,"heads":1,"mlp_hidden":65536})", R"({"classes":100000})",
         R"({"conv_channels":[8192,8192,8192]})", R"({"width":-1})", R"({"width":1e300})",
         R"({"depth":18446744073709551615})", R"({"width":"wide"})", R"([])", R"({"width":{}})",
-        R"({"image_size":1024,"tokenizer":"patch","patch_size":1})", R"({"tokenizer":""})"}) {
+        R"({"image_size":1024,"tokenizer":"patch","patch_size":1})", R"({"tokenizer":""})",
+        R"({"depth":1,"blocks":[{"heads":0,"head_dim":1,"mlp_hidden":1,"scale_dim":1}]})",
+        R"({"depth":1,"blocks":[{"heads":8192,"head_dim":8192,"mlp_hidden":1,"scale_dim":1}]})",
+        R"({"depth":1,"blocks":[{"heads":2,"head_dim":4,"mlp_hidden":1,"scale_dim":0}]})",
+        R"({"depth":1,"blocks":[{"heads":2,"head_dim":4,"mlp_hidden":99999,"scale_dim":4}]})",
+        R"({"depth":2,"blocks":[{"heads":2,"head_dim":4,"mlp_hidden":1,"scale_dim":4}]})",
+        R"({"depth":1,"blocks":[{"heads":2,"head_dim":4,"mlp_hidden":1,"scale_dim":4}]})"}) {
     INFO(config);
     save_safetensors(path, {{"a", Tensor::zeros({3})}},
                      {{kind_key, "model"}, {config_key, config}});

@@ -20,6 +20,14 @@ inline ViTConfig small_config(const std::string& tokenizer, const std::string& p
           .pooling = pooling};
 }
 
+// Blocks of their own shapes, as pruning leaves them.
+inline ViTConfig ragged_config() {
+  ViTConfig config = small_config("conv", "class");
+  config.width = 13;
+  config.blocks = {{3, 5, 9, 8}, {1, 7, 11, 8}};
+  return config;
+}
+
 struct Int8Model {
   VisionTransformer model;
   Graph graph;

@@ -22,11 +22,11 @@ namespace espalier::test {
 namespace {
 
 // Two blocks on a residual stream and nothing around them, so that no step but quantize and
-// dequantize, which round once, works on floats.
+// dequantize, which round once, works on floats. Their heads are as pruning leaves them.
 class Encoder : public Module {
  public:
   explicit Encoder(Generator& generator) {
-    const EncoderBlock::Options options{32, 4, 56};
+    const EncoderBlock::Options options{32, {3, 7, 0.25}, 56};
     for (const char* name : {"blocks.0", "blocks.1"})
       blocks_.push_back(&register_module(name, std::make_unique<EncoderBlock>(options, generator)));
     positions_ = register_parameter("positions", normal({1, 11, 32}, generator));
@@ -84,6 +84,19 @@ TEST_CASE("an integer model follows its fp32 one, and no fp32 lies between token
         CHECK((step.dtype == DType::s8 || step.dtype == DType::s16));
       }
     }
+}
+
+TEST_CASE("an integer model of blocks that differ follows its fp32 one") {
+  Generator generator(1);
+  const Int8Model m(ragged_config(), generator);
+  Plan reference = compile(m.graph), plan = compile(int8_graph(m.graph, m.parameters));
+  const Fidelity f = fidelity(plan(m.images), reference(m.images));
+  CHECK(f.signal_to_noise >= 25);
+  const TemporaryFolder folder;
+  save_int8_model(folder.file("m"), m.model.config, m.graph, m.parameters);
+  const LoadedModel loaded = load_model(folder.file("m"));
+  CHECK(loaded.config.blocks == m.model.config.blocks);
+  CHECK(compile(loaded.graph)(m.images).to_vector() == plan(m.images).to_vector());
 }
 
 TEST_CASE("an integer encoder gives the same codes on every instruction set, thread count, chunk") {

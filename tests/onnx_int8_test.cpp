@@ -81,18 +81,21 @@ std::string refusal(const std::function<Tensor(const Tensor&)>& f, const Shape& 
 TEST_CASE("ONNX: an integer model means what it means here") {
   Generator generator(1);
   const NoGradGuard off;
+  std::vector<ViTConfig> configs = {ragged_config()};
   for (const char* tokenizer : {"patch", "conv"})
-    for (const char* pooling : {"class", "sequence"}) {
-      INFO(tokenizer, " ", pooling);
-      const Int8Model m(small_config(tokenizer, pooling), generator);
-      const LoadedModel loaded = saved_and_loaded(m, m.parameters);
-      const ReadModel read = read_back(onnx_model(loaded));
-      CHECK(read.metadata.at(kind_key) == "int8 model");
-      Plan plan = compile(loaded.graph);
-      const Tensor found = OnnxRunner(read).run(m.images);
-      // Alike but for the stream, which has 16 bits here, and for the shares of an attention.
-      CHECK(fidelity(found, plan(m.images)).signal_to_noise >= 25);
-    }
+    for (const char* pooling : {"class", "sequence"})
+      configs.push_back(small_config(tokenizer, pooling));
+  for (const ViTConfig& config : configs) {
+    INFO(to_json(config));
+    const Int8Model m(config, generator);
+    const LoadedModel loaded = saved_and_loaded(m, m.parameters);
+    const ReadModel read = read_back(onnx_model(loaded));
+    CHECK(read.metadata.at(kind_key) == "int8 model");
+    Plan plan = compile(loaded.graph);
+    const Tensor found = OnnxRunner(read).run(m.images);
+    // Alike but for the stream, which has 16 bits here, and for the shares of an attention.
+    CHECK(fidelity(found, plan(m.images)).signal_to_noise >= 25);
+  }
 }
 
 TEST_CASE("ONNX: each product of an integer model takes codes, and its weights are whole") {

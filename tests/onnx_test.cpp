@@ -175,6 +175,12 @@ TEST_CASE("ONNX: a whole model gives the model's logits") {
                .heads = 4,
                .mlp_hidden = 24,
                .pooling = "class"});
+  check_model({.conv_channels = {5},
+               .width = 13,
+               .depth = 2,
+               .mlp_hidden = 24,
+               .blocks = {{3, 5, 9, 8}, {1, 7, 24, 8}},
+               .pooling = "class"});
 }
 
 TEST_CASE("ONNX: names, shapes, weights and origin are in the file") {

@@ -99,6 +99,8 @@ TEST_CASE("each operation of a plan gives the bits of the operation itself") {
   same("layer_norm", [&](const Tensor& x) { return layer_norm(x, row, row, 1e-5); }, {7, 12});
   same("attention", [](const Tensor& x) { return attention(x, 2); }, {9, 24});
   same("attention of some queries", [](const Tensor& x) { return attention(x, 2, 4); }, {9, 24});
+  same("attention of another scale", [](const Tensor& x) { return attention(x, 3, 4, 0.7); },
+       {9, 63});
   same("conv2d", [&](const Tensor& x) { return conv2d(x, filter, filter_bias, 1, 1); }, {6, 7, 2});
   same("conv2d of patches", [&](const Tensor& x) { return conv2d(x, filter, Tensor(), 3, 0); },
        {6, 9, 2});

@@ -53,6 +53,30 @@ TEST_CASE("a configuration knows how many parameters its model has") {
     }
 }
 
+TEST_CASE("blocks may each have widths of their own, and files keep them") {
+  const TemporaryFolder folder;
+  Generator generator(1);
+  ViTConfig config = small_config("conv", "class");
+  CHECK(to_json(config).find("blocks") == std::string::npos);
+  config.width = 9;
+  config.blocks = {{3, 5, 12, 8}, {1, 7, 2, 8}};
+  VisionTransformer model(config, generator);
+  model.eval();
+  draw_large_weights(model);
+  CHECK(config.parameter_count() == model.parameter_count());
+  save_model(folder.file("m"), model);
+  const LoadedModel loaded = load_model(folder.file("m"));
+  CHECK(loaded.config.blocks == config.blocks);
+  const NoGradGuard off;
+  const Tensor images = random_tensor({5, 8, 8, 1}, 3, DType::f32);
+  CHECK((*loaded.model)(images).to_vector() == model(images).to_vector());
+  config.blocks[1].scale_dim = 7;  // of another scale, the same sizes
+  VisionTransformer other(config, generator);
+  other.eval();
+  other.load_state_dict(model.state_dict());
+  CHECK(other(images).to_vector() != model(images).to_vector());
+}
+
 TEST_CASE("a model's graph names each parameter once, and each layer by its module") {
   for (const char* tokenizer : {"patch", "conv"})
     for (const char* pooling : {"class", "sequence"}) {
@@ -160,7 +184,7 @@ TEST_CASE("a block whose first token alone is read gives the same values and gra
   std::vector<std::vector<double>> results[2];
   for (const TokensRead read : {TokensRead::all, TokensRead::first}) {
     Generator generator(3);
-    EncoderBlock::Options options{8, 2, 12};
+    EncoderBlock::Options options{8, {2, 4, 0.5}, 12};
     options.read = read;
     const EncoderBlock block(options, generator);
     auto& to = results[read == TokensRead::first];
@@ -203,7 +227,9 @@ TEST_CASE("configurations survive JSON, and damaged ones are refused by field") 
   CHECK(to_json(train_config_from_json(to_json(config), "here")) == to_json(config));
   for (const char* bad :
        {"{\"epochs\": \"five\"}", "{\"epochs\": 0}", "{\"epoch\": 1}", "[]", "{",
-        "{\"model\": {\"width\": -1}}", "{\"model\": 3}", "{\"epochs\": 1, \"epochs\": 2}"}) {
+        "{\"model\": {\"width\": -1}}", "{\"model\": 3}", "{\"epochs\": 1, \"epochs\": 2}",
+        R"({"model": {"blocks": 3}})", R"({"model": {"blocks": [3]}})",
+        R"({"model": {"blocks": [{"heads": 2}]}})"}) {
     INFO(bad);
     CHECK_THROWS_AS(train_config_from_json(bad, "here"), Error);
   }

@@ -1,11 +1,21 @@
 #include "engine/io/json.h"
 
+#include <algorithm>
 #include <set>
-#include <vector>
 
 #include "engine/error.h"
 
 namespace espalier {
+namespace {
+
+const Json::object_t& fields_of(const Json& json, const std::string& origin,
+                                const std::string& outer) {
+  const auto* fields = json.get_ptr<const Json::object_t*>();
+  if (!fields) file_error(origin, "'" + outer + "' is no JSON object");
+  return *fields;
+}
+
+}  // namespace
 
 Json parse_json(std::string_view text, const std::string& origin) {
   constexpr int max_depth = 16;
@@ -23,6 +33,27 @@ Json parse_json(std::string_view text, const std::string& origin) {
   } catch (const Json::exception& error) {
     file_error(origin, std::string("not valid JSON: ") + error.what());
   }
+}
+
+KnownFields::KnownFields(const Json& json, const std::string& origin, const std::string& outer)
+    : fields_(fields_of(json, origin, outer)), origin_(origin), outer_(outer) {}
+
+const Json* KnownFields::find(const char* name) {
+  names_.emplace_back(name);
+  for (const auto& [found, value] : fields_)
+    if (found == name) return &value;
+  return nullptr;
+}
+
+void KnownFields::refuse_type(const char* name, const Json& value) const {
+  file_error(origin_, "field '" + outer_ + name + "' is " + value.dump().substr(0, 60) +
+                          ", of the wrong type");
+}
+
+void KnownFields::check_no_others() const {
+  for (const auto& [name, value] : fields_)
+    if (std::find(names_.begin(), names_.end(), name) == names_.end())
+      file_error(origin_, "field '" + outer_ + name + "' is unknown");
 }
 
 }  // namespace espalier

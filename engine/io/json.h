@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace espalier {
 
@@ -12,5 +13,23 @@ using Json = nlohmann::ordered_json;
 // Parses JSON text of at most 16 nested levels and no duplicate names; throws a file error that
 // names `origin` and what is wrong.
 Json parse_json(std::string_view text, const std::string& origin);
+
+// The fields that a JSON object may have. Errors are file errors that name `origin` and the field
+// inside `outer` ("model.", or empty).
+class KnownFields {
+ public:
+  // Throws unless `json` is an object.
+  KnownFields(const Json& json, const std::string& origin, const std::string& outer);
+  // The value of a field, which now is known, or null.
+  const Json* find(const char* name);
+  [[noreturn]] void refuse_type(const char* name, const Json& value) const;
+  // Throws if the object has another field.
+  void check_no_others() const;
+
+ private:
+  const Json::object_t& fields_;
+  const std::string &origin_, &outer_;
+  std::vector<std::string_view> names_;
+};
 
 }  // namespace espalier

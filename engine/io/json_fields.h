@@ -1,4 +1,5 @@
-// Structs to JSON and back from one list of their fields; not a public header.
+// Structs to JSON and back from one list of their fields; not a public header. A list of structs
+// that is empty leaves no field.
 //
 // A struct takes part by a function found by argument-dependent lookup:
 //   template <class Visit> void visit_fields(Options& o, Visit&& visit) {
@@ -6,6 +7,7 @@
 //   }
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 #include <type_traits>
@@ -16,18 +18,30 @@
 
 namespace espalier {
 
+// A list of structs that take part themselves.
+template <class Field>
+constexpr bool is_struct_list = false;
+template <class S>
+constexpr bool is_struct_list<std::vector<S>> = !requires(S & s) {
+  Json(s);
+};
+
 template <class S>
 Json fields_to_json(const S& object) {
   Json json = Json::object();
   visit_fields(const_cast<S&>(object), [&](const char* name, auto& field) {
     using Field = std::remove_cvref_t<decltype(field)>;
-    if constexpr (requires { Json(field); })
+    if constexpr (is_struct_list<Field>) {
+      for (const auto& entry : field) json[name].push_back(fields_to_json(entry));
+    } else if constexpr (requires { Json(field); })
       json[name] = field;
     else
       json[name] = fields_to_json<Field>(field);
   });
   return json;
 }
+
+constexpr size_t longest_json_list = 1024;
 
 template <class Field>
 bool json_fits(const Json& value) {
@@ -40,10 +54,9 @@ bool json_fits(const Json& value) {
   else if constexpr (std::is_floating_point_v<Field>)
     return value.is_number() && std::isfinite(value.template get<double>());
   else {
-    if (!value.is_array() || value.size() > 1024) return false;
-    for (const Json& entry : value)
-      if (!json_fits<typename Field::value_type>(entry)) return false;
-    return true;
+    const auto* list = value.get_ptr<const Json::array_t*>();
+    return list && list->size() <= longest_json_list &&
+           std::all_of(list->begin(), list->end(), json_fits<typename Field::value_type>);
   }
 }
 
@@ -52,29 +65,25 @@ bool json_fits(const Json& value) {
 template <class S>
 void fields_from_json(S& object, const Json& json, const std::string& origin,
                       const std::string& prefix = "") {
-  if (!json.is_object()) file_error(origin, "'" + prefix + "' is no JSON object");
-  size_t known = 0;
+  KnownFields fields(json, origin, prefix);
   visit_fields(object, [&](const char* name, auto& field) {
     using Field = std::remove_cvref_t<decltype(field)>;
-    const auto found = json.find(name);
-    if (found == json.end()) return;
-    ++known;
-    if constexpr (!requires { Json(field); }) {
+    const Json* found = fields.find(name);
+    if (!found) return;
+    if constexpr (is_struct_list<Field>) {
+      const auto* list = found->get_ptr<const Json::array_t*>();
+      if (!list || list->size() > longest_json_list) fields.refuse_type(name, *found);
+      field = Field(list->size());
+      for (size_t i = 0; i < field.size(); ++i)
+        fields_from_json(field[i], (*list)[i], origin, prefix + name + ".");
+    } else if constexpr (!requires { Json(field); }) {
       fields_from_json(field, *found, origin, prefix + name + ".");
     } else {
-      if (!json_fits<Field>(*found))
-        file_error(origin, "field '" + prefix + name + "' is " + found->dump().substr(0, 60) +
-                               ", of the wrong type");
+      if (!json_fits<Field>(*found)) fields.refuse_type(name, *found);
       field = found->template get<Field>();
     }
   });
-  if (known == json.size()) return;
-  for (const auto& item : json.items()) {
-    const std::string& name = item.key();
-    bool listed = false;
-    visit_fields(object, [&](const char* field, auto&) { listed |= name == field; });
-    if (!listed) file_error(origin, "field '" + prefix + name + "' is unknown");
-  }
+  fields.check_no_others();
 }
 
 // A configuration from JSON text, validated: what validate() refuses is an error of the file too.

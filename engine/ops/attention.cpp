@@ -1,5 +1,6 @@
 #include "engine/ops/attention.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "engine/autograd.h"
@@ -26,7 +27,7 @@ void onnx_packed(OnnxWriter& w);
 void onnx_separate(OnnxWriter& w);
 
 Tensor replay_call(const NodeCall& c) {
-  return attention(c.in(0), c.integer("heads"), c.integer("queries"));
+  return attention(c.in(0), c.integer("heads"), c.integer("queries"), c.real("scale"));
 }
 
 constexpr Op attention_op{.name = "attention",
@@ -42,9 +43,12 @@ struct Layout {
   int64_t batch, head, row;
 };
 
+double usual_scale(int64_t head_dim) { return 1 / std::sqrt(static_cast<double>(head_dim)); }
+
 struct Heads {
   int64_t batch, heads, tokens, head_dim;
-  Layout in, out;            // of q, k, v and their gradients; of out and its gradient
+  Layout in, out;  // of q, k, v and their gradients; of out and its gradient
+  double scale = usual_scale(head_dim);
   int64_t queries = tokens;  // the first so many rows of out are computed
 
   int64_t count() const { return queries * tokens * head_dim > 0 ? batch * heads : 0; }
@@ -56,7 +60,7 @@ struct Heads {
 
   template <class T>
   AttentionShape<T> shape() const {
-    return {tokens, head_dim, in.row, out.row, 1 / std::sqrt(static_cast<T>(head_dim)), queries};
+    return {tokens, head_dim, in.row, out.row, static_cast<T>(scale), queries};
   }
 };
 
@@ -106,7 +110,8 @@ void backward_heads(const Heads& heads, const Operands<T>& x, const T* dout, con
 }
 
 // Of qkv [batch, tokens, 3 * width] and out [batch, queries, width].
-Heads packed_heads(int64_t batch, int64_t tokens, int64_t queries, int64_t width, int64_t heads) {
+Heads packed_heads(int64_t batch, int64_t tokens, int64_t queries, int64_t width, int64_t heads,
+                   double scale) {
   const int64_t head_dim = width / heads;
   return {batch,
           heads,
@@ -114,10 +119,11 @@ Heads packed_heads(int64_t batch, int64_t tokens, int64_t queries, int64_t width
           head_dim,
           {tokens * 3 * width, head_dim, 3 * width},
           {queries * width, head_dim, width},
+          scale,
           queries};
 }
 
-Heads packed_heads(const Tensor& qkv, int64_t heads, int64_t queries) {
+Heads packed_heads(const Tensor& qkv, int64_t heads, int64_t queries, double scale) {
   const char* op = attention_op.name;
   check_floating_point(op, "qkv", qkv);
   if (heads < 1) argument_error(op, "heads", std::to_string(heads), "at least 1", "");
@@ -127,7 +133,9 @@ Heads packed_heads(const Tensor& qkv, int64_t heads, int64_t queries) {
   if (queries < 0 || queries > qkv.size(1))
     argument_error(op, "queries", std::to_string(queries),
                    "0 to the " + std::to_string(qkv.size(1)) + " tokens of qkv", "");
-  return packed_heads(qkv.size(0), qkv.size(1), queries, qkv.size(2) / 3, heads);
+  if (!std::isfinite(scale))
+    argument_error(op, "scale", std::to_string(scale), "a finite number", "");
+  return packed_heads(qkv.size(0), qkv.size(1), queries, qkv.size(2) / 3, heads, scale);
 }
 
 template <class T>
@@ -140,11 +148,13 @@ void lower(Lowering& l) {
   const Operand qkv = l.contiguous_in(0), out = l.out();
   const int64_t count = l.integer("heads"), tokens = qkv.shape[1].fixed, width = out.back();
   const int64_t queries = out.shape[1].fixed;
+  const double scale = l.real("scale");
   const auto& best = kernel(attention_forward_kernels<float>());
   l.step(
       best.isa,
       [=, &best](const StepRun& run) {
-        const Heads heads = packed_heads(qkv.shape[0].at(run.batch), tokens, queries, width, count);
+        const Heads heads =
+            packed_heads(qkv.shape[0].at(run.batch), tokens, queries, width, count, scale);
         const auto x = packed_operands(heads, run.at(qkv.address));
         parallel_for(heads.count(), heads.grain(), [&](int64_t begin, int64_t end) {
           const Scratch scratch(run);
@@ -156,12 +166,14 @@ void lower(Lowering& l) {
 }
 
 void onnx_packed(OnnxWriter& w) {
-  onnx_packed_attention(w, w.integer("heads"), [](OnnxName x, size_t) { return x; });
+  onnx_packed_attention(w, w.integer("heads"), w.real("scale"),
+                        [](OnnxName x, size_t) { return x; });
 }
 
 void onnx_separate(OnnxWriter& w) {
   const OnnxName k = w.transpose(w.in(1), {0, 1, 3, 2});
-  w.out("MatMul", {onnx_shares(w, w.in(0), k, w.fixed(w.in_shape(0)[3])), w.in(2)});
+  const double scale = usual_scale(w.fixed(w.in_shape(0)[3]));
+  w.out("MatMul", {onnx_shares(w, w.in(0), k, scale), w.in(2)});
 }
 
 Heads separate_heads(const Tensor& q, const Tensor& k, const Tensor& v) {
@@ -228,7 +240,13 @@ Tensor attention(const Tensor& qkv, int64_t heads) {
 }
 
 Tensor attention(const Tensor& qkv, int64_t heads, int64_t queries) {
-  const Heads geometry = packed_heads(qkv, heads, queries);
+  const bool fits = qkv.defined() && qkv.rank() == 3 && heads > 0;  // else refused in a moment
+  const int64_t head_dim = fits ? qkv.size(2) / 3 / heads : 1;
+  return attention(qkv, heads, queries, usual_scale(std::max<int64_t>(1, head_dim)));
+}
+
+Tensor attention(const Tensor& qkv, int64_t heads, int64_t queries, double scale) {
+  const Heads geometry = packed_heads(qkv, heads, queries, scale);
   const profiler::Scope scope(attention_op.name);
   const Tensor in = contiguous(qkv.detach());
   const Tensor out = Tensor::empty({qkv.size(0), queries, qkv.size(2) / 3}, qkv.dtype());
@@ -237,8 +255,8 @@ Tensor attention(const Tensor& qkv, int64_t heads, int64_t queries) {
   visit_floating_point(qkv.dtype(), [&]<class T>() {
     forward_heads<T>(geometry, packed_operands(geometry, in.data<T>()), out.data<T>(), stats);
   });
-  return record(attention_op, {{"heads", heads}, {"queries", queries}}, {qkv}, out,
-                SavedPacked{geometry, in, stats});
+  return record(attention_op, {{"heads", heads}, {"queries", queries}, {"scale", scale}}, {qkv},
+                out, SavedPacked{geometry, in, stats});
 }
 
 Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tensor& v) {

@@ -1,6 +1,7 @@
 #include "engine/ops/attention_s8.h"
 
 #include <cmath>
+#include <numbers>
 #include <string>
 
 #include "engine/autograd.h"
@@ -93,7 +94,8 @@ void onnx(OnnxWriter& w) {
   if (scales.size() != 3)
     argument_error("export", "attention_s8", "on codes of one scale", "those of q, k and v", "");
   w.out_codes({{scales[2] / w.real("multiplier")}, w.integer("zero_point")});
-  onnx_packed_attention(w, w.integer("heads"), [&](OnnxName x, size_t i) {
+  const double scale = w.real("score") / (scales[0] * scales[1]) * std::numbers::ln2 / 256;
+  onnx_packed_attention(w, w.integer("heads"), scale, [&](OnnxName x, size_t i) {
     return w.quantized(x, {{scales[i]}, 0});
   });
 }

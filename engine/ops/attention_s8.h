@@ -6,7 +6,7 @@ namespace espalier {
 
 // How the codes of an integer attention relate to the numbers they stand for.
 struct AttentionS8Scales {
-  double score;        // scale of q * scale of k / sqrt(head_dim) * log2(e) * 256
+  double score;        // scale of q * scale of k * attention's own scale * log2(e) * 256
   double multiplier;   // scale of v / scale of the result
   int64_t zero_point;  // of the result
 };

@@ -10,7 +10,7 @@
 // Weights are relative to the row's largest, which is 255, so all eight bits serve however flat the
 // row is, and the division by their own sum makes up for what rounding them did to it.
 //
-//   score_scale = scale of q * scale of k / sqrt(D) * log2(e) * 256
+//   score_scale = scale of q * scale of k * attention's own scale * log2(e) * 256
 //   multiplier  = scale of v / scale of out
 //
 // float() and round() go to nearest even; each operation on floats is one IEEE operation. Every row
