@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "engine/autograd.h"
+#include "engine/axes.h"
 #include "engine/derivatives.h"
 #include "engine/dispatch.h"
 #include "engine/lowering.h"
@@ -232,6 +233,28 @@ void separate_derivative(const SavedSeparate& saved, const Tensor& gradient,
     if (inputs.wants(i)) inputs.add(i, i == 0 ? dq : i == 1 ? dk : dv);
 }
 
+// Heads go as wholes, and the same values of all heads, since their matrices have one width.
+void tie_axes(NodeAxes& n) {
+  constexpr int out = NodeAxes::out;
+  const int64_t heads = n.integer("heads"), width = n.shape(out)[2].fixed;
+  const auto head = n.factor(heads, AxisRole::heads);
+  const auto value = n.factor(width / heads, AxisRole::head_width), qkv = n.factor(3);
+  n.fix(qkv);
+  n.compose({0, 2}, {qkv, head, value});
+  n.compose({out, 2}, {head, value});
+  n.tie({0, 0}, {out, 0});
+  n.fix({0, 1});
+  n.fix({out, 1});
+}
+
+// The width is in the scale, so it stays.
+void tie_separate_axes(NodeAxes& n) {
+  tie_elementwise(n);
+  n.mark({0, 1}, AxisRole::heads);
+  n.fix({0, 2});
+  n.fix({0, 3});
+}
+
 }  // namespace
 
 Tensor attention(const Tensor& qkv, int64_t heads) {
@@ -282,6 +305,11 @@ void attention_derivatives(Derivatives& all) {
 void attention_onnx_forms(OnnxForms& all) {
   all.add(attention_op, onnx_packed);
   all.add(scaled_dot_product_attention_op, onnx_separate);
+}
+
+void attention_axis_rules(AxisRules& all) {
+  all.add(attention_op, tie_axes);
+  all.add(scaled_dot_product_attention_op, tie_separate_axes);
 }
 
 }  // namespace espalier

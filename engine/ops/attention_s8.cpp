@@ -5,6 +5,7 @@
 #include <string>
 
 #include "engine/autograd.h"
+#include "engine/axes.h"
 #include "engine/derivatives.h"
 #include "engine/dispatch.h"
 #include "engine/error.h"
@@ -153,5 +154,7 @@ Tensor attention_s8(const Tensor& qkv, int64_t heads, const AttentionS8Scales& s
 void attention_s8_derivatives(Derivatives&) {}
 
 void attention_s8_onnx_forms(OnnxForms& all) { all.add(attention_s8_op, onnx); }
+
+void attention_s8_axis_rules(AxisRules&) {}
 
 }  // namespace espalier

@@ -1,6 +1,7 @@
 #include "engine/ops/binary.h"
 
 #include "engine/autograd.h"
+#include "engine/axes.h"
 #include "engine/derivatives.h"
 #include "engine/dispatch.h"
 #include "engine/lowering.h"
@@ -239,6 +240,12 @@ void binary_onnx_forms(OnnxForms& all) {
   all.add(div_op, onnx<BinaryOp::div>);
   all.add(maximum_op, onnx<BinaryOp::maximum>);
   all.add(minimum_op, onnx<BinaryOp::minimum>);
+}
+
+void binary_axis_rules(AxisRules& all) {
+  for (const Op* op :
+       {&add_op, &sub_op, &mul_op, &div_op, &maximum_op, &minimum_op, &maximum_share_op})
+    all.add(*op, tie_elementwise);
 }
 
 }  // namespace espalier

@@ -1,5 +1,6 @@
 #include "engine/ops/broadcast.h"
 
+#include "engine/axes.h"
 #include "engine/derivatives.h"
 #include "engine/lowering.h"
 #include "engine/onnx_writer.h"
@@ -59,5 +60,7 @@ Tensor sum_to(const Tensor& x, const Shape& shape) {
 void broadcast_derivatives(Derivatives& all) { all.add<derivative>(expand_op); }
 
 void broadcast_onnx_forms(OnnxForms& all) { all.add(expand_op, onnx); }
+
+void broadcast_axis_rules(AxisRules& all) { all.add(expand_op, tie_elementwise); }
 
 }  // namespace espalier

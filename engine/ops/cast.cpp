@@ -1,6 +1,7 @@
 #include "engine/ops/cast.h"
 
 #include "engine/autograd.h"
+#include "engine/axes.h"
 #include "engine/derivatives.h"
 #include "engine/dispatch.h"
 #include "engine/onnx_writer.h"
@@ -77,5 +78,7 @@ Tensor to(const Tensor& x, DType dtype) {
 void cast_derivatives(Derivatives& all) { all.add<derivative>(to_op); }
 
 void cast_onnx_forms(OnnxForms&) {}
+
+void cast_axis_rules(AxisRules& all) { all.add(to_op, tie_elementwise); }
 
 }  // namespace espalier

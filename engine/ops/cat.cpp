@@ -1,5 +1,6 @@
 #include "engine/ops/cat.h"
 
+#include "engine/axes.h"
 #include "engine/derivatives.h"
 #include "engine/lowering.h"
 #include "engine/onnx_writer.h"
@@ -70,6 +71,17 @@ void derivative(const Saved& saved, const Tensor& dy, InputGradients& inputs) {
     inputs.add(static_cast<int>(i), slice(dy, saved.axis, begin, saved.ends[i]));
 }
 
+void tie_axes(NodeAxes& n) {
+  const auto joined = static_cast<int>(n.integer("dim"));
+  n.fix({NodeAxes::out, joined});
+  for (int input = 0; input < n.inputs(); ++input)
+    for (int dim = 0; dim < n.rank(input); ++dim)
+      if (dim == joined)
+        n.fix({input, dim});
+      else
+        n.tie({input, dim}, {NodeAxes::out, dim});
+}
+
 }  // namespace
 
 Tensor cat(std::span<const Tensor> tensors, int64_t dim) {
@@ -90,5 +102,7 @@ Tensor cat(std::span<const Tensor> tensors, int64_t dim) {
 void cat_derivatives(Derivatives& all) { all.add<derivative>(cat_op); }
 
 void cat_onnx_forms(OnnxForms& all) { all.add(cat_op, onnx); }
+
+void cat_axis_rules(AxisRules& all) { all.add(cat_op, tie_axes); }
 
 }  // namespace espalier

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/autograd.h"
+#include "engine/axes.h"
 #include "engine/derivatives.h"
 #include "engine/dispatch.h"
 #include "engine/gemm.h"
@@ -301,6 +302,21 @@ void derivative(const Saved& saved, const Tensor& gradient, InputGradients& inpu
   });
 }
 
+// Of x [B, H, W, C], weight [out, height, width, C] and y [B, H, W, out].
+void tie_axes(NodeAxes& n) {
+  constexpr int y = NodeAxes::out;
+  n.tie({0, 0}, {y, 0});
+  for (int dim : {1, 2}) {
+    n.fix({0, dim});
+    n.fix({1, dim});
+    n.fix({y, dim});
+  }
+  n.tie({0, 3}, {1, 3});
+  n.tie({y, 3}, {1, 0});
+  if (n.has(2)) n.tie({2, 0}, {1, 0});
+  n.mark({y, 3}, AxisRole::filters);
+}
+
 }  // namespace
 
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, int64_t stride,
@@ -332,5 +348,7 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, int64_t
 void conv2d_derivatives(Derivatives& all) { all.add<derivative>(conv2d_op); }
 
 void conv2d_onnx_forms(OnnxForms& all) { all.add(conv2d_op, onnx); }
+
+void conv2d_axis_rules(AxisRules& all) { all.add(conv2d_op, tie_axes); }
 
 }  // namespace espalier

@@ -1,6 +1,7 @@
 #include "engine/ops/cross_entropy.h"
 
 #include "engine/autograd.h"
+#include "engine/axes.h"
 #include "engine/derivatives.h"
 #include "engine/dispatch.h"
 #include "engine/onnx_writer.h"
@@ -121,5 +122,7 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& targets, double label_s
 void cross_entropy_derivatives(Derivatives& all) { all.add<derivative>(cross_entropy_op); }
 
 void cross_entropy_onnx_forms(OnnxForms&) {}
+
+void cross_entropy_axis_rules(AxisRules&) {}
 
 }  // namespace espalier

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/axes.h"
 #include "engine/derivatives.h"
 #include "engine/dispatch.h"
 #include "engine/onnx_writer.h"
@@ -104,5 +105,9 @@ void dropout_derivatives(Derivatives& all) {
 }
 
 void dropout_onnx_forms(OnnxForms&) {}
+
+void dropout_axis_rules(AxisRules& all) {
+  for (const Op* op : {&dropout_op, &drop_path_op}) all.add(*op, tie_elementwise);
+}
 
 }  // namespace espalier

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/axes.h"
 #include "engine/derivatives.h"
 #include "engine/onnx_writer.h"
 #include "engine/op.h"
@@ -75,6 +76,13 @@ void derivative(const Saved& saved, const Tensor& gradient, InputGradients& inpu
   visit_floating_point(dy.dtype(), [&]<class T>() { scatter_rows<T>(saved.rows, dy, to.tensor); });
 }
 
+// Of indices [...], weight [count, width] and rows [..., width].
+void tie_axes(NodeAxes& n) {
+  for (int dim = 0; dim < n.rank(0); ++dim) n.tie({0, dim}, {NodeAxes::out, dim});
+  n.fix({1, 0});
+  n.tie({1, 1}, {NodeAxes::out, -1});
+}
+
 }  // namespace
 
 Tensor embedding(const Tensor& indices, const Tensor& weight) {
@@ -94,5 +102,7 @@ Tensor embedding(const Tensor& indices, const Tensor& weight) {
 void embedding_derivatives(Derivatives& all) { all.add<derivative>(embedding_op); }
 
 void embedding_onnx_forms(OnnxForms&) {}
+
+void embedding_axis_rules(AxisRules& all) { all.add(embedding_op, tie_axes); }
 
 }  // namespace espalier

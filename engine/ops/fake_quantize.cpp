@@ -3,9 +3,11 @@
 #include <cmath>
 #include <string>
 
+#include "engine/axes.h"
 #include "engine/derivatives.h"
 #include "engine/dispatch.h"
 #include "engine/error.h"
+#include "engine/onnx_writer.h"
 #include "engine/ops/view.h"
 #include "engine/parallel.h"
 #include "engine/profiler.h"
@@ -161,5 +163,7 @@ Tensor fake_quantize(const Tensor& x, const Tensor& scale, const FakeQuantize& h
 }
 
 void fake_quantize_derivatives(Derivatives& all) { all.add<derivative>(fake_quantize_op); }
+void fake_quantize_onnx_forms(OnnxForms&) {}
+void fake_quantize_axis_rules(AxisRules&) {}
 
 }  // namespace espalier

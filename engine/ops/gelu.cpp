@@ -1,6 +1,7 @@
 #include "engine/ops/gelu.h"
 
 #include "engine/autograd.h"
+#include "engine/axes.h"
 #include "engine/derivatives.h"
 #include "engine/dispatch.h"
 #include "engine/lowering.h"
@@ -94,5 +95,7 @@ Tensor gelu(const Tensor& x, GeluKind kind) {
 void gelu_derivatives(Derivatives& all) { all.add<derivative>(gelu_op); }
 
 void gelu_onnx_forms(OnnxForms& all) { all.add(gelu_op, onnx); }
+
+void gelu_axis_rules(AxisRules& all) { all.add(gelu_op, tie_elementwise); }
 
 }  // namespace espalier

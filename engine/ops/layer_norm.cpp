@@ -1,6 +1,7 @@
 #include "engine/ops/layer_norm.h"
 
 #include "engine/autograd.h"
+#include "engine/axes.h"
 #include "engine/derivatives.h"
 #include "engine/dispatch.h"
 #include "engine/lowering.h"
@@ -120,6 +121,13 @@ void derivative(const Saved& saved, const Tensor& gradient, InputGradients& inpu
   visit_floating_point(dy.dtype(), [&]<class T>() { backward_rows<T>(saved, dy, inputs); });
 }
 
+void tie_axes(NodeAxes& n) {
+  n.tie_aligned(0, NodeAxes::out);
+  for (int row : {1, 2})
+    if (n.has(row)) n.tie({row, 0}, {0, -1});
+  n.mark({0, -1}, AxisRole::normalised);
+}
+
 }  // namespace
 
 Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps) {
@@ -145,5 +153,7 @@ Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, dou
 void layer_norm_derivatives(Derivatives& all) { all.add<derivative>(layer_norm_op); }
 
 void layer_norm_onnx_forms(OnnxForms& all) { all.add(layer_norm_op, onnx); }
+
+void layer_norm_axis_rules(AxisRules& all) { all.add(layer_norm_op, tie_axes); }
 
 }  // namespace espalier

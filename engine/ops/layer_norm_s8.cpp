@@ -3,6 +3,7 @@
 #include <string>
 
 #include "engine/autograd.h"
+#include "engine/axes.h"
 #include "engine/derivatives.h"
 #include "engine/dispatch.h"
 #include "engine/error.h"
@@ -107,5 +108,7 @@ Tensor layer_norm_s8(const Tensor& x, const Tensor& weight, const Tensor& bias, 
 void layer_norm_s8_derivatives(Derivatives&) {}
 
 void layer_norm_s8_onnx_forms(OnnxForms& all) { all.add(layer_norm_s8_op, onnx); }
+
+void layer_norm_s8_axis_rules(AxisRules&) {}
 
 }  // namespace espalier

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/axes.h"
 #include "engine/derivatives.h"
 #include "engine/dispatch.h"
 #include "engine/gemm.h"
@@ -162,6 +163,15 @@ void check_arguments(const Tensor& x, const Tensor& weight, const Tensor& bias) 
   check_shape(linear_op.name, "bias", bias, {weight.shape()[0]});
 }
 
+// Of x [..., in], weight [out, in] and y [..., out].
+void tie_axes(NodeAxes& n) {
+  constexpr int y = NodeAxes::out;
+  for (int dim = 0; dim + 1 < n.rank(0); ++dim) n.tie({0, dim}, {y, dim});
+  n.tie({0, -1}, {1, 1});
+  n.tie({y, -1}, {1, 0});
+  if (n.has(2)) n.tie({2, 0}, {1, 0});
+}
+
 }  // namespace
 
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
@@ -181,5 +191,7 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
 void linear_derivatives(Derivatives& all) { all.add<derivative>(linear_op); }
 
 void linear_onnx_forms(OnnxForms& all) { all.add(linear_op, onnx); }
+
+void linear_axis_rules(AxisRules& all) { all.add(linear_op, tie_axes); }
 
 }  // namespace espalier

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "engine/autograd.h"
+#include "engine/axes.h"
 #include "engine/derivatives.h"
 #include "engine/dispatch.h"
 #include "engine/error.h"
@@ -267,5 +268,7 @@ void linear_s8_onnx_forms(OnnxForms& all) {
   all.add(linear_s8_op, onnx_linear_s8);
   all.add(add_linear_s8_op, onnx_add_linear_s8);
 }
+
+void linear_s8_axis_rules(AxisRules&) {}
 
 }  // namespace espalier

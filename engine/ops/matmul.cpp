@@ -1,5 +1,6 @@
 #include "engine/ops/matmul.h"
 
+#include "engine/axes.h"
 #include "engine/derivatives.h"
 #include "engine/dispatch.h"
 #include "engine/gemm.h"
@@ -146,6 +147,21 @@ void derivative(const Saved& saved, const Tensor& dy, InputGradients& inputs) {
   visit_floating_point(dy.dtype(), [&]<class T>() { backward_stacks<T>(saved, dy, inputs); });
 }
 
+// Of a [..., M, K], b [..., K, N] and y [..., M, N].
+void tie_axes(NodeAxes& n) {
+  constexpr int y = NodeAxes::out;
+  n.tie({0, -1}, {1, -2});
+  n.tie({0, -2}, {y, -2});
+  n.tie({1, -1}, {y, -1});
+  for (int input : {0, 1})
+    for (int i = 3; i <= n.rank(input); ++i) {
+      const auto dim = [&](int operand) {
+        return n.shape(operand)[static_cast<size_t>(n.rank(operand) - i)];
+      };
+      if (dim(input) == dim(y)) n.tie({input, -i}, {y, -i});
+    }
+}
+
 }  // namespace
 
 Tensor matmul(const Tensor& a, const Tensor& b) {
@@ -171,5 +187,7 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
 void matmul_derivatives(Derivatives& all) { all.add<derivative>(matmul_op); }
 
 void matmul_onnx_forms(OnnxForms& all) { all.add(matmul_op, onnx); }
+
+void matmul_axis_rules(AxisRules& all) { all.add(matmul_op, tie_axes); }
 
 }  // namespace espalier

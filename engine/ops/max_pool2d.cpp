@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/autograd.h"
+#include "engine/axes.h"
 #include "engine/derivatives.h"
 #include "engine/dispatch.h"
 #include "engine/lowering.h"
@@ -90,6 +91,14 @@ void derivative(const Saved& saved, const Tensor& gradient, InputGradients& inpu
   inputs.add(0, dx);
 }
 
+void tie_axes(NodeAxes& n) {
+  for (int dim : {0, 3}) n.tie({0, dim}, {NodeAxes::out, dim});
+  for (int dim : {1, 2}) {
+    n.fix({0, dim});
+    n.fix({NodeAxes::out, dim});
+  }
+}
+
 }  // namespace
 
 Tensor max_pool2d(const Tensor& x, int64_t kernel, int64_t stride, int64_t padding) {
@@ -111,5 +120,7 @@ Tensor max_pool2d(const Tensor& x, int64_t kernel, int64_t stride, int64_t paddi
 void max_pool2d_derivatives(Derivatives& all) { all.add<derivative>(max_pool2d_op); }
 
 void max_pool2d_onnx_forms(OnnxForms& all) { all.add(max_pool2d_op, onnx); }
+
+void max_pool2d_axis_rules(AxisRules& all) { all.add(max_pool2d_op, tie_axes); }
 
 }  // namespace espalier

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "engine/autograd.h"
+#include "engine/axes.h"
 #include "engine/derivatives.h"
 #include "engine/dispatch.h"
 #include "engine/error.h"
@@ -159,5 +160,7 @@ void quantize_onnx_forms(OnnxForms& all) {
   all.add(quantize_op, onnx_quantize);
   all.add(dequantize_op, onnx_dequantize);
 }
+
+void quantize_axis_rules(AxisRules&) {}
 
 }  // namespace espalier

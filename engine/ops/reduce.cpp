@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/autograd.h"
+#include "engine/axes.h"
 #include "engine/derivatives.h"
 #include "engine/dispatch.h"
 #include "engine/onnx_writer.h"
@@ -184,6 +185,21 @@ void mean_derivative(const SavedMean& saved, const Tensor& dy, InputGradients& i
   inputs.add(0, expand(reshape(div(dy, saved.count), saved.kept), saved.x));
 }
 
+// What is reduced stays, for a mean counts it; the other axes go on.
+void tie_axes(NodeAxes& n) {
+  std::vector<bool> reduced(static_cast<size_t>(n.rank(0)));
+  for (const BatchDim& dim : attribute<BatchShape>(n.node(), "dims")) {
+    const int64_t axis = dim.fixed < 0 ? dim.fixed + n.rank(0) : dim.fixed;
+    reduced[static_cast<size_t>(axis)] = true;
+    n.fix({0, static_cast<int>(axis)});
+  }
+  for (int dim = 0, to = 0; dim < n.rank(0); ++dim) {
+    const bool gone = reduced[static_cast<size_t>(dim)];
+    if (!gone) n.tie({0, dim}, {NodeAxes::out, to});
+    if (!gone || n.integer("keepdim")) ++to;
+  }
+}
+
 }  // namespace
 
 Tensor sum(const Tensor& x, const Shape& dims, bool keepdim) {
@@ -250,6 +266,10 @@ void reduce_onnx_forms(OnnxForms& all) {
   all.add(amax_op, onnx<Extent::largest>);
   all.add(amin_op, onnx<Extent::least>);
   all.add(argmax_op, onnx_argmax);
+}
+
+void reduce_axis_rules(AxisRules& all) {
+  for (const Op* op : {&sum_op, &mean_op, &amax_op, &amin_op}) all.add(*op, tie_axes);
 }
 
 }  // namespace espalier

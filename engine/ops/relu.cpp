@@ -1,5 +1,6 @@
 #include "engine/ops/relu.h"
 
+#include "engine/axes.h"
 #include "engine/derivatives.h"
 #include "engine/dispatch.h"
 #include "engine/lowering.h"
@@ -71,5 +72,7 @@ Tensor relu(const Tensor& x) {
 void relu_derivatives(Derivatives& all) { all.add<derivative>(relu_op); }
 
 void relu_onnx_forms(OnnxForms& all) { all.add(relu_op, onnx); }
+
+void relu_axis_rules(AxisRules& all) { all.add(relu_op, tie_elementwise); }
 
 }  // namespace espalier

@@ -1,5 +1,6 @@
 #include "engine/ops/softmax.h"
 
+#include "engine/axes.h"
 #include "engine/derivatives.h"
 #include "engine/dispatch.h"
 #include "engine/lowering.h"
@@ -62,6 +63,11 @@ void derivative(const Saved& saved, const Tensor& gradient, InputGradients& inpu
   });
 }
 
+void tie_axes(NodeAxes& n) {
+  tie_elementwise(n);
+  n.fix({0, static_cast<int>(n.integer("dim"))});
+}
+
 }  // namespace
 
 Tensor softmax(const Tensor& x, int64_t dim) {
@@ -83,5 +89,7 @@ Tensor softmax(const Tensor& x, int64_t dim) {
 void softmax_derivatives(Derivatives& all) { all.add<derivative>(softmax_op); }
 
 void softmax_onnx_forms(OnnxForms& all) { all.add(softmax_op, onnx); }
+
+void softmax_axis_rules(AxisRules& all) { all.add(softmax_op, tie_axes); }
 
 }  // namespace espalier

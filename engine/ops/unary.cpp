@@ -1,6 +1,7 @@
 #include "engine/ops/unary.h"
 
 #include "engine/autograd.h"
+#include "engine/axes.h"
 #include "engine/derivatives.h"
 #include "engine/dispatch.h"
 #include "engine/lowering.h"
@@ -122,6 +123,10 @@ void unary_derivatives(Derivatives& all) {
 
 void unary_onnx_forms(OnnxForms& all) {
   for (const Op& op : unary_ops) all.add(op, onnx);
+}
+
+void unary_axis_rules(AxisRules& all) {
+  for (const Op& op : unary_ops) all.add(op, tie_elementwise);
 }
 
 }  // namespace espalier

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "engine/axes.h"
 #include "engine/derivatives.h"
 #include "engine/lowering.h"
 #include "engine/onnx_writer.h"
@@ -167,6 +168,26 @@ void slice_derivative(const SavedRange& saved, const Tensor& dy, InputGradients&
   inputs.add(0, dx);
 }
 
+void tie_reshaped(NodeAxes& n) { n.tie_elements(0, NodeAxes::out); }
+
+void tie_permuted(NodeAxes& n) {
+  const BatchShape& dims = attribute<BatchShape>(n.node(), "dims");
+  for (int to = 0; to < n.rank(0); ++to)
+    n.tie({0, static_cast<int>(dims[static_cast<size_t>(to)].fixed)}, {NodeAxes::out, to});
+}
+
+void tie_sliced(NodeAxes& n) {
+  const auto cut = static_cast<int>(n.integer("dim"));
+  for (int dim = 0; dim < n.rank(0); ++dim) {
+    if (dim != cut) {
+      n.tie({0, dim}, {NodeAxes::out, dim});
+      continue;
+    }
+    n.fix({0, dim});
+    n.fix({NodeAxes::out, dim});
+  }
+}
+
 }  // namespace
 
 Tensor contiguous(const Tensor& x) {
@@ -272,6 +293,13 @@ void view_onnx_forms(OnnxForms& all) {
   all.add(reshape_op, onnx_reshape);
   all.add(permute_op, onnx_permute);
   all.add(slice_op, onnx_slice);
+}
+
+void view_axis_rules(AxisRules& all) {
+  all.add(contiguous_op, tie_elementwise);
+  all.add(reshape_op, tie_reshaped);
+  all.add(permute_op, tie_permuted);
+  all.add(slice_op, tie_sliced);
 }
 
 }  // namespace espalier
