@@ -44,13 +44,18 @@ int64_t kept_count(const KeptIndices& kept, int64_t size) {
   return kept ? static_cast<int64_t>(kept->size()) : size;
 }
 
+Shape kept_shape(const Shape& from, const std::vector<KeptIndices>& kept) {
+  Shape shape;
+  for (int d = 0; d < from.rank(); ++d)
+    shape.push_back(kept_count(kept[static_cast<size_t>(d)], from[d]));
+  return shape;
+}
+
 // Throws unless keeping `kept` of `from` gives `to`.
 void check_kept(const std::string& name, const Shape& from, const Shape& to,
                 const std::vector<KeptIndices>& kept) {
   Shape result;
-  if (static_cast<int>(kept.size()) == from.rank())
-    for (int d = 0; d < from.rank(); ++d)
-      result.push_back(kept_count(kept[static_cast<size_t>(d)], from[d]));
+  if (static_cast<int>(kept.size()) == from.rank()) result = kept_shape(from, kept);
   if (result.rank() != from.rank() || !(result == to))
     argument_error("rebuild", name.c_str(), to.str(),
                    "what the index map keeps of " + from.str() + ": " + result.str(),
@@ -96,6 +101,12 @@ std::vector<KeptIndices> kept_of(const IndexMap& kept, const std::string& name, 
 
 ParameterOptions decay_matrices(const std::string&, const Tensor& parameter) {
   return {.decay = parameter.rank() >= 2, .frozen = false, .lr_scale = 1.0};
+}
+
+Tensor kept_part(const Tensor& from, const std::vector<KeptIndices>& kept) {
+  const Tensor to = Tensor::empty(kept_shape(from.shape(), kept), from.dtype());
+  visit_floating_point(from.dtype(), [&]<class T>() { gather<T>(from, to, kept); });
+  return to;
 }
 
 ParameterArena::ParameterArena(const NamedTensors& parameters, ParameterPolicy policy)

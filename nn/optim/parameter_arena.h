@@ -27,6 +27,8 @@ ParameterOptions decay_matrices(const std::string& name, const Tensor& parameter
 using KeptIndices = std::optional<std::vector<int64_t>>;
 // For each parameter that shrinks, one entry a dimension.
 using IndexMap = std::map<std::string, std::vector<KeptIndices>>;
+// `from` along the kept indices of each of its dimensions, contiguous. Indices are in range.
+Tensor kept_part(const Tensor& from, const std::vector<KeptIndices>& kept);
 
 // Every parameter becomes a view of the arena and its grad() a view of the gradient arena; its
 // arena_offset() leads a GradientSink there too. Slots start on 64 bytes; the gap to the next holds

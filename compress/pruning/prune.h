@@ -1,0 +1,41 @@
+// Removal of channels: the pruned model is a smaller dense one, and an optimiser's state moves
+// along.
+#pragma once
+
+#include <memory>
+
+#include "compress/pruning/select.h"
+#include "nn/data/dataset.h"
+#include "nn/optim/parameter_arena.h"
+#include "nn/vit.h"
+
+namespace espalier {
+
+// What stays of each parameter that shrinks, for Optimizer::rebuild() and
+// ParameterArena::rebuild().
+IndexMap kept_indices(const NamedTensors& parameters, const Coupling& coupling,
+                      const KeptChannels& kept);
+
+// The configuration of a Vision Transformer with so many channels left of each group of its graph.
+ViTConfig pruned_config(const ViTConfig& config, const Coupling& coupling, const Widths& widths);
+
+struct PrunedModel {
+  std::unique_ptr<VisionTransformer> model;
+  IndexMap kept;
+};
+// `coupling` is that of the model's graph, and each list of `kept` is ascending and not empty;
+// argument errors say where it is not so. The model stays as it is.
+PrunedModel prune(const VisionTransformer& model, const Coupling& coupling,
+                  const KeptChannels& kept);
+
+struct OneShotOptions {
+  SelectionOptions selection{};
+  std::string importance = "l2";      // or "l1", "taylor", "random"
+  std::string target = "parameters";  // or "flops": what the fraction is of
+  uint64_t seed = 1;                  // of "random"
+};
+// Prunes once, without training afterwards. `samples` are for "taylor", whose gradients they give.
+PrunedModel prune_one_shot(const VisionTransformer& model, const OneShotOptions& options,
+                           const ImageDataset& samples);
+
+}  // namespace espalier
