@@ -14,8 +14,12 @@ namespace espalier {
 using Observers = std::vector<std::unique_ptr<Observer>>;
 using ObserverFactory = std::function<std::unique_ptr<Observer>()>;
 
-// Runs `graph` on `inputs` [N, sample...] in small batches, off the tape, and shows every value to
-// an observer of its own.
+// Runs `graph` on `inputs` [N, sample...] in small batches, off the tape, and shows each batch's
+// input and then every result to `watch`, with the number of the value.
+using Watch = std::function<void(int value, const Tensor& x)>;
+void run_watched(const Graph& graph, const Tensor& inputs, const Watch& watch);
+
+// The same, showing every value to an observer of its own.
 Observers calibrate(const Graph& graph, const Tensor& inputs, const ObserverFactory& make);
 
 }  // namespace espalier
