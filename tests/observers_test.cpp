@@ -116,7 +116,8 @@ TEST_CASE("histograms count exactly, whatever the order, the batches, the parts"
   at_once.observe(x);
   for (int64_t i = 0; i < 3000; i += 250) in_batches.observe(slice(x, 0, i, i + 250));
   for (int64_t i = 3000; i > 0; i -= 1) backwards.observe(slice(x, 0, i - 1, i));
-  for (const auto& [first, last] : {std::pair{0, 1}, {1, 2}, {1, 4}, {0, 5}}) {
+  for (const std::pair<int, int>& part : {std::pair{0, 1}, {1, 2}, {1, 4}, {0, 5}}) {
+    const int first = part.first, last = part.second;
     INFO("channels ", first, " to ", last);
     const Histogram h = at_once.histogram(first, last);
     std::vector<int64_t> expected(h.counts.size());

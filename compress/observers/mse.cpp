@@ -57,7 +57,9 @@ double MseObserver::error(const Histogram& h, const Range& range) {
 Range MseObserver::choose(const Histogram& h) const {
   Best best{h, h.extremes, error(h, h.extremes)};
   best.shrink(true, true);
-  while (best.shrink(false, true) | best.shrink(true, false)) {
+  for (bool better = true; better;) {
+    better = best.shrink(false, true);
+    better = best.shrink(true, false) || better;
   }
   return best.range;
 }

@@ -1,0 +1,19 @@
+#include "compress/post_training.h"
+
+#include "compress/bias_correction.h"
+#include "compress/convert.h"
+#include "compress/equalize.h"
+#include "compress/observers/factory.h"
+
+namespace espalier {
+
+IntegerModel post_training(const Graph& graph, const Tensor& inputs, const PostTraining& how) {
+  const ObserverFactory make = observer_factory(how.observer);
+  IntegerModel out;
+  out.graph = how.equalize ? equalize(graph, inputs, *how.equalize) : graph;
+  out.parameters = convert_int8(out.graph, calibrate(out.graph, inputs, make));
+  if (how.bias_correction) out.parameters = correct_biases(out.graph, out.parameters, inputs);
+  return out;
+}
+
+}  // namespace espalier

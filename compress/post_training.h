@@ -1,0 +1,25 @@
+// Whole numbers without training: what can be chosen, in one place.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "engine/graph.h"
+
+namespace espalier {
+
+struct PostTraining {
+  std::string observer = "min_max";  // as observer_factory() knows it
+  std::optional<double> equalize{};  // alpha; the model stays as it is without
+  bool bias_correction = false;
+};
+
+struct IntegerModel {
+  Graph graph;              // in fp32, equalised where that was wanted
+  NamedTensors parameters;  // of int8_graph() for it
+};
+
+// Equalises, then converts by what `inputs` [N, sample...] show, then corrects biases.
+IntegerModel post_training(const Graph& graph, const Tensor& inputs, const PostTraining& how);
+
+}  // namespace espalier
