@@ -38,7 +38,8 @@ class Selector {
       const size_t middle = too_few + (enough - too_few) / 2;
       (cost(widths_after(middle)) <= most ? enough : too_few) = middle;
     }
-    return kept(widths_after(enough));
+    return kept(
+        restored(widths_after(enough), enough, [&](const Widths& w) { return cost(w) <= most; }));
   }
 
  private:
@@ -104,6 +105,23 @@ class Selector {
     for (size_t g = 0; g < widths.size(); ++g) {
       const int64_t step = step_of(coupling_.groups[g].kind);
       widths[g] = std::min(coupling_.groups[g].count, (widths[g] + step - 1) / step * step);
+    }
+    return widths;
+  }
+
+  // One step of a wide group may save far more than the target asks for: steps come back, those of
+  // the last candidates first, where the widths stay cheap enough.
+  Widths restored(Widths widths, size_t removed,
+                  FunctionRef<bool(const Widths& widths)> cheap_enough) const {
+    std::vector<bool> closed(widths.size());
+    while (removed-- > 0) {
+      const size_t g = candidates_[removed].group;
+      const int64_t count = coupling_.groups[g].count, width = widths[g];
+      if (closed[g] || width == count) continue;
+      widths[g] = std::min(count, width + step_of(coupling_.groups[g].kind));
+      if (cheap_enough(widths)) continue;
+      widths[g] = width;
+      closed[g] = true;
     }
     return widths;
   }

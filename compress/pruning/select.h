@@ -32,9 +32,10 @@ struct SelectionOptions {
 };
 
 // Removes channels in the order of their scores, until `cost` is at most 1 - fraction of what it is
-// for the whole model, and then as many as the steps round down to come back. At least one channel
-// of each group stays. `cost` is asked about log2(channels) times. Argument errors: options out of
-// range, scores that are not the coupling's, and a target that removing all it may does not reach.
+// for the whole model; then steps of width come back, the latest first, as long as it stays so. At
+// least one channel of each group stays. `cost` is asked about log2(channels) times, and once for
+// each step that comes back and each group. Argument errors: options out of range, scores that are
+// not the coupling's, and a target that removing all it may does not reach.
 KeptChannels select_channels(const Coupling& coupling, const ChannelScores& scores,
                              const CostFunction& cost, const SelectionOptions& options);
 
