@@ -99,6 +99,20 @@ TEST_CASE("an integer model of blocks that differ follows its fp32 one") {
   CHECK(compile(loaded.graph)(m.images).to_vector() == plan(m.images).to_vector());
 }
 
+TEST_CASE("an integer attention takes the scale of scores that its model has") {
+  const auto score = [](int64_t scale_dim) {
+    Generator generator(1);
+    ViTConfig config = ragged_config();
+    config.blocks[0].scale_dim = scale_dim;
+    const Int8Model m(config, generator);
+    for (const auto& [name, tensor] : m.parameters)
+      if (name == "blocks.0.attention.scales") return tensor.to_vector()[0];
+    return 0.0;
+  };
+  CHECK(score(7) > 0);
+  CHECK(score(7) == 2 * score(28));
+}
+
 TEST_CASE("an integer encoder gives the same codes on every instruction set, thread count, chunk") {
   Generator generator(1);
   const Encoder encoder(generator);
