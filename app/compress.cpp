@@ -3,10 +3,9 @@
 
 #include "app/command.h"
 #include "app/compress_report.h"
-#include "app/training_run.h"
-#include "compress/convert.h"
+#include "app/compress_stages.h"
+#include "app/run_folder.h"
 #include "compress/observers/factory.h"
-#include "compress/qat.h"
 #include "engine/error.h"
 #include "engine/io/file.h"
 
@@ -20,67 +19,13 @@ struct CompressFlags : CommonFlags {
 
 const char* const config_file = "/compress.json";
 
-Int8Scales calibrated_scales(const CompressConfig& config, const LoadedModel& loaded,
-                             const ImageDataset& train) {
-  Generator generator(config.seed);
-  std::vector<int64_t> chosen = permutation(train.size(), generator);
-  chosen.resize(static_cast<size_t>(std::min(config.calibration_images, train.size())));
-  const Tensor images = normalized(train.subset(chosen).images, loaded.config);
-  return choose_int8_scales(loaded.graph,
-                            calibrate(loaded.graph, images, observer_factory(config.observer)));
-}
-
-// One more module with the weights of the loaded one.
-std::unique_ptr<VisionTransformer> copy_of(const VisionTransformer& model) {
-  Generator unused;
-  auto copy = std::make_unique<VisionTransformer>(model.config, unused);
-  copy->load_state_dict(model.state_dict());
-  return copy;
-}
-
-// For the metadata of the file.
-std::map<std::string, std::string> notes_of(const CompressConfig& config) {
-  return {{"espalier.calibration_images", std::to_string(config.calibration_images)},
-          {"espalier.observer", config.observer},
-          {"espalier.qat_epochs", std::to_string(config.qat_epochs)}};
-}
-
-void write_calibrated(const CompressConfig& config, const LoadedModel& loaded,
-                      const Int8Scales& scales) {
-  save_int8_model(config.output, loaded.config, loaded.graph, convert_int8(loaded.graph, scales),
-                  notes_of(config));
-}
-
-// Trains the rounded model and puts the best one in place; false where it was interrupted.
-bool write_trained(const CompressFlags& flags, const LoadedModel& loaded,
-                   const Int8Scales& scales) {
-  const CompressConfig& config = flags.config;
-  const TrainConfig training = qat_config(config, loaded.config);
-  TrainerParts parts{.form = [&] {
-    return std::make_unique<QatModel>(copy_of(*loaded.model), scales,
-                                      QatOptions{config.learn_scales, notes_of(config)});
-  }};
-  if (config.distillation > 0) parts.teacher = loaded.graph;
-  const TrainingResult result =
-      run_training({.config = training,
-                    .folder = flags.run_dir + "/qat",
-                    .what = "training " + loaded.config.name + " on its integer kernels",
-                    .resume_command = "espalier compress --resume " + flags.run_dir,
-                    .resume = std::filesystem::exists(flags.run_dir + "/qat/config.json"),
-                    .quiet = flags.quiet,
-                    .parts = std::move(parts)},
-                   load_training_data(training, flags.data));
-  if (!result.finished) return false;
-  write_atomically(config.output, {MappedFile(result.best).bytes()});
-  return true;
-}
-
 void take_up(CompressFlags& flags) {
   const std::string path = flags.resume + config_file;
   flags.config = compress_config_from_json(read_text(path), path);
   flags.run_dir = flags.resume;
 }
 
+// A folder for the trainings.
 void begin(CompressFlags& flags) {
   if (flags.run_dir.empty()) flags.run_dir = default_run_dir("compress");
   if (std::filesystem::exists(flags.run_dir + config_file))
@@ -101,15 +46,9 @@ int run(CompressFlags flags) {
   const LoadedModel before = load_model(config.model);
   if (!before.model)
     file_error(config.model, "holds a model in whole numbers already; give the fp32 model");
+  if (!resuming && (config.recover_epochs > 0 || config.qat_epochs > 0)) begin(flags);
   const auto start = std::chrono::steady_clock::now();
-  const Int8Scales scales =
-      calibrated_scales(config, before, load_fashion_mnist(flags.data, Split::train));
-  if (config.qat_epochs == 0) {
-    write_calibrated(config, before, scales);
-  } else {
-    if (!resuming) begin(flags);
-    if (!write_trained(flags, before, scales)) return interrupted;
-  }
+  if (!compress({config, flags.data, flags.run_dir, flags.quiet}, before)) return interrupted;
   const auto end = std::chrono::steady_clock::now();
   CompressOutcome outcome = measure_compressed(config, before, flags.data);
   outcome.seconds = std::chrono::duration<double>(end - start).count();
@@ -117,52 +56,97 @@ int run(CompressFlags flags) {
   return done;
 }
 
+void add_rounding_flags(CLI::App& verb, CompressConfig& c) {
+  const char* group = "Rounding";
+  verb.add_option("--observer", c.observer, "What chooses the ranges of activations")
+      ->check(CLI::IsMember(observer_names()))
+      ->group(group)
+      ->capture_default_str();
+  CLI::Option* even = verb.add_flag("--equalize", c.equalize,
+                                    "First even out the channels of what is rounded, same function")
+                          ->group(group);
+  verb.add_option("--equalize-alpha", c.equalize_alpha,
+                  "How: 1 evens out activations alone, 0 weights alone")
+      ->check(CLI::Range(0.0, 1.0))
+      ->needs(even)
+      ->group(group)
+      ->capture_default_str();
+  verb.add_flag("--bias-correction", c.bias_correction,
+                "Take the mean error of each layer off its bias")
+      ->group(group);
+}
+
+void add_pruning_flags(CLI::App& verb, CompressConfig& c) {
+  const char* group = "Pruning";
+  CLI::Option* sparsity =
+      verb.add_option("--sparsity", c.sparsity, "Share to remove, 0 up to 1, before rounding")
+          ->check(CLI::Range(0.0, 0.999))
+          ->group(group);
+  const auto option = [&](const char* name, auto& value, const char* help) {
+    return verb.add_option(name, value, help)->needs(sparsity)->group(group);
+  };
+  option("--sparsity-of", c.sparsity_of, "What the share is of")
+      ->check(CLI::IsMember({"parameters", "flops"}))
+      ->capture_default_str();
+  option("--importance", c.importance, "How channels are ranked")
+      ->check(CLI::IsMember({"l1", "l2", "taylor", "random"}))
+      ->capture_default_str();
+  option("--ranking", c.ranking, "All channels together, or the same share of each layer")
+      ->check(CLI::IsMember({"global", "layer"}))
+      ->capture_default_str();
+  option("--dimensions", c.dimensions,
+         "What may go, of hidden, heads, head_width, embedding, conv; unless told, all")
+      ->delimiter(',')
+      ->check(CLI::IsMember({"hidden", "heads", "head_width", "embedding", "conv"}));
+  option("--width-step", c.width_step,
+         "Keep widths at multiples of this; 0: what this machine's kernels take at once")
+      ->check(CLI::Range(0, 1024))
+      ->capture_default_str();
+}
+
 void add_training_flags(CLI::App& verb, CompressFlags& flags) {
   CompressConfig& c = flags.config;
-  const char* group = "Training on the integer kernels";
-  verb.add_option("--qat", c.qat_epochs, "Epochs of it; 0 rounds the model as it is")
+  const char* group = "Training, with the fp32 model as the teacher";
+  const auto option = [&](const char* name, auto& value, const char* help) {
+    return verb.add_option(name, value, help)->group(group)->capture_default_str();
+  };
+  option("--recover", c.recover_epochs, "Epochs for the pruned model")
       ->check(CLI::Range(0, 100'000))
-      ->group(group)
-      ->capture_default_str();
-  verb.add_flag("--learn-scales", c.learn_scales, "The scales of activations learn too (LSQ)")
+      ->needs(verb.get_option("--sparsity"));
+  option("--qat", c.qat_epochs, "Epochs for the rounded model, on the kernels that will run it")
+      ->check(CLI::Range(0, 100'000));
+  option("--recover-lr", c.recover_learning_rate, "Learning rate of --recover, after its warm-up")
+      ->check(CLI::PositiveNumber);
+  option("--qat-lr", c.qat_learning_rate, "Learning rate of --qat, after its warm-up")
+      ->check(CLI::PositiveNumber);
+  verb.add_flag("--learn-scales", c.learn_scales,
+                "The scales of activations learn too, in --qat (LSQ)")
       ->group(group);
-  verb.add_option("--learning-rate", c.learning_rate, "At the end of the warm-up")
-      ->check(CLI::PositiveNumber)
-      ->group(group)
-      ->capture_default_str();
-  verb.add_option("--distillation", c.distillation,
-                  "Share of the loss that the fp32 model's logits make; 0 is off")
-      ->check(CLI::Range(0.0, 1.0))
-      ->group(group)
-      ->capture_default_str();
-  verb.add_option("--temperature", c.temperature, "Of the softmaxes of distillation")
-      ->check(CLI::PositiveNumber)
-      ->group(group)
-      ->capture_default_str();
-  verb.add_option("--precision", c.precision, "Of the products behind gradients")
-      ->check(CLI::IsMember({"f32", "bf16"}))
-      ->group(group)
-      ->capture_default_str();
-  verb.add_option("--max-steps", c.max_steps, "Stop after so many steps; 0 runs all epochs")
-      ->check(CLI::NonNegativeNumber)
-      ->group(group)
-      ->capture_default_str();
+  option("--distillation", c.distillation, "Share of the loss that the teacher makes; 0 is off")
+      ->check(CLI::Range(0.0, 1.0));
+  option("--temperature", c.temperature, "Of the softmaxes of distillation")
+      ->check(CLI::PositiveNumber);
+  option("--precision", c.precision, "Of the products behind gradients")
+      ->check(CLI::IsMember({"f32", "bf16"}));
+  option("--max-steps", c.max_steps, "Stop each training after so many steps; 0 runs all epochs")
+      ->check(CLI::NonNegativeNumber);
   CLI::Option* run_dir =
-      verb.add_option("--run-dir", flags.run_dir, "Folder for the training run")->group(group);
-  verb.add_option("--resume", flags.resume, "Continue the run in this folder, as it was asked for")
+      verb.add_option("--run-dir", flags.run_dir, "Folder for the trainings")->group(group);
+  verb.add_option("--resume", flags.resume, "Continue what was begun in this folder")
       ->excludes(run_dir)
       ->group(group);
 }
 
+// What --resume takes up is not to be asked for again.
 void require_model(const CLI::App& verb, const CompressFlags& flags) {
-  if (!flags.resume.empty()) {
-    for (const CLI::Option* option : verb.get_options())
-      if (option->count() && (option->get_name() == "model" || option->get_name() == "--output"))
-        throw CLI::ValidationError(option->get_name(), "is what --resume takes up; leave it out");
+  if (flags.resume.empty()) {
+    if (flags.config.model.empty()) throw CLI::RequiredError("model");
+    if (flags.config.output.empty()) throw CLI::RequiredError("--output");
     return;
   }
-  if (flags.config.model.empty()) throw CLI::RequiredError("model");
-  if (flags.config.output.empty()) throw CLI::RequiredError("--output");
+  for (const CLI::Option* option : verb.get_options())
+    if (option->count() && (option->get_name() == "model" || option->get_name() == "--output"))
+      throw CLI::ValidationError(option->get_name(), "is what --resume takes up; leave it out");
 }
 
 }  // namespace
@@ -174,18 +158,17 @@ void add_compress(CLI::App& app, Body& chosen) {
       app.add_subcommand("compress", "Turn a trained model into a smaller, faster one");
   verb->add_option("model", c.model, "Model file or checkpoint (.safetensors)");
   verb->add_option("-o,--output", c.output, "Model file to write");
-  verb->add_option("--dtype", c.dtype, "Arithmetic of the encoder")
-      ->check(CLI::IsMember({"int8"}))
-      ->capture_default_str();
-  verb->add_option("--observer", c.observer, "What chooses the ranges of activations")
-      ->check(CLI::IsMember(observer_names()))
+  verb->add_option("--dtype", c.dtype, "Arithmetic of the encoder; f32 where it is only pruned")
+      ->check(CLI::IsMember({"int8", "f32"}))
       ->capture_default_str();
   verb->add_option("--calibration-images", c.calibration_images,
-                   "Training images that the ranges of activations are observed on")
+                   "Training images that ranges, and gradients of taylor, are observed on")
       ->check(CLI::Range(1, 60'000))
       ->capture_default_str();
-  verb->add_option("--seed", c.seed, "Seed of the choice of those images, and of the training")
+  verb->add_option("--seed", c.seed, "Seed of their choice, of random ranks and of trainings")
       ->capture_default_str();
+  add_rounding_flags(*verb, c);
+  add_pruning_flags(*verb, c);
   add_training_flags(*verb, *flags);
   add_data_flag(*verb, *flags);
   add_json_flag(*verb, *flags);

@@ -18,29 +18,58 @@ Json as_json(const CompressConfig& config, const CompressOutcome& o) {
               {"largest_logit_difference", o.logits.largest_difference},
               {"same_prediction", o.logits.agreement},
               {"bytes_before", o.bytes_before},
-              {"bytes_after", o.bytes_after}});
+              {"bytes_after", o.bytes_after},
+              {"parameters_before", o.parameters_before},
+              {"parameters_after", o.parameters_after},
+              {"flops_before", o.flops_before},
+              {"flops_after", o.flops_after}});
   return out;
 }
 
-std::string how_made(const CompressConfig& config) {
-  std::string text = "encoder in whole numbers, " + config.observer + " ranges from " +
-                     std::to_string(config.calibration_images) + " training images";
-  if (config.qat_epochs)
-    text += ", trained for " + std::to_string(config.qat_epochs) +
-            (config.qat_epochs == 1 ? " epoch" : " epochs") + " on its own kernels";
+std::string epochs(int64_t count) {
+  return std::to_string(count) + (count == 1 ? " epoch" : " epochs");
+}
+
+std::string how_pruned(const CompressConfig& c) {
+  char share[32];
+  std::snprintf(share, sizeof share, "%g %%", 100 * c.sparsity);
+  return std::string(share) + " of " + c.sparsity_of + " pruned by " + c.importance +
+         (c.recover_epochs ? ", recovered in " + epochs(c.recover_epochs) : ", not trained since");
+}
+
+std::string how_rounded(const CompressConfig& c) {
+  std::string text = "encoder in whole numbers, " + c.observer + " ranges from " +
+                     std::to_string(c.calibration_images) + " training images";
+  if (c.equalize) text += ", equalised";
+  if (c.bias_correction) text += ", biases corrected";
+  if (c.qat_epochs) text += ", trained for " + epochs(c.qat_epochs) + " on its own kernels";
   return text;
 }
 
 void print_text(const CompressConfig& config, const CompressOutcome& o) {
   const auto percent = [](double share) { return 100 * share; };
-  std::printf("%s: %s (%.1f s)\n", config.output.c_str(), how_made(config).c_str(), o.seconds);
+  const bool pruned = config.sparsity > 0, rounded = config.dtype == "int8";
+  std::printf("%s: %s%s%s (%.1f s)\n", config.output.c_str(),
+              pruned ? how_pruned(config).c_str() : "", pruned && rounded ? "; " : "",
+              rounded ? how_rounded(config).c_str() : "", o.seconds);
   std::printf("accuracy  %.2f %% -> %.2f %% of %lld test images; %.2f %% predictions unchanged\n",
               percent(o.before.accuracy()), percent(o.after.accuracy()),
               static_cast<long long>(o.after.samples), percent(o.logits.agreement));
   std::printf("logits    signal to noise %.1f dB, largest difference %.3f\n",
               o.logits.signal_to_noise, o.logits.largest_difference);
+  if (pruned)
+    std::printf(
+        "model     %lld -> %lld parameters, %.2f -> %.2f MFLOP an image\n",
+        static_cast<long long>(o.parameters_before), static_cast<long long>(o.parameters_after),
+        static_cast<double>(o.flops_before) * 1e-6, static_cast<double>(o.flops_after) * 1e-6);
   std::printf("file      %.2f MB -> %.2f MB\n", static_cast<double>(o.bytes_before) * 1e-6,
               static_cast<double>(o.bytes_after) * 1e-6);
+}
+
+int64_t flops_of(const Graph& graph) {
+  int64_t flops = 0;
+  for (const Graph::Node& node : graph.nodes) flops += cost_of(graph, node, 1).flops;
+  return flops;
 }
 
 }  // namespace
@@ -55,7 +84,11 @@ CompressOutcome measure_compressed(const CompressConfig& config, const LoadedMod
           .after = score(found, test.labels),
           .logits = fidelity(found, expected),
           .bytes_before = static_cast<int64_t>(std::filesystem::file_size(config.model)),
-          .bytes_after = static_cast<int64_t>(std::filesystem::file_size(config.output))};
+          .bytes_after = static_cast<int64_t>(std::filesystem::file_size(config.output)),
+          .parameters_before = before.config.parameter_count(),
+          .parameters_after = after.config.parameter_count(),
+          .flops_before = flops_of(before.graph),
+          .flops_after = flops_of(after.graph)};
 }
 
 void print_compressed(const CompressConfig& config, const CompressOutcome& outcome, bool json) {

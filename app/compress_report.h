@@ -13,7 +13,9 @@ struct CompressOutcome {
   Evaluation before, after;
   Fidelity logits;
   int64_t bytes_before = 0, bytes_after = 0;
-  double seconds = 0;  // that compressing took
+  int64_t parameters_before = 0, parameters_after = 0;
+  int64_t flops_before = 0, flops_after = 0;  // of one image
+  double seconds = 0;                         // that compressing took
 };
 
 // Runs both models over the test images in `data_folder`.

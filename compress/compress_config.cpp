@@ -1,7 +1,5 @@
 #include "compress/compress_config.h"
 
-#include <algorithm>
-
 #include "compress/observers/factory.h"
 #include "engine/error.h"
 #include "engine/io/json_fields.h"
@@ -13,12 +11,23 @@ void visit_fields(CompressConfig& c, Visit&& visit) {
   visit("model", c.model);
   visit("output", c.output);
   visit("dtype", c.dtype);
-  visit("observer", c.observer);
   visit("calibration_images", c.calibration_images);
   visit("seed", c.seed);
+  visit("observer", c.observer);
+  visit("equalize", c.equalize);
+  visit("equalize_alpha", c.equalize_alpha);
+  visit("bias_correction", c.bias_correction);
+  visit("sparsity", c.sparsity);
+  visit("sparsity_of", c.sparsity_of);
+  visit("importance", c.importance);
+  visit("ranking", c.ranking);
+  visit("dimensions", c.dimensions);
+  visit("width_step", c.width_step);
+  visit("recover_epochs", c.recover_epochs);
   visit("qat_epochs", c.qat_epochs);
+  visit("recover_learning_rate", c.recover_learning_rate);
+  visit("qat_learning_rate", c.qat_learning_rate);
   visit("learn_scales", c.learn_scales);
-  visit("learning_rate", c.learning_rate);
   visit("distillation", c.distillation);
   visit("temperature", c.temperature);
   visit("precision", c.precision);
@@ -26,35 +35,52 @@ void visit_fields(CompressConfig& c, Visit&& visit) {
   visit("validation", c.validation);
 }
 
-void validate(const CompressConfig& c) {
-  const auto refuse = [](const char* field, const std::string& got, const char* expected) {
-    argument_error("CompressConfig", field, got, expected, "");
-  };
-  if (c.model.empty()) refuse("model", "empty", "the path of an fp32 model");
-  if (c.output.empty()) refuse("output", "empty", "the path of the file to write");
-  if (c.dtype != "int8") refuse("dtype", "'" + c.dtype + "'", "'int8'");
-  observer_factory(c.observer);
-  if (c.calibration_images < 1)
-    refuse("calibration_images", std::to_string(c.calibration_images), "at least 1");
-  if (c.qat_epochs < 0) refuse("qat_epochs", std::to_string(c.qat_epochs), "0 (none) or more");
-  ViTConfig any;
-  CompressConfig with_training = c;
-  with_training.qat_epochs = std::max<int64_t>(c.qat_epochs, 1);
-  validate(qat_config(with_training, any));
+namespace {
+
+void require(bool holds, const char* field, const std::string& got, const std::string& expected) {
+  if (!holds) argument_error("CompressConfig", field, got, expected, "");
 }
 
-std::string to_json(const CompressConfig& config) { return fields_to_json(config).dump(2); }
-
-CompressConfig compress_config_from_json(const std::string& text, const std::string& origin) {
-  return config_from_json<CompressConfig>(text, origin);
+void require_one_of(const char* field, const std::string& got,
+                    std::initializer_list<const char*> names) {
+  std::string expected;
+  bool found = false;
+  for (const char* name : names) {
+    found |= got == name;
+    expected += (expected.empty() ? "" : " or ") + std::string(name);
+  }
+  require(found, field, "'" + got + "'", expected);
 }
 
-TrainConfig qat_config(const CompressConfig& c, const ViTConfig& model) {
+void check_pruning(const CompressConfig& c) {
+  require(c.sparsity >= 0 && c.sparsity < 1, "sparsity", std::to_string(c.sparsity), "0 up to 1");
+  require_one_of("sparsity_of", c.sparsity_of, {"parameters", "flops"});
+  require_one_of("importance", c.importance, {"l1", "l2", "taylor", "random"});
+  require_one_of("ranking", c.ranking, {"global", "layer"});
+  for (const std::string& name : c.dimensions) group_kind_of(name);
+  require(c.width_step >= 0, "width_step", std::to_string(c.width_step), "0 (kernels') or more");
+}
+
+void check_training(const CompressConfig& c) {
+  require(c.recover_epochs >= 0, "recover_epochs", std::to_string(c.recover_epochs),
+          "0 (none) or more");
+  require(c.qat_epochs >= 0, "qat_epochs", std::to_string(c.qat_epochs), "0 (none) or more");
+  require(c.qat_epochs == 0 || c.dtype == "int8", "qat_epochs", std::to_string(c.qat_epochs),
+          "0 where the dtype is not int8");
+  require(c.qat_epochs == 0 || !c.bias_correction, "bias_correction", "true",
+          "false where qat_epochs train the biases anyway");
+  CompressConfig trained = c;
+  trained.recover_epochs = trained.qat_epochs = 1;
+  validate(recover_config(trained, {}));
+  validate(qat_config(trained, {}));
+}
+
+// What both trainings have in common.
+TrainConfig training_of(const CompressConfig& c, const ViTConfig& model, double learning_rate) {
   TrainConfig config;
   config.model = model;
-  config.epochs = c.qat_epochs;
-  config.learning_rate = c.learning_rate;
-  config.final_learning_rate = c.learning_rate / 100;
+  config.learning_rate = learning_rate;
+  config.final_learning_rate = learning_rate / 100;
   config.warmup_steps = 100;
   config.weight_decay = 0.05;
   config.distillation = c.distillation;
@@ -65,6 +91,65 @@ TrainConfig qat_config(const CompressConfig& c, const ViTConfig& model) {
   config.seed = c.seed;
   config.augmentation.erase = 0.3;
   config.augmentation.mixup = 0.2;
+  return config;
+}
+
+}  // namespace
+
+void validate(const CompressConfig& c) {
+  require(!c.model.empty(), "model", "empty", "the path of an fp32 model");
+  require(!c.output.empty(), "output", "empty", "the path of the file to write");
+  require_one_of("dtype", c.dtype, {"int8", "f32"});
+  require(c.dtype != "f32" || c.sparsity > 0, "dtype", "'f32'",
+          "int8, or a sparsity above 0: without either nothing would change");
+  require(c.calibration_images >= 1, "calibration_images", std::to_string(c.calibration_images),
+          "at least 1");
+  observer_factory(c.observer);
+  require(c.equalize_alpha >= 0 && c.equalize_alpha <= 1, "equalize_alpha",
+          std::to_string(c.equalize_alpha), "0 to 1");
+  check_pruning(c);
+  check_training(c);
+}
+
+std::string to_json(const CompressConfig& config) { return fields_to_json(config).dump(2); }
+
+CompressConfig compress_config_from_json(const std::string& text, const std::string& origin) {
+  return config_from_json<CompressConfig>(text, origin);
+}
+
+PostTraining post_training_of(const CompressConfig& c) {
+  PostTraining how;
+  how.observer = c.observer;
+  if (c.equalize) how.equalize = c.equalize_alpha;
+  how.bias_correction = c.bias_correction;
+  return how;
+}
+
+OneShotOptions pruning_of(const CompressConfig& c) {
+  OneShotOptions options;
+  options.importance = c.importance;
+  options.target = c.sparsity_of;
+  options.seed = c.seed;
+  SelectionOptions& selection = options.selection;
+  selection.fraction = c.sparsity;
+  selection.ranking = c.ranking == "layer" ? Ranking::per_layer : Ranking::global;
+  selection.steps = kernel_steps();
+  if (c.width_step > 0)
+    for (auto& [kind, step] : selection.steps) step = c.width_step;
+  if (!c.dimensions.empty()) selection.kinds.clear();
+  for (const std::string& name : c.dimensions) selection.kinds.push_back(group_kind_of(name));
+  return options;
+}
+
+TrainConfig recover_config(const CompressConfig& c, const ViTConfig& model) {
+  TrainConfig config = training_of(c, model, c.recover_learning_rate);
+  config.epochs = c.recover_epochs;
+  return config;
+}
+
+TrainConfig qat_config(const CompressConfig& c, const ViTConfig& model) {
+  TrainConfig config = training_of(c, model, c.qat_learning_rate);
+  config.epochs = c.qat_epochs;
   return config;
 }
 

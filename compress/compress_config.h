@@ -1,36 +1,57 @@
 // What one compression is asked to do. It is saved in the run folder of those that train.
 #pragma once
 
+#include "compress/post_training.h"
+#include "compress/pruning/prune.h"
 #include "nn/train_config.h"
 
 namespace espalier {
 
 struct CompressConfig {
-  std::string model, output;         // paths: the fp32 model, and the file to write
-  std::string dtype = "int8";        // arithmetic of the result
-  std::string observer = "min_max";  // compress/observers/factory.h
-  int64_t calibration_images = 512;  // training images that ranges are observed on
-  uint64_t seed = 1;                 // of their choice, and of the training
+  std::string model, output;   // paths: the fp32 model, and the file to write
+  std::string dtype = "int8";  // arithmetic of the result, or "f32"
+  int64_t calibration_images =
+      512;            // training images that ranges, and gradients of "taylor", are of
+  uint64_t seed = 1;  // of their choice, of "random" scores and of trainings
 
-  // Quantisation-aware training (compress/qat.h), with the fp32 model as the teacher.
-  int64_t qat_epochs = 0;  // 0: none
+  // Rounding (compress/post_training.h).
+  std::string observer = "min_max";
+  bool equalize = false;
+  double equalize_alpha = 0.5;
+  bool bias_correction = false;
+
+  // Pruning (compress/pruning/), before anything is rounded.
+  double sparsity = 0;                     // share that is removed; 0: none
+  std::string sparsity_of = "parameters";  // or "flops"
+  std::string importance = "l2";           // or "l1", "taylor", "random"
+  std::string ranking = "global";          // or "layer": the same share of each group
+  std::vector<std::string> dimensions{};   // names of group kinds; none: all
+  int64_t width_step = 0;                  // widths stay multiples of it; 0: kernel_steps()
+
+  // Training: of the pruned model first, then of the rounded one (compress/qat.h). The fp32 model
+  // teaches both.
+  int64_t recover_epochs = 0, qat_epochs = 0;  // 0: none
+  double recover_learning_rate = 5e-4, qat_learning_rate = 1e-4;
   bool learn_scales = false;
-  double learning_rate = 1e-4;
   double distillation = 0.5;  // share of the loss; the labels make the rest
   double temperature = 2;
   std::string precision = "bf16";  // of the products behind gradients
-  int64_t max_steps = 0;           // stop training after so many; 0 runs all epochs
+  int64_t max_steps = 0;           // stop each training after so many; 0 runs all epochs
   int64_t validation = 5000;  // images held out of the training set to choose the best epoch by
 };
 
-// Throws an argument error that names the first field out of range.
+// Throws an argument error that names the first field out of range, or two that make no sense
+// together.
 void validate(const CompressConfig& config);
 
 std::string to_json(const CompressConfig& config);
 // Fields that the text leaves out keep their defaults. Errors are file errors that name `origin`.
 CompressConfig compress_config_from_json(const std::string& text, const std::string& origin);
 
-// How the rounded form of `model` is trained.
+// The same in the terms of each stage, for a valid configuration.
+PostTraining post_training_of(const CompressConfig& config);
+OneShotOptions pruning_of(const CompressConfig& config);
+TrainConfig recover_config(const CompressConfig& config, const ViTConfig& model);
 TrainConfig qat_config(const CompressConfig& config, const ViTConfig& model);
 
 }  // namespace espalier

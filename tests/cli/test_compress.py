@@ -42,12 +42,52 @@ class Compress(Command):
                     says=f"--resume {folder}")
         self.expect(2, "compress", self.model, "--resume", folder, says="leave it out")
 
+    def test_pruning_makes_a_smaller_model(self):
+        pruned, whole = self.folder / "pruned.safetensors", self.folder / "whole.safetensors"
+        said = json.loads(run("compress", self.model, "-o", pruned, "--sparsity", 0.5, "--dtype",
+                              "f32", "--width-step", 4, "--recover", 1, "--max-steps", 8,
+                              "--run-dir", self.folder / "pruned", "--json").stdout)
+        self.assertLessEqual(said["parameters_after"], said["parameters_before"] / 2)
+        self.assertLess(said["flops_after"], said["flops_before"])
+        held = json.loads(run("inspect", pruned, "--json").stdout)["tensors"]
+        self.assertEqual(sum(t["bytes"] for t in held), 4 * said["parameters_after"])
+        measured = json.loads(run("eval", pruned, "--json").stdout)
+        self.assertEqual(measured["accuracy"], said["accuracy_after"])
+        self.assertTrue((self.folder / "pruned/recover/report.md").is_file())
+        self.assertEqual(run("export", pruned, "--onnx", self.folder / "p.onnx").returncode, 0)
+        hidden = run("compress", self.model, "-o", whole, "--sparsity", 0.1, "--dimensions", "hidden",
+                     "--importance", "taylor", "--ranking", "layer", "--sparsity-of", "flops",
+                     "--width-step", 1, "--calibration-images", 64)
+        self.assertEqual(hidden.returncode, 0, hidden.stderr)
+        for words in ("10 % of flops pruned by taylor", "parameters", "whole numbers"):
+            self.assertIn(words, hidden.stdout)
+
+    def test_compress_records_how_ranges_and_biases_were_chosen(self):
+        made = self.folder / "chosen.safetensors"
+        words = ["compress", self.model, "-o", made, "--calibration-images", 64]
+        said = json.loads(run(*words, "--observer", "percentile", "--equalize", "--bias-correction",
+                              "--json").stdout)
+        self.assertEqual((said["observer"], said["equalize"], said["bias_correction"]),
+                         ("percentile", True, True))
+        metadata = json.loads(run("inspect", made, "--json").stdout)["metadata"]
+        self.assertEqual([metadata[f"espalier.{name}"] for name in
+                          ("observer", "equalize", "bias_correction", "calibration_images")],
+                         ["percentile", "0.5", "true", "64"])
+
     def test_wrong_use_is_refused_in_one_line(self):
         made = self.folder / "refused.safetensors"
         self.expect(2, "compress", "-o", made, says="model")
         self.expect(2, "compress", self.model, says="--output")
         self.expect(2, "compress", self.model, "-o", made, "--observer", "guess", says="min_max")
         self.expect(2, "compress", self.model, "-o", made, "--distillation", 2, says="2")
+        self.expect(2, "compress", self.model, "-o", made, "--importance", "l1", says="--sparsity")
+        self.expect(2, "compress", self.model, "-o", made, "--equalize-alpha", 0.3,
+                    says="--equalize")
+        self.expect(2, "compress", self.model, "-o", made, "--dtype", "f32", says="sparsity")
+        self.expect(2, "compress", self.model, "-o", made, "--dtype", "f32", "--sparsity", 0.99,
+                    "--dimensions", "heads", says="at most 0.")
+        self.expect(2, "compress", self.model, "-o", made, "--qat", 1, "--bias-correction",
+                    says="bias_correction")
         self.expect(3, "compress", "--resume", self.folder / "absent", says="absent")
         self.expect(3, "compress", self.folder / "absent", "-o", made, says="absent")
         self.assertFalse(made.exists())

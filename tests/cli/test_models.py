@@ -112,23 +112,6 @@ class Models(Command):
             self.check_export_of_whole_numbers(made, f"{folder}/int8.onnx")
             self.check_outputs(made, f"{folder}/outputs.safetensors", said["accuracy_after"])
 
-    def test_compress_records_how_ranges_and_biases_were_chosen(self):
-        made = self.folder / "chosen.safetensors"
-        words = ("compress", self.model, "-o", made, "--calibration-images", 32)
-        said = json.loads(run(*words, "--observer", "percentile", "--equalize", "--bias-correction",
-                              "--json").stdout)
-        self.assertEqual((said["observer"], said["equalize"], said["bias_correction"]),
-                         ("percentile", 0.5, True))
-        notes = json.loads(run("inspect", made, "--json").stdout)["metadata"]
-        self.assertEqual([notes[f"espalier.{key}"] for key in
-                          ("observer", "equalize", "bias_correction", "calibration_images")],
-                         ["percentile", "0.5", "true", "32"])
-        self.assertIn("min_max ranges from 32 training images (", run(*words).stdout)
-        self.assertNotIn("espalier.equalize",
-                         json.loads(run("inspect", made, "--json").stdout)["metadata"])
-        self.expect(2, *words, "--observer", "median", says="moving_average")
-        self.expect(2, *words, "--equalize-alpha", 0.3, says="--equalize")
-
     def check_export_of_whole_numbers(self, model, onnx):
         result = run("export", model, "--onnx", onnx)
         self.assertEqual(result.returncode, 0, result.stderr)

@@ -1,0 +1,142 @@
+#include "app/compress_stages.h"
+
+#include <filesystem>
+#include <map>
+
+#include "app/training_run.h"
+#include "compress/calibrate.h"
+#include "compress/observers/factory.h"
+#include "compress/qat.h"
+#include "engine/io/file.h"
+#include "engine/io/json.h"
+
+namespace espalier::app {
+namespace {
+
+// One more module with the weights of `graph`, a capture of a model of `config`.
+std::unique_ptr<VisionTransformer> module_of(const ViTConfig& config, const Graph& graph) {
+  Generator unused;
+  auto module = std::make_unique<VisionTransformer>(config, unused);
+  NamedTensors weights;
+  for (const Graph::Value& value : graph.values)
+    if (value.constant.defined() && !value.name.empty())
+      weights.emplace_back(value.name, value.constant.detach());
+  module->load_state_dict(weights);
+  return module;
+}
+
+class Stages {
+ public:
+  Stages(const CompressRun& run, const LoadedModel& original)
+      : run_(run), config_(run.config), original_(original), model_(original.model.get()) {}
+
+  bool run() {
+    if (config_.sparsity > 0) prune();
+    if (config_.sparsity > 0 && config_.recover_epochs > 0 && !recover()) return false;
+    if (config_.dtype == "int8") return quantise();
+    save_model(config_.output, *model_, notes_);
+    return true;
+  }
+
+ private:
+  const ImageDataset& calibration_images() {
+    if (!calibration_.images.defined()) {
+      const ImageDataset train = load_fashion_mnist(run_.data, Split::train);
+      Generator generator(config_.seed);
+      std::vector<int64_t> chosen = permutation(train.size(), generator);
+      chosen.resize(static_cast<size_t>(std::min(config_.calibration_images, train.size())));
+      calibration_ = train.subset(chosen);
+    }
+    return calibration_;
+  }
+
+  void keep(std::unique_ptr<VisionTransformer> model) {
+    owned_ = std::move(model);
+    model_ = owned_.get();
+  }
+
+  void prune() {
+    const bool looks = config_.importance == "taylor";
+    keep(prune_one_shot(*model_, pruning_of(config_), looks ? calibration_images() : ImageDataset{})
+             .model);
+    notes_["espalier.pruned"] = std::to_string(config_.sparsity) + " of " + config_.sparsity_of +
+                                " by " + config_.importance;
+  }
+
+  // Trains in run_dir/<name>; the path of the best checkpoint, or none where it was interrupted.
+  std::string train(const char* name, const TrainConfig& training, const std::string& what,
+                    TrainableFactory form) {
+    TrainerParts parts{.form = std::move(form)};
+    if (config_.distillation > 0) parts.teacher = original_.graph;
+    const std::string folder = run_.run_dir + "/" + name;
+    const TrainingResult result =
+        run_training({.config = training,
+                      .folder = folder,
+                      .what = what,
+                      .resume_command = "espalier compress --resume " + run_.run_dir,
+                      .resume = std::filesystem::exists(folder + "/config.json"),
+                      .quiet = run_.quiet,
+                      .parts = std::move(parts)},
+                     load_training_data(training, run_.data));
+    return result.finished ? result.best : std::string();
+  }
+
+  bool recover() {
+    const ViTConfig shape = model_->config;
+    const Graph graph = capture(*model_);
+    const std::string best =
+        train("recover", recover_config(config_, shape), "training " + shape.name + ", pruned",
+              [&] { return std::make_unique<Trainable>(module_of(shape, graph)); });
+    if (best.empty()) return false;
+    keep(std::move(load_model(best).model));
+    notes_["espalier.recover_epochs"] = std::to_string(config_.recover_epochs);
+    return true;
+  }
+
+  bool quantise() {
+    const ViTConfig shape = model_->config;
+    const Tensor images = normalized(calibration_images().images, shape);
+    const PostTraining how = post_training_of(config_);
+    const IntegerModel made = post_training(capture(*model_), images, how);
+    notes_["espalier.calibration_images"] = std::to_string(config_.calibration_images);
+    notes_["espalier.observer"] = config_.observer;
+    if (how.equalize) notes_["espalier.equalize"] = Json(*how.equalize).dump();
+    if (how.bias_correction) notes_["espalier.bias_correction"] = "true";
+    if (config_.qat_epochs == 0) {
+      save_int8_model(config_.output, shape, made.graph, made.parameters, notes_);
+      return true;
+    }
+    return train_rounded(shape, made.graph, images);
+  }
+
+  bool train_rounded(const ViTConfig& shape, const Graph& graph, const Tensor& images) {
+    const Int8Scales scales =
+        choose_int8_scales(graph, calibrate(graph, images, observer_factory(config_.observer)));
+    notes_["espalier.qat_epochs"] = std::to_string(config_.qat_epochs);
+    const std::string best =
+        train("qat", qat_config(config_, shape),
+              "training " + shape.name + " on its integer kernels", [&] {
+                return std::make_unique<QatModel>(module_of(shape, graph), scales,
+                                                  QatOptions{config_.learn_scales, notes_});
+              });
+    if (best.empty()) return false;
+    write_atomically(config_.output, {MappedFile(best).bytes()});
+    return true;
+  }
+
+  const CompressRun& run_;
+  const CompressConfig& config_;
+  const LoadedModel& original_;
+  const VisionTransformer* model_;  // what the stages so far have made, in evaluation mode
+  std::unique_ptr<VisionTransformer> owned_;
+  ImageDataset calibration_;
+  std::map<std::string, std::string> notes_;  // for the metadata
+};
+
+}  // namespace
+
+bool compress(const CompressRun& run, const LoadedModel& original) {
+  return Stages(run, original).run();
+}
+
+}  // namespace espalier::app

@@ -1,0 +1,22 @@
+// A compression, stage by stage: prune, recover, quantise, in this order, each with a training
+// where one is asked for.
+#pragma once
+
+#include "compress/compress_config.h"
+#include "nn/data/dataset.h"
+#include "nn/model_file.h"
+
+namespace espalier::app {
+
+struct CompressRun {
+  CompressConfig config;
+  std::string data;     // folder with the data set
+  std::string run_dir;  // of the trainings; what is in it is taken up
+  bool quiet = false;
+};
+
+// Writes config.output from `original`, an fp32 model. False where an interrupt ended a training:
+// the same call goes on from there.
+bool compress(const CompressRun& run, const LoadedModel& original);
+
+}  // namespace espalier::app
