@@ -1,21 +1,10 @@
 // Rows of A on their way into tiles: rounded, tile by tile, each 1 KiB in one piece.
 #pragma once
 
+#include "kernels/gemm_bf16/gemm_bf16_tile_block_simd.h"
 #include "kernels/gemm_bf16/gemm_bf16_words_simd.h"
-#include "kernels/simd_amx.h"
 
 namespace espalier::ESPALIER_ISA {
-
-constexpr int64_t k_step = 32;  // values of k in a tile
-constexpr int64_t tile_words = tile_bytes / static_cast<int64_t>(sizeof(float));
-
-ESPALIER_INLINE int64_t k_tiles(int64_t K) { return (K + k_step - 1) / k_step; }
-
-// Values (row, k) of A lie at a + row * row_stride + k * k_stride.
-struct LeftRows {
-  const float* a;
-  int64_t row_stride, k_stride, rows;
-};
 
 // The words of one row of a tile, of whose values `count` exist.
 ESPALIER_INLINE void round_row_of_tile(const float* from, int64_t count, float* to) {
@@ -24,14 +13,7 @@ ESPALIER_INLINE void round_row_of_tile(const float* from, int64_t count, float* 
     for (int64_t i = 0; i < k_step; ++i) row[i] = i < count ? from[i] : 0.0f;
     from = row;
   }
-#if defined(__AVX512BF16__)
-  const auto halves = _mm512_cvtne2ps_pbh(_mm512_loadu_ps(from + 16), _mm512_loadu_ps(from));
-  std::memcpy(to, &halves, sizeof halves);
-#else
-  auto* halves = reinterpret_cast<uint16_t*>(to);
-  store_bf16(halves, load(from));
-  store_bf16(halves + logical_lanes, load(from + logical_lanes));
-#endif
+  store_row_of_tile(load(from), load(from + logical_lanes), to);
 }
 
 ESPALIER_INLINE void round_tile_along_k(const LeftRows& from, int64_t count, float* to) {
@@ -67,8 +49,7 @@ ESPALIER_NOINLINE static void round_scattered_tile(const LeftRows& from, int64_t
   }
 }
 
-// K values of each row, as many tiles of `height` rows as it takes, those of k one after the other.
-static void round_left(const LeftRows& block, int64_t height, int64_t K, float* to) {
+void round_left(const LeftRows& block, int64_t height, int64_t K, float* to) noexcept {
   for (int64_t r = 0; r < block.rows; r += height)
     for (int64_t k = 0; k < K; k += k_step, to += tile_words) {
       LeftRows tile = block;

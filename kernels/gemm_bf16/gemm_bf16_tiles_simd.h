@@ -1,6 +1,5 @@
-// Products of tiles of 16 rows, 16 columns and 32 values of k. A block of rows of A is rounded once
-// and stays in cache while all panels pass over it; two tiles of rows meet two of columns, four
-// loads for four products.
+// Products of tiles. A block of rows of A is rounded once and stays in cache while all panels pass
+// over it; two tiles of rows meet two of columns, four loads for four products.
 #pragma once
 
 #include "kernels/gemm_bf16/gemm_bf16_tiles_left_simd.h"
@@ -9,15 +8,10 @@ namespace espalier::ESPALIER_ISA {
 
 constexpr int64_t left_tiles = 48;                            // 48 KiB
 constexpr int64_t longest_k_block = left_tiles / 2 * k_step;  // two tiles of rows must fit
-constexpr int64_t panel_row_bytes = panel * static_cast<int64_t>(sizeof(float));
-static_assert(panel_row_bytes == 2 * tile_row_bytes);
+
+static_assert(panel == tile_columns);
 
 ESPALIER_INLINE int64_t row_of_words(int64_t k) { return k / k_step * tile_side; }
-
-// Values [k, k_end) of K.
-struct TileBlock {
-  int64_t k, k_end, height;
-};
 
 // The chain's start where C or a bias gives it as it stands.
 ESPALIER_INLINE void start_from(const float* c, int64_t c_stride, const float* bias,
@@ -26,7 +20,8 @@ ESPALIER_INLINE void start_from(const float* c, int64_t c_stride, const float* b
   p.start_stride = c ? c_stride : 0;
 }
 
-// Where rows or columns are missing, or C and a bias are both to start from: by way of memory.
+// Where rows or columns are missing, or C and a bias are both to start from: by way of memory, in
+// the second case only the start.
 ESPALIER_NOINLINE static void multiply_part(TileProduct p, int64_t rows, int64_t columns,
                                             bool accumulate, const float* bias) {
   alignas(64) float c[2 * tile_side * panel] = {};
@@ -44,8 +39,9 @@ ESPALIER_NOINLINE static void multiply_part(TileProduct p, int64_t rows, int64_t
       store(c + r * panel + i, start, logical_lanes);
     });
   TileProduct whole = p;
-  whole.c = c, whole.c_stride = panel_row_bytes;
   whole.start = c, whole.start_stride = panel_row_bytes;
+  if (columns == panel && rows % p.height == 0) return multiply_tiles<DotBf16>(whole, rows);
+  whole.c = c, whole.c_stride = panel_row_bytes;
   multiply_tiles<DotBf16>(whole, rows);
   for (int64_t r = 0; r < rows; ++r)
     blocks(columns, [&](int64_t i, int n) ESPALIER_INLINE_LAMBDA {
@@ -53,8 +49,8 @@ ESPALIER_NOINLINE static void multiply_part(TileProduct p, int64_t rows, int64_t
     });
 }
 
-// All panels of the rows of `g`, whose A is rounded already.
-static void run_tile_block(const Gemm<float>& g, const TileBlock& block, const float* left) {
+void run_tile_block(const Gemm<float>& g, const TileBlock& block, const float* left) noexcept {
+  const TileScope scope(TileProduct::shapes(block.height));
   TileProduct p;
   p.k_tiles = k_tiles(block.k_end - block.k), p.height = block.height;
   p.c_stride = g.c_row_stride * static_cast<int64_t>(sizeof(float));
@@ -81,7 +77,6 @@ void gemm_bf16_run(const Gemm<float>& g) noexcept {
   if (g.M <= 0 || g.N <= 0) return;
   alignas(64) float left[left_tiles * tile_words];
   const int64_t height = tile_height(g.M);
-  const TileScope scope(TileProduct::shapes(height));
   const int64_t k_block = g.K < longest_k_block ? g.K : longest_k_block;
   const int64_t fit = left_tiles / (k_block ? k_tiles(k_block) : 1) / 2 * 2 * height;
   for (int64_t m = 0; m < g.M; m += fit) {
