@@ -22,17 +22,25 @@ Line line_of(const StepProfile& step) {
           step.reached};
 }
 
+// A step that does the work of several nodes names them all.
+int operation_width(const ModelProfile& profile) {
+  size_t width = 14;
+  for (const StepProfile& step : profile.steps) width = std::max(width, step.info.operation.size());
+  return static_cast<int>(width);
+}
+
 std::string text(const Line& line, const ModelProfile& profile) {
   const auto runs = static_cast<double>(profile.runs);
   const double busy = line.seconds / profile.workers;
   char out[240];
-  std::snprintf(
-      out, sizeof out, "%-24s %-14s %7lld %9.3f %6.1f%% %9.3f %9.1f %9.1f %9.2f %7.1f%% %-10s %s\n",
-      line.layer.c_str(), line.operation.c_str(), static_cast<long long>(line.calls / profile.runs),
-      1e3 * line.seconds / runs, 100 * line.seconds / profile.step_seconds(),
-      1e-6 * line.flops / runs, 1e-3 * line.bytes / runs, busy > 0 ? 1e-9 * line.flops / busy : 0.0,
-      line.bytes > 0 ? line.flops / line.bytes : 0.0, 100 * line.reached, line.bound.c_str(),
-      line.row.c_str());
+  std::snprintf(out, sizeof out,
+                "%-24s %-*s %7lld %9.3f %6.1f%% %9.3f %9.1f %9.1f %9.2f %7.1f%% %-10s %s\n",
+                line.layer.c_str(), operation_width(profile), line.operation.c_str(),
+                static_cast<long long>(line.calls / profile.runs), 1e3 * line.seconds / runs,
+                100 * line.seconds / profile.step_seconds(), 1e-6 * line.flops / runs,
+                1e-3 * line.bytes / runs, busy > 0 ? 1e-9 * line.flops / busy : 0.0,
+                line.bytes > 0 ? line.flops / line.bytes : 0.0, 100 * line.reached,
+                line.bound.c_str(), line.row.c_str());
   return out;
 }
 
@@ -126,9 +134,9 @@ Json counters_json(const ModelProfile& p) {
 
 std::string profile_table(const ModelProfile& p) {
   char line[240];
-  std::snprintf(line, sizeof line, "%-24s %-14s %7s %9s %7s %9s %9s %9s %9s %8s %-10s %s\n",
-                "layer", "operation", "calls", "ms", "share", "Mop", "KB", "Gop/s", "op/byte",
-                "of roof", "bound", "row");
+  std::snprintf(line, sizeof line, "%-24s %-*s %7s %9s %7s %9s %9s %9s %9s %8s %-10s %s\n", "layer",
+                operation_width(p), "operation", "calls", "ms", "share", "Mop", "KB", "Gop/s",
+                "op/byte", "of roof", "bound", "row");
   const std::string heading = line;
   std::string out = heading;
   for (const StepProfile& step : p.steps) out += text(line_of(step), p);

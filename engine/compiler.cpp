@@ -51,12 +51,20 @@ Compiler::Compiler(Graph graph, const PlanOptions& options)
       places_(graph_.values.size()),
       last_use_(graph_.values.size(), -1),
       varies_(graph_.values.size()),
-      absorbs_(graph_.nodes.size(), -1) {
+      absorbed_by_(graph_.nodes.size(), -1) {
   varies_[static_cast<size_t>(graph_.input)] = true;
   for (size_t n = 0; n < graph_.nodes.size(); ++n)
     for (int input : graph_.nodes[n].inputs)
       if (input != Graph::absent) last_use_[static_cast<size_t>(input)] = static_cast<int>(n);
   last_use_[static_cast<size_t>(graph_.output)] = static_cast<int>(graph_.nodes.size());
+}
+
+int Compiler::only_reader(int number) const {
+  int uses = 0;
+  for (const Graph::Node& user : graph_.nodes)
+    for (int input : user.inputs) uses += input == number;
+  const int last = last_use(number);  // no node for the graph's output
+  return uses == 1 && last < static_cast<int>(graph_.nodes.size()) ? last : -1;
 }
 
 Address Compiler::add_constant(const Tensor& tensor) {
@@ -99,17 +107,19 @@ Plan::StepInfo Compiler::info_of(int number, Isa isa) const {
                       arithmetic_of(graph_, node),
                       cost_of(graph_, node, 1),
                       cost_of(graph_, node, 2)};
-  const int other = absorbs_[static_cast<size_t>(number)];
-  if (other < 0) return info;
-  const Graph::Node& absorbed = graph_.nodes[static_cast<size_t>(other)];
-  info.operation += std::string(" + ") + absorbed.op->name;
-  const auto add = [&](NodeCost& cost, int64_t batch) {
-    // The sum is written over its other term: one more read, and no second write.
-    cost.flops += cost_of(graph_, absorbed, batch).flops;
-    cost.bytes_read += bytes_of(value(absorbed.output), batch);
+  // What one of its nodes writes for the next goes through no memory.
+  const auto add = [&](NodeCost& cost, const NodeCost& next) {
+    cost.flops += next.flops;
+    cost.bytes_read += next.bytes_read - cost.bytes_written;
+    cost.bytes_written = next.bytes_written;
   };
-  add(info.cost_of_one, 1);
-  add(info.cost_of_two, 2);
+  for (size_t n = 0; n < graph_.nodes.size(); ++n) {
+    if (absorbed_by_[n] != number) continue;
+    const Graph::Node& absorbed = graph_.nodes[n];
+    info.operation += std::string(" + ") + absorbed.op->name;
+    add(info.cost_of_one, cost_of(graph_, absorbed, 1));
+    add(info.cost_of_two, cost_of(graph_, absorbed, 2));
+  }
   return info;
 }
 
@@ -159,7 +169,7 @@ void Compiler::lower_node(int number) {
   if (!node.op->lower)
     argument_error(name_of_compile, node.op->name, "an operation without lowering",
                    "one that plans can run", "run the module itself");
-  Lowering lowering(*this, number);
+  Lowering lowering(*this, number, number);
   node.op->lower(lowering);
 }
 
@@ -214,8 +224,7 @@ std::unique_ptr<Plan::Program> Compiler::compile() {
                                 {Address::Space::input, 0, 0}};
   for (size_t n = 0; n < graph_.nodes.size(); ++n) {
     check_node(graph_.nodes[n]);
-    // A result that has its place already is made by the step that absorbed the node.
-    if (!place(graph_.nodes[n].output)) lower_node(static_cast<int>(n));
+    if (absorbed_by_[n] < 0) lower_node(static_cast<int>(n));
   }
   copy_output();
   allocate();

@@ -22,6 +22,8 @@ class Compiler {
 
   const Graph::Value& value(int number) const { return graph_.values[static_cast<size_t>(number)]; }
   int last_use(int number) const { return last_use_[static_cast<size_t>(number)]; }
+  // The node that reads a value, once and alone; -1 where there is none such.
+  int only_reader(int number) const;
   std::optional<Operand>& place(int number) { return places_[static_cast<size_t>(number)]; }
   Buffer& buffer(const Operand& operand) {
     return buffers_[static_cast<size_t>(operand.address.index)];
@@ -30,6 +32,8 @@ class Compiler {
   void put(int number, const Operand& operand);
   Operand new_buffer(const char* op, const BatchShape& shape, DType dtype, int first, int last);
   Address add_constant(const Tensor& tensor);
+  // The step of node `by` does the work of `node`.
+  void absorb(int node, int by) { absorbed_by_[static_cast<size_t>(node)] = by; }
   Plan::StepInfo info_of(int node, Isa isa) const;
   void add_step(Plan::StepInfo info, const char* name, StepFunction run, int64_t scratch);
   void add_copy(const std::string& layer, const char* name, const Operand& from, const Operand& to);
@@ -46,7 +50,7 @@ class Compiler {
   std::vector<std::optional<Operand>> places_;  // by value
   std::vector<int> last_use_;                   // by value: the last node that reads it
   std::vector<char> varies_;                    // by value: depends on the input
-  std::vector<int> absorbs_;                    // by node: the node whose work its step does, or -1
+  std::vector<int> absorbed_by_;                // by node: another whose step does its work, or -1
   std::vector<Buffer> buffers_;
   int64_t scratch_ = 0;  // floats
 };

@@ -17,6 +17,10 @@ bool Lowering::has(int input) const {
          inputs[static_cast<size_t>(input)] != Graph::absent;
 }
 
+bool Lowering::is_constant(int input) const {
+  return compiler_.value(node().inputs[static_cast<size_t>(input)]).constant.defined();
+}
+
 Operand Lowering::in(int input) {
   return compiler_.operand(node().inputs[static_cast<size_t>(input)]);
 }
@@ -24,7 +28,7 @@ Operand Lowering::in(int input) {
 Operand Lowering::contiguous_in(int input) {
   const Operand from = in(input);
   if (from.contiguous()) return from;
-  const Operand to = compiler_.new_buffer(op(), from.shape, from.dtype, node_, node_);
+  const Operand to = compiler_.new_buffer(op(), from.shape, from.dtype, first_, first_);
   compiler_.add_copy(node().layer, "copy", from, to);
   return to;
 }
@@ -42,7 +46,7 @@ const BatchShape& Lowering::out_shape() const { return compiler_.value(node().ou
 Operand Lowering::out() {
   const int number = node().output;
   const Operand fresh = compiler_.new_buffer(op(), compiler_.value(number).shape,
-                                             compiler_.value(number).dtype, node_, node_);
+                                             compiler_.value(number).dtype, first_, first_);
   compiler_.put(number, fresh);
   return fresh;
 }
@@ -71,31 +75,37 @@ Address Lowering::keep(const Tensor& values) {
 
 DType Lowering::weights() const { return compiler_.options_.weights; }
 
+std::optional<Lowering> Lowering::then(const char* op) const {
+  const int next = compiler_.only_reader(node().output);
+  if (next != node_ + 1) return std::nullopt;
+  const Graph::Node& reader = compiler_.graph_.nodes[static_cast<size_t>(next)];
+  if (reader.inputs[0] != node().output || std::strcmp(reader.op->name, op) != 0)
+    return std::nullopt;
+  return Lowering(compiler_, next, first_);
+}
+
 std::optional<Operand> Lowering::absorb_addition() {
-  const int number = node().output, sum = compiler_.last_use(number);
+  const int number = node().output, sum = compiler_.only_reader(number);
+  if (sum < 0) return std::nullopt;
   const auto& nodes = compiler_.graph_.nodes;
-  if (sum >= static_cast<int>(nodes.size())) return std::nullopt;
   const Graph::Node& addition = nodes[static_cast<size_t>(sum)];
-  int uses = 0;
-  for (const Graph::Node& user : nodes)
-    for (int input : user.inputs) uses += input == number;
-  if (uses != 1 || std::strcmp(addition.op->name, "add") != 0) return std::nullopt;
+  if (std::strcmp(addition.op->name, "add") != 0) return std::nullopt;
   const int other = addition.inputs[addition.inputs[0] == number ? 1 : 0];
   if (!compiler_.place(other)) return std::nullopt;
   const Operand to = *compiler_.place(other);
   if (to.address.space != Address::Space::arena || !to.contiguous() ||
       !(to.shape == compiler_.value(number).shape) || compiler_.buffer(to).last != sum)
     return std::nullopt;
-  // Nobody may read the other term between here and the sum, nor this node its own result.
+  // Nobody may read the other term between here and the sum, nor this step its own result.
   for (size_t v = 0; v < compiler_.graph_.values.size(); ++v) {
     const std::optional<Operand>& at = compiler_.places_[v];
     if (!at || at->address.space != Address::Space::arena || at->address.index != to.address.index)
       continue;
-    for (int user = node_; user < sum; ++user)
+    for (int user = first_; user < sum; ++user)
       for (int input : nodes[static_cast<size_t>(user)].inputs)
         if (input == static_cast<int>(v)) return std::nullopt;
   }
-  compiler_.absorbs_[static_cast<size_t>(node_)] = sum;
+  compiler_.absorb(sum, first_);
   compiler_.put(number, to);
   compiler_.put(addition.output, to);
   return to;
@@ -115,7 +125,8 @@ const BatchShape& Lowering::shape(const char* name) const {
 }
 
 void Lowering::step(Isa isa, StepFunction run, int64_t scratch, std::optional<DType> arithmetic) {
-  Plan::StepInfo info = compiler_.info_of(node_, isa);
+  for (int n = first_ + 1; n <= node_; ++n) compiler_.absorb(n, first_);
+  Plan::StepInfo info = compiler_.info_of(first_, isa);
   if (arithmetic) info.arithmetic = *arithmetic;
   compiler_.add_step(std::move(info), op(), std::move(run), scratch);
 }

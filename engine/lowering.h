@@ -47,6 +47,9 @@ class StepRun {
  public:
   int64_t batch = 0;
 
+  // Several threads work on the step, by parallel_for; else this one alone.
+  bool shared() const { return scratch_free_ != nullptr; }
+
   template <class T = float>
   T* at(const Address& address) const {
     return reinterpret_cast<T*>(base(address) + address.offset);
@@ -104,6 +107,7 @@ class Lowering {
 
   // ---- operands ----
   bool has(int input) const;
+  bool is_constant(int input) const;
   // As it lies: perhaps a view.
   Operand in(int input);
   // Contiguous: copied by a step of its own where it is not.
@@ -124,6 +128,10 @@ class Lowering {
   DType weights() const;
 
   // ---- fusion ----
+  // The next node, where it is an `op` whose first input is this one's output, which nobody else
+  // reads: then one step can do the work of both. It is that of the node whose step() is called,
+  // and runs at this one's place.
+  std::optional<Lowering> then(const char* op) const;
   // Where the output is only added to a value of its shape that dies there: that value, which then
   // is the sum's memory too. The addition is done by whoever asked.
   std::optional<Operand> absorb_addition();
@@ -134,15 +142,18 @@ class Lowering {
   const char* text(const char* name) const;
   const BatchShape& shape(const char* name) const;
 
-  // The node's work, done by a kernel row of `isa`. `scratch` is in floats, for each thread;
-  // `arithmetic` is what the row multiplies in, where that is not arithmetic_of() the node.
+  // The work of the node and of those before it back to where then() was called first, done by a
+  // kernel row of `isa`. `scratch` is in floats, for each thread; `arithmetic` is what the row
+  // multiplies in, where that is not arithmetic_of() the node.
   void step(Isa isa, StepFunction run, int64_t scratch = 0, std::optional<DType> arithmetic = {});
 
  private:
   friend class Compiler;
-  Lowering(class Compiler& compiler, int node) : compiler_(compiler), node_(node) {}
+  Lowering(class Compiler& compiler, int node, int first)
+      : compiler_(compiler), node_(node), first_(first) {}
   class Compiler& compiler_;
   int node_;
+  int first_;  // where its step runs
 };
 
 // The strides of a contiguous value; an argument error naming `op` where a dimension other than the

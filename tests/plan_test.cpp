@@ -33,12 +33,6 @@ namespace {
 
 using Unary = std::function<Tensor(const Tensor&)>;
 
-std::vector<std::string> operations_of(const Plan& plan) {
-  std::vector<std::string> names;
-  for (const Plan::StepInfo& step : plan.steps()) names.push_back(step.operation);
-  return names;
-}
-
 // The plan of `f` gives the bits of `f` for several batches, chunks and threads.
 void check_same_bits(const Unary& f, const Shape& sample) {
   const NoGradGuard off;
@@ -224,6 +218,13 @@ TEST_CASE("a residual that is read again is not overwritten by its sum") {
         const Tensor stream = exp(x);
         const Tensor branch = linear(stream, weight);  // reads what it would write
         return add(branch, stream);
+      },
+      {7, 12});
+  check_same_bits(
+      [&](const Tensor& x) {
+        const Tensor stream = exp(x), branch = linear(relu(stream), weight);
+        const Tensor gate = relu(branch);  // reads what would be the sum
+        return mul(add(stream, branch), gate);
       },
       {7, 12});
 }

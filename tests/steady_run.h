@@ -1,7 +1,10 @@
-// What a running plan must not do.
+// What tests of compiled plans share: the steps by name, and what a running plan must not do.
 #pragma once
 
 #include <doctest/doctest.h>
+
+#include <string>
+#include <vector>
 
 #include "engine/dispatch.h"
 #include "engine/plan.h"
@@ -9,6 +12,12 @@
 #include "tests/allocations.h"
 
 namespace espalier::test {
+
+inline std::vector<std::string> operations_of(const Plan& plan) {
+  std::vector<std::string> names;
+  for (const Plan::StepInfo& step : plan.steps()) names.push_back(step.operation);
+  return names;
+}
 
 // One more run of a plan that ran before takes nothing from the heap, chooses no kernel and needs
 // no memory beyond what is in use.

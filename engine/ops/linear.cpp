@@ -1,6 +1,7 @@
 #include "engine/ops/linear.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "engine/axes.h"
 #include "engine/derivatives.h"
@@ -13,6 +14,7 @@
 #include "engine/profiler.h"
 #include "engine/replay.h"
 #include "kernels/gemm_half/gemm_half.h"
+#include "kernels/mlp_bf16/mlp_bf16.h"
 #include "kernels/reduce/reduce.h"
 
 namespace espalier {
@@ -65,26 +67,81 @@ const GemmKernel<float>& row_for(DType weights) {
                                          : gemm_kernels<float>());
 }
 
-void lower(Lowering& l) {
-  Operand x = l.in(0);
-  if (!x.even_rows()) x = l.contiguous_in(0);
+Operand rows_in(Lowering& l) {
+  const Operand x = l.in(0);
+  return x.even_rows() ? x : l.contiguous_in(0);
+}
+
+// What a layer brings along, as a step takes it.
+struct PackedLayer {
+  int64_t K, N;
+  Address weight;
+  std::optional<Operand> bias;
+
+  const float* bias_in(const StepRun& run) const { return bias ? run.at(bias->address) : nullptr; }
+};
+
+PackedLayer pack(Lowering& l, const GemmKernel<float>& row) {
   const Tensor weight = contiguous(l.constant(1));
   const int64_t N = weight.size(0), K = weight.size(1);
-  const auto& best = row_for(l.weights());
-  const Tensor panels = Tensor::empty({best.packed_size(K, N)});
-  best.pack_b(weight.data<float>(), 1, K, K, N, panels.data<float>());
+  const Tensor panels = Tensor::empty({row.packed_size(K, N)});
+  row.pack_b(weight.data<float>(), 1, K, K, N, panels.data<float>());
   const Address packed = l.keep(panels);
-  const std::optional<Operand> bias = l.has(2) ? std::optional(l.contiguous_in(2)) : std::nullopt;
+  return {K, N, packed, l.has(2) ? std::optional(l.contiguous_in(2)) : std::nullopt};
+}
+
+// A layer, GELU and another layer as one step, if this node is the first of them and the best
+// product in bf16 has such a step beside it.
+bool lower_mlp(Lowering& up) {
+  if (up.weights() != DType::bf16) return false;
+  const auto& product = row_for(DType::bf16);
+  const auto& best = kernel(mlp_bf16_kernels());
+  const std::optional<Lowering> gelu = up.then("gelu");
+  if (best.isa != product.isa || !gelu || std::strcmp(gelu->text("form"), "erf") != 0) return false;
+  std::optional<Lowering> down = gelu->then(linear_op.name);
+  if (!down || !down->is_constant(1)) return false;
+  const Operand x = rows_in(up);
+  const PackedLayer first = pack(up, product), second = pack(*down, product);
+  const std::optional<Operand> sum = down->absorb_addition();
+  const Operand y = sum ? *sum : down->out();
+  const auto run_rows = [=, &best, accumulate = sum.has_value()](const StepRun& run) {
+    const int64_t M = x.rows(run.batch), stride = x.row_stride();
+    // Rows stand apart. Threads that share a step take two tiles of them at a time; one alone takes
+    // them all, so that the weights pass over more rows.
+    constexpr int64_t piece = 32;
+    const int64_t pieces = run.shared() ? std::max<int64_t>(1, (M + piece - 1) / piece) : 1;
+    parallel_for(M, (M + pieces - 1) / pieces, [&](int64_t begin, int64_t end) {
+      const Scratch scratch(run);
+      MlpBf16 mlp;
+      mlp.M = end - begin, mlp.K = first.K, mlp.H = first.N, mlp.N = second.N;
+      mlp.x = run.at(x.address) + begin * stride, mlp.x_row_stride = stride;
+      mlp.packed_up = run.at(first.weight), mlp.up_bias = first.bias_in(run);
+      mlp.packed_down = run.at(second.weight), mlp.down_bias = second.bias_in(run);
+      mlp.y = run.at(y.address) + begin * second.N, mlp.y_row_stride = second.N;
+      mlp.accumulate = accumulate;
+      mlp.scratch = scratch.data();
+      best.run(mlp);
+    });
+  };
+  down->step(best.isa, run_rows, mlp_bf16_scratch(first.K, first.N), DType::bf16);
+  return true;
+}
+
+void lower(Lowering& l) {
+  if (lower_mlp(l)) return;
+  const Operand x = rows_in(l);
+  const auto& best = row_for(l.weights());
+  const PackedLayer layer = pack(l, best);
   const std::optional<Operand> sum = l.absorb_addition();
   const Operand y = sum ? *sum : l.out();
   const int64_t a_row_stride = x.row_stride();
   const auto multiply_rows = [=, &best, accumulate = sum.has_value()](const StepRun& run) {
     Gemm<float> g;
-    g.M = x.rows(run.batch), g.N = N, g.K = K;
+    g.M = x.rows(run.batch), g.N = layer.N, g.K = layer.K;
     g.A = run.at(x.address), g.a_row_stride = a_row_stride, g.a_k_stride = 1;
-    g.packed_b = run.at(packed);
-    g.C = run.at(y.address), g.c_row_stride = N;
-    g.bias = bias ? run.at(bias->address) : nullptr;
+    g.packed_b = run.at(layer.weight);
+    g.C = run.at(y.address), g.c_row_stride = layer.N;
+    g.bias = layer.bias_in(run);
     g.accumulate = accumulate;
     multiply_packed(best, g);
   };
