@@ -15,6 +15,7 @@ namespace {
 struct CompressFlags : CommonFlags {
   CompressConfig config;
   std::string run_dir, resume;
+  bool sensitivity = false;
 };
 
 const char* const config_file = "/compress.json";
@@ -42,10 +43,14 @@ int run(CompressFlags flags) {
   const bool resuming = !flags.resume.empty();
   if (resuming) take_up(flags);
   const CompressConfig& config = flags.config;
-  validate(config);
+  if (!flags.sensitivity) validate(config);
   const LoadedModel before = load_model(config.model);
   if (!before.model)
     file_error(config.model, "holds a model in whole numbers already; give the fp32 model");
+  if (flags.sensitivity) {
+    print_sensitivity(config, before, calibration_images(config, flags.data), flags.json);
+    return done;
+  }
   if (!resuming && (config.recover_epochs > 0 || config.qat_epochs > 0)) begin(flags);
   const auto start = std::chrono::steady_clock::now();
   if (!compress({config, flags.data, flags.run_dir, flags.quiet}, before)) return interrupted;
@@ -141,7 +146,7 @@ void add_training_flags(CLI::App& verb, CompressFlags& flags) {
 void require_model(const CLI::App& verb, const CompressFlags& flags) {
   if (flags.resume.empty()) {
     if (flags.config.model.empty()) throw CLI::RequiredError("model");
-    if (flags.config.output.empty()) throw CLI::RequiredError("--output");
+    if (flags.config.output.empty() && !flags.sensitivity) throw CLI::RequiredError("--output");
     return;
   }
   for (const CLI::Option* option : verb.get_options())
@@ -157,7 +162,10 @@ void add_compress(CLI::App& app, Body& chosen) {
   CLI::App* verb =
       app.add_subcommand("compress", "Turn a trained model into a smaller, faster one");
   verb->add_option("model", c.model, "Model file or checkpoint (.safetensors)");
-  verb->add_option("-o,--output", c.output, "Model file to write");
+  CLI::Option* output = verb->add_option("-o,--output", c.output, "Model file to write");
+  verb->add_flag("--sensitivity", flags->sensitivity,
+                 "Write nothing; say what 8-bit and 4-bit weights cost in each layer alone")
+      ->excludes(output);
   verb->add_option("--dtype", c.dtype, "Arithmetic of the encoder; f32 where it is only pruned")
       ->check(CLI::IsMember({"int8", "f32"}))
       ->capture_default_str();

@@ -1,8 +1,10 @@
 #include "app/compress_report.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 
+#include "compress/sensitivity.h"
 #include "engine/io/json.h"
 
 namespace espalier::app {
@@ -96,6 +98,32 @@ void print_compressed(const CompressConfig& config, const CompressOutcome& outco
     std::printf("%s\n", as_json(config, outcome).dump(2).c_str());
   else
     print_text(config, outcome);
+}
+
+void print_sensitivity(const CompressConfig& config, const LoadedModel& model,
+                       const ImageDataset& images, bool json) {
+  const auto layers = sensitivity(model.graph, normalized(images.images, model.config));
+  Json listed = Json::array();
+  size_t widest = 0;
+  for (const LayerSensitivity& at : layers) {
+    listed.push_back({{"layer", at.layer},
+                      {"weights", at.weights},
+                      {"signal_to_noise_db_8_bits", at.with_8_bits},
+                      {"signal_to_noise_db_4_bits", at.with_4_bits}});
+    widest = std::max(widest, at.layer.size());
+  }
+  const auto count = static_cast<long long>(images.size());
+  if (json) {
+    const Json all = {{"model", config.model}, {"images", count}, {"layers", listed}};
+    std::printf("%s\n", all.dump(2).c_str());
+    return;
+  }
+  std::printf("logits of %lld training images, one layer's weights rounded at a time\n", count);
+  const int width = static_cast<int>(widest);
+  std::printf("%-*s  %8s  %7s  %7s\n", width, "layer", "weights", "8 bits", "4 bits");
+  for (const LayerSensitivity& at : layers)
+    std::printf("%-*s  %8lld  %4.1f dB  %4.1f dB\n", width, at.layer.c_str(),
+                static_cast<long long>(at.weights), at.with_8_bits, at.with_4_bits);
 }
 
 }  // namespace espalier::app

@@ -24,4 +24,8 @@ CompressOutcome measure_compressed(const CompressConfig& config, const LoadedMod
 // One JSON object, or lines for a person, on standard output.
 void print_compressed(const CompressConfig& config, const CompressOutcome& outcome, bool json);
 
+// What coarse weights cost in each layer alone, the most sensitive one first.
+void print_sensitivity(const CompressConfig& config, const LoadedModel& model,
+                       const ImageDataset& images, bool json);
+
 }  // namespace espalier::app

@@ -39,14 +39,8 @@ class Stages {
   }
 
  private:
-  const ImageDataset& calibration_images() {
-    if (!calibration_.images.defined()) {
-      const ImageDataset train = load_fashion_mnist(run_.data, Split::train);
-      Generator generator(config_.seed);
-      std::vector<int64_t> chosen = permutation(train.size(), generator);
-      chosen.resize(static_cast<size_t>(std::min(config_.calibration_images, train.size())));
-      calibration_ = train.subset(chosen);
-    }
+  const ImageDataset& images() {
+    if (!calibration_.images.defined()) calibration_ = calibration_images(config_, run_.data);
     return calibration_;
   }
 
@@ -57,8 +51,7 @@ class Stages {
 
   void prune() {
     const bool looks = config_.importance == "taylor";
-    keep(prune_one_shot(*model_, pruning_of(config_), looks ? calibration_images() : ImageDataset{})
-             .model);
+    keep(prune_one_shot(*model_, pruning_of(config_), looks ? images() : ImageDataset{}).model);
     notes_["espalier.pruned"] = std::to_string(config_.sparsity) + " of " + config_.sparsity_of +
                                 " by " + config_.importance;
   }
@@ -95,9 +88,9 @@ class Stages {
 
   bool quantise() {
     const ViTConfig shape = model_->config;
-    const Tensor images = normalized(calibration_images().images, shape);
+    const Tensor inputs = normalized(images().images, shape);
     const PostTraining how = post_training_of(config_);
-    const IntegerModel made = post_training(capture(*model_), images, how);
+    const IntegerModel made = post_training(capture(*model_), inputs, how);
     notes_["espalier.calibration_images"] = std::to_string(config_.calibration_images);
     notes_["espalier.observer"] = config_.observer;
     if (how.equalize) notes_["espalier.equalize"] = Json(*how.equalize).dump();
@@ -106,12 +99,12 @@ class Stages {
       save_int8_model(config_.output, shape, made.graph, made.parameters, notes_);
       return true;
     }
-    return train_rounded(shape, made.graph, images);
+    return train_rounded(shape, made.graph, inputs);
   }
 
-  bool train_rounded(const ViTConfig& shape, const Graph& graph, const Tensor& images) {
+  bool train_rounded(const ViTConfig& shape, const Graph& graph, const Tensor& inputs) {
     const Int8Scales scales =
-        choose_int8_scales(graph, calibrate(graph, images, observer_factory(config_.observer)));
+        choose_int8_scales(graph, calibrate(graph, inputs, observer_factory(config_.observer)));
     notes_["espalier.qat_epochs"] = std::to_string(config_.qat_epochs);
     const std::string best =
         train("qat", qat_config(config_, shape),
@@ -134,6 +127,14 @@ class Stages {
 };
 
 }  // namespace
+
+ImageDataset calibration_images(const CompressConfig& config, const std::string& data) {
+  const ImageDataset train = load_fashion_mnist(data, Split::train);
+  Generator generator(config.seed);
+  std::vector<int64_t> chosen = permutation(train.size(), generator);
+  chosen.resize(static_cast<size_t>(std::min(config.calibration_images, train.size())));
+  return train.subset(chosen);
+}
 
 bool compress(const CompressRun& run, const LoadedModel& original) {
   return Stages(run, original).run();

@@ -15,6 +15,9 @@ struct CompressRun {
   bool quiet = false;
 };
 
+// config.calibration_images of the training images in folder `data`, chosen by config.seed.
+ImageDataset calibration_images(const CompressConfig& config, const std::string& data);
+
 // Writes config.output from `original`, an fp32 model. False where an interrupt ended a training:
 // the same call goes on from there.
 bool compress(const CompressRun& run, const LoadedModel& original);

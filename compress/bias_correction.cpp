@@ -40,10 +40,6 @@ class ChannelMean {
   int64_t rows_ = 0;
 };
 
-bool is_linear(Int8Role role) {
-  return role == Int8Role::linear || role == Int8Role::linear_gelu || role == Int8Role::add_linear;
-}
-
 // The codes that the linear of that layer multiplies: its only s8 operand that is computed.
 int codes_into(const Graph& graph, const std::string& layer) {
   for (const Graph::Node& node : graph.nodes)

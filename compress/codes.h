@@ -17,5 +17,4 @@ Codes affine_codes(const Range& range);
 
 // The scale of codes -codes to codes, zero point 0, that reach over the range.
 double symmetric_scale(const Range& range, double codes);
-
 }  // namespace espalier

@@ -164,7 +164,7 @@ class Converter {
 
 }  // namespace
 
-Tensor weight_scale(const Tensor& weight) {
+Tensor weight_scale(const Tensor& weight, float codes) {
   check_dtype("weight_codes", "weight", weight, DType::f32);
   check_min_rank("weight_codes", "weight", weight, 2);
   const Tensor w = contiguous(weight.detach());
@@ -180,7 +180,7 @@ Tensor weight_scale(const Tensor& weight) {
       largest = std::max(largest, magnitude);
     }
     // What no float can divide by rounds to zero anyway.
-    scale.data<float>()[n] = std::isfinite(127 / largest) ? largest / 127 : 1.0f;
+    scale.data<float>()[n] = std::isfinite(codes / largest) ? largest / codes : 1.0f;
   }
   return scale;
 }

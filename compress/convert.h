@@ -12,7 +12,8 @@ struct WeightCodes {
 };
 // weight: f32 [N, ...]. A numeric error where a number is not finite.
 WeightCodes weight_codes(const Tensor& weight);
-Tensor weight_scale(const Tensor& weight);  // the scale alone
+// The scale alone, for codes from -codes to codes.
+Tensor weight_scale(const Tensor& weight, float codes = 127);
 
 // Weights become codes as above, activations the codes of `scales` (Jacob et al., 2018). Argument
 // errors: a graph without encoder blocks, or with weights that are not constants.

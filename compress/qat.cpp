@@ -68,7 +68,7 @@ void QatModel::prepare() {
   for (size_t n = 0; n < graph_.nodes.size(); ++n) {
     const Int8Role role = calls_->roles().of_node[n];
     const Graph::Node& node = graph_.nodes[n];
-    if (role == Int8Role::linear || role == Int8Role::linear_gelu || role == Int8Role::add_linear)
+    if (is_linear(role))
       weight_scales_[node.layer] =
           weight_scale(graph_.values[static_cast<size_t>(node.inputs[1])].constant);
   }

@@ -64,8 +64,7 @@ Int8Calls::Numbers Int8Calls::read_numbers(size_t n) const {
   if (role == Int8Role::attention)
     numbers.score = static_cast<double>(number<float>(layer + ".scales", 0)),
     numbers.multiplier = static_cast<double>(number<float>(layer + ".scales", 1));
-  if (role == Int8Role::linear || role == Int8Role::linear_gelu || role == Int8Role::add_linear)
-    check_bias(layer);
+  if (is_linear(role)) check_bias(layer);
   return numbers;
 }
 

@@ -19,6 +19,10 @@ enum class Int8Role {
   absorbed,     // done by the linear before it: a GELU or the addition to the stream
 };
 
+constexpr bool is_linear(Int8Role role) noexcept {
+  return role == Int8Role::linear || role == Int8Role::linear_gelu || role == Int8Role::add_linear;
+}
+
 struct Int8Roles {
   std::vector<Int8Role> of_node;
   // By node, a value: what an add_linear adds to, and what holds an absorbed node's result already.

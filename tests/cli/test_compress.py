@@ -74,6 +74,18 @@ class Compress(Command):
                           ("observer", "equalize", "bias_correction", "calibration_images")],
                          ["percentile", "0.5", "true", "64"])
 
+    def test_layers_are_ranked_by_what_coarse_weights_cost(self):
+        words = ("compress", self.model, "--sensitivity", "--calibration-images", 32)
+        layers = json.loads(run(*words, "--json").stdout)["layers"]
+        costs = [layer["signal_to_noise_db_4_bits"] for layer in layers]
+        self.assertEqual(costs, sorted(costs))
+        for layer in layers:
+            self.assertGreater(layer["signal_to_noise_db_8_bits"], layer["signal_to_noise_db_4_bits"])
+        printed = run(*words).stdout.splitlines()
+        self.assertEqual([line.split()[0] for line in printed[2:]],
+                         [layer["layer"] for layer in layers])
+        self.expect(2, *words, "-o", self.folder / "none", says="excludes")
+
     def test_wrong_use_is_refused_in_one_line(self):
         made = self.folder / "refused.safetensors"
         self.expect(2, "compress", "-o", made, says="model")
