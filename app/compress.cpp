@@ -166,8 +166,10 @@ void add_compress(CLI::App& app, Body& chosen) {
   verb->add_flag("--sensitivity", flags->sensitivity,
                  "Write nothing; say what 8-bit and 4-bit weights cost in each layer alone")
       ->excludes(output);
-  verb->add_option("--dtype", c.dtype, "Arithmetic of the encoder; f32 where it is only pruned")
-      ->check(CLI::IsMember({"int8", "f32"}))
+  verb->add_option("--dtype", c.dtype,
+                   "int8 runs the encoder in whole numbers, f16 and bf16 halve the weights; f32 "
+                   "where it is only pruned")
+      ->check(CLI::IsMember({"int8", "f16", "bf16", "f32"}))
       ->capture_default_str();
   verb->add_option("--calibration-images", c.calibration_images,
                    "Training images that ranges, and gradients of taylor, are observed on")

@@ -40,6 +40,7 @@ std::string how_pruned(const CompressConfig& c) {
 }
 
 std::string how_rounded(const CompressConfig& c) {
+  if (c.dtype != "int8") return "weights in " + c.dtype;
   std::string text = "encoder in whole numbers, " + c.observer + " ranges from " +
                      std::to_string(c.calibration_images) + " training images";
   if (c.equalize) text += ", equalised";
@@ -50,7 +51,7 @@ std::string how_rounded(const CompressConfig& c) {
 
 void print_text(const CompressConfig& config, const CompressOutcome& o) {
   const auto percent = [](double share) { return 100 * share; };
-  const bool pruned = config.sparsity > 0, rounded = config.dtype == "int8";
+  const bool pruned = config.sparsity > 0, rounded = config.dtype != "f32";
   std::printf("%s: %s%s%s (%.1f s)\n", config.output.c_str(),
               pruned ? how_pruned(config).c_str() : "", pruned && rounded ? "; " : "",
               rounded ? how_rounded(config).c_str() : "", o.seconds);
@@ -80,8 +81,8 @@ CompressOutcome measure_compressed(const CompressConfig& config, const LoadedMod
                                    const std::string& data_folder) {
   const ImageDataset test = load_fashion_mnist(data_folder, Split::test);
   const LoadedModel after = load_model(config.output);
-  const Tensor expected = logits_of(before.graph, before.config, test);
-  const Tensor found = logits_of(after.graph, after.config, test);
+  const Tensor expected = logits_of(before.graph, before.config, test, before.options);
+  const Tensor found = logits_of(after.graph, after.config, test, after.options);
   return {.before = score(expected, test.labels),
           .after = score(found, test.labels),
           .logits = fidelity(found, expected),

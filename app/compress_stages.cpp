@@ -34,7 +34,7 @@ class Stages {
     if (config_.sparsity > 0) prune();
     if (config_.sparsity > 0 && config_.recover_epochs > 0 && !recover()) return false;
     if (config_.dtype == "int8") return quantise();
-    save_model(config_.output, *model_, notes_);
+    save_model(config_.output, *model_, notes_, stored_in(config_));
     return true;
   }
 

@@ -58,16 +58,17 @@ void draw_confusion(const std::string& path, const Evaluation& result,
 
 // What another engine needs to repeat the evaluation.
 void save_outputs(const std::string& path, const LoadedModel& loaded, const ImageDataset& test) {
-  save_safetensors(path, {{"images", normalized(test.images, loaded.config)},
-                          {"labels", test.labels},
-                          {"logits", logits_of(loaded.graph, loaded.config, test)}});
+  save_safetensors(path,
+                   {{"images", normalized(test.images, loaded.config)},
+                    {"labels", test.labels},
+                    {"logits", logits_of(loaded.graph, loaded.config, test, loaded.options)}});
 }
 
 int run(const EvalFlags& flags) {
   apply_machine_flags(flags);
   const LoadedModel loaded = load_model(flags.model);
   const ImageDataset test = load_fashion_mnist(flags.data, Split::test);
-  const Evaluation result = evaluate(loaded.graph, loaded.config, test);
+  const Evaluation result = evaluate(loaded.graph, loaded.config, test, loaded.options);
   if (flags.json) {
     const Json json = {{"model", flags.model},
                        {"accuracy", result.accuracy()},

@@ -134,7 +134,7 @@ int run(const PredictFlags& flags) {
   const ViTConfig& config = loaded.config;
   const Sources sources = flags.images.empty() ? from_test_set(flags) : from_files(flags, config);
   const Tensor images = normalized(sources.pictures.images, config);
-  const Tensor confidences = softmax(compile(loaded.graph)(images));
+  const Tensor confidences = softmax(compile(loaded.graph, loaded.options)(images));
   print_results(flags, sources, confidences);
   if (!flags.picture.empty()) draw_picture(flags.picture, sources, confidences);
   return done;

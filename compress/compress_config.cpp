@@ -99,9 +99,9 @@ TrainConfig training_of(const CompressConfig& c, const ViTConfig& model, double 
 void validate(const CompressConfig& c) {
   require(!c.model.empty(), "model", "empty", "the path of an fp32 model");
   require(!c.output.empty(), "output", "empty", "the path of the file to write");
-  require_one_of("dtype", c.dtype, {"int8", "f32"});
+  require_one_of("dtype", c.dtype, {"int8", "f16", "bf16", "f32"});
   require(c.dtype != "f32" || c.sparsity > 0, "dtype", "'f32'",
-          "int8, or a sparsity above 0: without either nothing would change");
+          "another, or a sparsity above 0: without either nothing would change");
   require(c.calibration_images >= 1, "calibration_images", std::to_string(c.calibration_images),
           "at least 1");
   observer_factory(c.observer);
@@ -115,6 +115,10 @@ std::string to_json(const CompressConfig& config) { return fields_to_json(config
 
 CompressConfig compress_config_from_json(const std::string& text, const std::string& origin) {
   return config_from_json<CompressConfig>(text, origin);
+}
+
+DType stored_in(const CompressConfig& c) {
+  return c.dtype == "f16" ? DType::f16 : c.dtype == "bf16" ? DType::bf16 : DType::f32;
 }
 
 PostTraining post_training_of(const CompressConfig& c) {

@@ -49,6 +49,7 @@ std::string to_json(const CompressConfig& config);
 CompressConfig compress_config_from_json(const std::string& text, const std::string& origin);
 
 // The same in the terms of each stage, for a valid configuration.
+DType stored_in(const CompressConfig& config);  // where it is not int8
 PostTraining post_training_of(const CompressConfig& config);
 OneShotOptions pruning_of(const CompressConfig& config);
 TrainConfig recover_config(const CompressConfig& config, const ViTConfig& model);

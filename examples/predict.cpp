@@ -12,7 +12,7 @@ int main(int argc, char** argv) {
   try {
     const auto loaded = espalier::load_model(argv[1]);
     const espalier::ViTConfig& config = loaded.config;
-    espalier::Plan plan = espalier::compile(loaded.graph);
+    espalier::Plan plan = espalier::compile(loaded.graph, loaded.options);
     for (int i = 2; i < argc; ++i) {
       const espalier::Tensor pixels =
           espalier::load_image(argv[i], config.image_size, config.image_size, config.channels);

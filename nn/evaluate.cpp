@@ -7,7 +7,6 @@
 #include "engine/error.h"
 #include "engine/op.h"
 #include "engine/ops/view.h"
-#include "engine/plan.h"
 #include "nn/data/augment.h"
 
 namespace espalier {
@@ -52,9 +51,10 @@ Tensor normalized(const Tensor& images, const ViTConfig& config) {
   return out;
 }
 
-Tensor logits_of(const Graph& graph, const ViTConfig& config, const ImageDataset& dataset) {
+Tensor logits_of(const Graph& graph, const ViTConfig& config, const ImageDataset& dataset,
+                 const PlanOptions& options) {
   check_fits(config, dataset);
-  Plan plan = compile(graph);
+  Plan plan = compile(graph, options);
   const int64_t samples = dataset.size();
   const Tensor logits = Tensor::empty({samples, config.classes});
   for (int64_t begin = 0; begin < samples; begin += images_at_once) {
@@ -77,9 +77,10 @@ Evaluation score(const Tensor& logits, const Tensor& labels) {
   return total;
 }
 
-Evaluation evaluate(const Graph& graph, const ViTConfig& config, const ImageDataset& dataset) {
+Evaluation evaluate(const Graph& graph, const ViTConfig& config, const ImageDataset& dataset,
+                    const PlanOptions& options) {
   const auto start = std::chrono::steady_clock::now();
-  Evaluation total = score(logits_of(graph, config, dataset), dataset.labels);
+  Evaluation total = score(logits_of(graph, config, dataset, options), dataset.labels);
   total.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return total;
 }

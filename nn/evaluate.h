@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "engine/plan.h"
 #include "nn/data/dataset.h"
 #include "nn/vit.h"
 
@@ -23,14 +24,16 @@ Tensor normalized(const Tensor& images, const ViTConfig& config);
 
 // The logits f32 [N, classes] of every image of `dataset`, by the plan of `graph`, a model of
 // `config`, on all threads. Throws an argument error when the images or classes do not fit.
-Tensor logits_of(const Graph& graph, const ViTConfig& config, const ImageDataset& dataset);
+Tensor logits_of(const Graph& graph, const ViTConfig& config, const ImageDataset& dataset,
+                 const PlanOptions& options = {});
 
 // How good logits [N, classes] are for labels s64 [N]; `seconds` is left 0.
 Evaluation score(const Tensor& logits, const Tensor& labels);
 
 // Both, timed: runs `graph`, of a model of `config`, compiled, over `dataset` on all threads.
 // Throws an argument error when the images or classes do not fit the model.
-Evaluation evaluate(const Graph& graph, const ViTConfig& config, const ImageDataset& dataset);
+Evaluation evaluate(const Graph& graph, const ViTConfig& config, const ImageDataset& dataset,
+                    const PlanOptions& options = {});
 Evaluation evaluate(const VisionTransformer& model, const ImageDataset& dataset);
 
 }  // namespace espalier

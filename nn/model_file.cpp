@@ -2,8 +2,13 @@
 
 #include <set>
 
+#include "engine/autograd.h"
+#include "engine/dispatch.h"
 #include "engine/error.h"
 #include "engine/io/safetensors.h"
+#include "engine/ops/cast.h"
+#include "engine/ops/view.h"
+#include "kernels/cast/cast.h"
 #include "nn/int8_graph.h"
 
 namespace espalier {
@@ -37,17 +42,51 @@ void load_fp32_part(VisionTransformer& model, const NamedTensors& tensors) {
   model.load_state_dict(state);
 }
 
+template <class Half>
+Tensor widened(const Tensor& half) {
+  const Tensor wide = Tensor::empty(half.shape());
+  const Tensor from = contiguous(half);
+  kernel(cast_kernels<Half, float>()).run(from.data<Half>(), wide.data<float>(), half.numel());
+  return wide;
+}
+
+// Halves as f32, other tensors as they are. By the kernels alone: to(), which takes any pair of
+// dtypes, would weigh more in a predictor than its model.
+NamedTensors widened(NamedTensors tensors, DType stored) {
+  for (auto& [name, tensor] : tensors)
+    if (tensor.dtype() == stored)
+      tensor = stored == DType::f16 ? widened<Float16>(tensor) : widened<BFloat16>(tensor);
+  return tensors;
+}
+
 void fill(LoadedModel& loaded, const NamedTensors& weights, bool int8) {
   VisionTransformer& model = *loaded.model;
-  if (int8)
+  if (int8) {
     load_fp32_part(model, weights);
-  else
-    model.load_state_dict(weights);
+  } else {
+    const DType stored = weights.empty() ? DType::f32 : weights.front().second.dtype();
+    if (stored == DType::f16 || stored == DType::bf16) {
+      loaded.options.weights = stored;
+      loaded.dtype = dtype_name(stored);
+    }
+    model.load_state_dict(loaded.dtype == "f32" ? weights : widened(weights, stored));
+  }
   model.eval();
   loaded.graph = capture(model);
   if (!int8) return;
   loaded.graph = int8_graph(loaded.graph, weights);
   loaded.model.reset();
+}
+
+void check_half(const char* function, DType stored) {
+  if (stored != DType::f16 && stored != DType::bf16)
+    argument_error(function, "dtype", dtype_name(stored), "f32, f16 or bf16", "");
+}
+
+NamedTensors in_dtype(NamedTensors tensors, DType dtype) {
+  const NoGradGuard off;
+  for (auto& [name, tensor] : tensors) tensor = to(tensor, dtype);
+  return tensors;
 }
 
 std::map<std::string, std::string> metadata_of(const char* kind, const ViTConfig& config,
@@ -68,8 +107,10 @@ OnnxModel onnx_model(const Graph& graph, const char* kind, const ViTConfig& conf
 }  // namespace
 
 void save_model(const std::string& path, const VisionTransformer& model,
-                const std::map<std::string, std::string>& notes) {
-  save_safetensors(path, model.state_dict(), metadata_of(fp32_kind, model.config, notes));
+                const std::map<std::string, std::string>& notes, DType stored) {
+  if (stored != DType::f32) check_half("save_model", stored);
+  save_safetensors(path, in_dtype(model.state_dict(), stored),
+                   metadata_of(fp32_kind, model.config, notes));
 }
 
 OnnxModel onnx_model(const VisionTransformer& model,

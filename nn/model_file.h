@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "engine/onnx_writer.h"
+#include "engine/plan.h"
 #include "nn/vit.h"
 
 namespace espalier {
@@ -15,9 +16,10 @@ namespace espalier {
 constexpr const char* kind_key = "espalier.kind";
 constexpr const char* config_key = "espalier.config";
 
-// Writes the model atomically. `notes` (accuracy, how it was trained) join the metadata.
+// Writes the model atomically, its weights as `stored`: f32, or f16 or bf16 in half the bytes.
+// `notes` (accuracy, how it was trained) join the metadata.
 void save_model(const std::string& path, const VisionTransformer& model,
-                const std::map<std::string, std::string>& notes = {});
+                const std::map<std::string, std::string>& notes = {}, DType stored = DType::f32);
 
 // Writes a model in whole numbers atomically: `graph` is a capture of the fp32 model, `parameters`
 // are those of int8_graph().
@@ -29,7 +31,9 @@ void save_int8_model(const std::string& path, const ViTConfig& config, const Gra
 struct LoadedModel {
   ViTConfig config;
   Graph graph;
-  std::string dtype;  // of the encoder: "f32" or "int8"
+  // "int8" of a model in whole numbers, else what the file stores weights in: "f32", "f16", "bf16".
+  std::string dtype;
+  PlanOptions options;  // to compile `graph` with: weights stay in memory as they are in the file
   // In evaluation mode; null for a model in whole numbers.
   std::unique_ptr<VisionTransformer> model;
   std::map<std::string, std::string> metadata;

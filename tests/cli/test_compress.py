@@ -74,6 +74,20 @@ class Compress(Command):
                           ("observer", "equalize", "bias_correction", "calibration_images")],
                          ["percentile", "0.5", "true", "64"])
 
+    def test_halves_take_half_the_bytes_and_stay_halves(self):
+        for dtype in ("f16", "bf16"):
+            made = self.folder / f"{dtype}.safetensors"
+            said = json.loads(run("compress", self.model, "-o", made, "--dtype", dtype,
+                                  "--json").stdout)
+            self.assertGreater(said["accuracy_after"], said["accuracy_before"] - 0.005)
+            held = json.loads(run("inspect", made, "--json").stdout)["tensors"]
+            self.assertEqual(sum(t["bytes"] for t in held), 2 * said["parameters_after"])
+            measured = json.loads(run("eval", made, "--json").stdout)
+            self.assertEqual(measured["accuracy"], said["accuracy_after"])
+            timed = json.loads(run("bench", "model", made, "-b", 1, "-t", 1, "--json",
+                                   "--allow-noise").stdout)
+            self.assertIn(f'"{dtype}"', json.dumps(timed))
+
     def test_layers_are_ranked_by_what_coarse_weights_cost(self):
         words = ("compress", self.model, "--sensitivity", "--calibration-images", 32)
         layers = json.loads(run(*words, "--json").stdout)["layers"]
