@@ -111,6 +111,8 @@ OnnxName OnnxWriter::in_place_of(int input, const Tensor& values, const char* su
 
 const BatchShape& OnnxWriter::in_shape(int input) const { return value(number_of(input)).shape; }
 
+DType OnnxWriter::in_dtype(int input) const { return value(number_of(input)).dtype; }
+
 const BatchShape& OnnxWriter::out_shape() const { return value(node().output).shape; }
 
 int64_t OnnxWriter::fixed(const BatchDim& dim) const {

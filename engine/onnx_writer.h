@@ -47,6 +47,7 @@ class OnnxWriter {
   // is computed from the input.
   OnnxName in_permuted(int input, const Shape& dims);
   const BatchShape& in_shape(int input) const;
+  DType in_dtype(int input) const;
   const BatchShape& out_shape() const;
 
   // ---- numbers ----

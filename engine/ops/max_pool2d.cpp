@@ -13,6 +13,7 @@
 #include "engine/profiler.h"
 #include "engine/replay.h"
 #include "kernels/max_pool2d/max_pool2d.h"
+#include "kernels/max_pool2d_s8/max_pool2d_s8.h"
 
 namespace espalier {
 namespace {
@@ -26,10 +27,24 @@ void forward_images(const KernelRow<MaxPool2dForward<T>>& row, const T* x, T* y,
   });
 }
 
+void codes_of_images(const KernelRow<MaxPool2dS8>& row, const int8_t* x, int8_t* y, int64_t images,
+                     const MaxPool2dShape& s) {
+  parallel_for(images, grain_for(s.in_size() / 8), [&](int64_t begin, int64_t end) {
+    row.run(x + begin * s.in_size(), y + begin * s.out_size(), end - begin, s);
+  });
+}
+
 void lower(Lowering& l) {
   const Operand x = l.contiguous_in(0), y = l.out();
   const MaxPool2dShape s{x.shape[1].fixed,    x.shape[2].fixed,    x.shape[3].fixed,
                          l.integer("kernel"), l.integer("stride"), l.integer("padding")};
+  if (x.dtype == DType::s8) {
+    const auto& best = kernel(max_pool2d_s8_kernels());
+    return l.step(best.isa, [=, &best](const StepRun& run) {
+      codes_of_images(best, run.at<int8_t>(x.address), run.at<int8_t>(y.address),
+                      x.shape[0].at(run.batch), s);
+    });
+  }
   const auto& best = kernel(max_pool2d_forward_kernels<float>());
   l.step(best.isa, [=, &best](const StepRun& run) {
     forward_images<float>(best, run.at(x.address), run.at(y.address), nullptr,
@@ -42,7 +57,10 @@ Tensor replay_call(const NodeCall& c) {
 }
 
 void onnx(OnnxWriter& w) {
-  const OnnxName y = w.add("MaxPool", {w.transpose(w.in(0), {0, 3, 1, 2})},
+  const bool of_codes = w.in_dtype(0) == DType::s8;
+  if (of_codes) w.out_codes(w.codes(0));
+  const OnnxName x = of_codes ? w.in_codes(0) : w.in(0);
+  const OnnxName y = w.add("MaxPool", {w.transpose(x, {0, 3, 1, 2})},
                            {{"kernel_shape", Shape::of_rank(2, w.integer("kernel"))},
                             {"strides", Shape::of_rank(2, w.integer("stride"))},
                             {"pads", Shape::of_rank(4, w.integer("padding"))}});
@@ -53,7 +71,8 @@ constexpr Op max_pool2d_op{.name = "max_pool2d", .lower = lower, .replay = repla
 
 MaxPool2dShape checked_shape(const Tensor& x, int64_t kernel, int64_t stride, int64_t padding) {
   const char* op = max_pool2d_op.name;
-  check_floating_point(op, "x", x);
+  check_defined(op, "x", x);
+  if (x.dtype() != DType::s8) check_floating_point(op, "x", x);
   if (x.rank() != 4) argument_error(op, "x", x.describe(), "[B, H, W, C]", "add a batch dimension");
   if (kernel < 1 || kernel > max_pool2d_largest_kernel)
     argument_error(op, "kernel", std::to_string(kernel), "1 to 16", "");
@@ -109,10 +128,15 @@ Tensor max_pool2d(const Tensor& x, int64_t kernel, int64_t stride, int64_t paddi
   const Tensor y = Tensor::empty(out_shape, x.dtype());
   Tensor argmax;
   if (grad_enabled() && x.requires_grad()) argmax = Tensor::empty(out_shape, DType::u8);
-  visit_floating_point(x.dtype(), [&]<class T>() {
-    forward_images<T>(espalier::kernel(max_pool2d_forward_kernels<T>()), in.data<T>(), y.data<T>(),
-                      argmax.defined() ? argmax.data<uint8_t>() : nullptr, x.size(0), s);
-  });
+  if (x.dtype() == DType::s8)
+    codes_of_images(espalier::kernel(max_pool2d_s8_kernels()), in.data<int8_t>(), y.data<int8_t>(),
+                    x.size(0), s);
+  else
+    visit_floating_point(x.dtype(), [&]<class T>() {
+      forward_images<T>(espalier::kernel(max_pool2d_forward_kernels<T>()), in.data<T>(),
+                        y.data<T>(), argmax.defined() ? argmax.data<uint8_t>() : nullptr, x.size(0),
+                        s);
+    });
   return record(max_pool2d_op, {{"kernel", kernel}, {"stride", stride}, {"padding", padding}}, {x},
                 y, Saved{s, x.shape(), argmax});
 }

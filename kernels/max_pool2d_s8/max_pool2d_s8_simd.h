@@ -1,0 +1,75 @@
+// A register of channels at a time; each window's taps are visited with the maximum in it. Channels
+// past the last whole register go one by one.
+#pragma once
+
+#include "kernels/max_pool2d_s8/max_pool2d_s8.h"
+#include "kernels/simd_s8_table.h"
+
+namespace espalier::ESPALIER_ISA {
+
+#if defined(__x86_64__)
+ESPALIER_INLINE s32 larger(s32 a, s32 b) { return _mm256_max_epi8(a, b); }
+#else
+ESPALIER_INLINE uint8x16_t larger(uint8x16_t a, uint8x16_t b) {
+  return vreinterpretq_u8_s8(vmaxq_s8(vreinterpretq_s8_u8(a), vreinterpretq_s8_u8(b)));
+}
+#endif
+ESPALIER_INLINE int8_t larger(int8_t a, int8_t b) { return a < b ? b : a; }
+
+// The part of a window that lies inside the image: `rows` x `columns` pixels from `corner` on.
+struct InnerWindow {
+  const int8_t* corner;
+  int64_t rows, columns, row_stride, channels;
+};
+
+// The maximum over the window from channel c on, of whatever `load_from` makes of an address.
+template <class Load>
+ESPALIER_INLINE auto largest_in(const InnerWindow& w, int64_t c, Load load_from) {
+  const int8_t* row = w.corner + c;
+  auto best = load_from(row);
+  for (int64_t u = 0; u < w.rows; ++u, row += w.row_stride) {
+    const int8_t* tap = row;
+    for (int64_t v = 0; v < w.columns; ++v, tap += w.channels) best = larger(best, load_from(tap));
+  }
+  return best;
+}
+
+ESPALIER_INLINE void pool_codes(const InnerWindow& w, int8_t* y) {
+  int64_t c = 0;
+  for (; c + codes_at_once <= w.channels; c += codes_at_once)
+    store_codes(y + c, largest_in(
+                           w, c, [](const int8_t* p) __attribute__((always_inline)) {
+                             return load_codes(p);
+                           }));
+  for (; c < w.channels; ++c)
+    y[c] = largest_in(
+        w, c, [](const int8_t* p) __attribute__((always_inline)) { return *p; });
+}
+
+// Where window i starts and ends inside an image side of `size`.
+struct InnerSide {
+  int64_t first, last;
+
+  ESPALIER_INLINE InnerSide(int64_t i, int64_t size, const MaxPool2dShape& s) {
+    first = i * s.stride - s.padding, last = first + s.kernel;
+    if (first < 0) first = 0;
+    if (last > size) last = size;
+  }
+};
+
+void max_pool2d_s8(const int8_t* x, int8_t* y, int64_t images, const MaxPool2dShape& s) noexcept {
+  const int64_t out_height = s.out_height(), out_width = s.out_width();
+  const int64_t row_stride = s.width * s.channels;
+  for (int64_t b = 0; b < images; ++b, x += s.in_size())
+    for (int64_t i = 0; i < out_height; ++i) {
+      const InnerSide rows(i, s.height, s);
+      for (int64_t j = 0; j < out_width; ++j, y += s.channels) {
+        const InnerSide columns(j, s.width, s);
+        pool_codes({x + rows.first * row_stride + columns.first * s.channels,
+                    rows.last - rows.first, columns.last - columns.first, row_stride, s.channels},
+                   y);
+      }
+    }
+}
+
+}  // namespace espalier::ESPALIER_ISA
