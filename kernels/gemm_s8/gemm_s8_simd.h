@@ -13,9 +13,10 @@ constexpr int64_t most_block_tiles = 16;
 constexpr int64_t k_slice =
     left_bytes / (tile_rows * static_cast<int64_t>(sizeof(a_type))) / 64 * 64;
 
-// `count` values from each of the rows to their stored form.
+// `count` values from each of the rows to their stored form; at once where no row needs padding.
 ESPALIER_NOINLINE static void store_left_rows(const int8_t* from, int64_t stride, int64_t rows,
                                               int64_t count, a_type* to, int64_t to_stride) {
+  if (stride == count && to_stride == count) count *= rows, rows = 1;
   for (int64_t r = 0; r < rows; ++r) store_left(from + r * stride, count, to + r * to_stride);
 }
 

@@ -8,7 +8,7 @@
 
 namespace espalier::ESPALIER_ISA {
 
-constexpr int64_t left_tiles = 24;                            // 24 KiB
+constexpr int64_t left_tiles = 28;                            // 28 KiB
 constexpr int64_t longest_k_block = left_tiles / 2 * k_step;  // two tiles of rows must fit
 constexpr int64_t sums_stride = panel * static_cast<int64_t>(sizeof(int32_t));
 static_assert(sums_stride == 2 * tile_row_bytes && k_step == tile_row_bytes);
