@@ -15,6 +15,7 @@
 #include "engine/ops/cast.h"
 #include "engine/ops/cat.h"
 #include "engine/ops/conv2d.h"
+#include "engine/ops/conv2d_s8.h"
 #include "engine/ops/cross_entropy.h"
 #include "engine/ops/dropout.h"
 #include "engine/ops/embedding.h"

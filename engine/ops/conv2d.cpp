@@ -35,38 +35,17 @@ Tensor replay_call(const NodeCall& c) {
 constexpr Op conv2d_op{
     .name = "conv2d", .flops = conv2d_flops, .lower = lower, .replay = replay_call};
 
-Convolution convolution(const Shape& x, const Shape& weight, int64_t stride, int64_t padding) {
-  return {{x[1] + 2 * padding, x[2] + 2 * padding, x[3], weight[0], weight[1], weight[2], stride},
-          x[0],
-          padding,
-          x,
-          Precision::f32};
-}
-
 Convolution checked(const Tensor& x, const Tensor& weight, const Tensor& bias, int64_t stride,
                     int64_t padding) {
   const char* op = conv2d_op.name;
   check_floating_point(op, "x", x);
   check_same_dtype(op, "weight", weight, x);
-  if (x.rank() != 4) argument_error(op, "x", x.describe(), "[B, H, W, C]", "add a batch dimension");
-  if (weight.rank() != 4 || weight.numel() == 0)
-    argument_error(op, "weight", weight.describe(), "[O, kh, kw, C], none of them 0", "");
-  if (weight.size(3) != x.size(3))
-    argument_error(op, "weight", weight.describe(),
-                   "the " + std::to_string(x.size(3)) + " channels of x in its last dimension",
-                   "images are [B, H, W, C], weights [O, kh, kw, C]");
+  const Convolution c = checked_convolution(op, x, weight, stride, padding);
   if (bias.defined()) {
     check_same_dtype(op, "bias", bias, x);
     check_shape(op, "bias", bias, {weight.size(0)});
   }
-  if (stride < 1) argument_error(op, "stride", std::to_string(stride), "at least 1", "");
-  if (padding < 0) argument_error(op, "padding", std::to_string(padding), "at least 0", "");
-  const int64_t height = x.size(1) + 2 * padding, width = x.size(2) + 2 * padding;
-  if (height < weight.size(1) || width < weight.size(2) || x.size(1) < 1 || x.size(2) < 1)
-    argument_error(op, "x", x.describe(),
-                   "a padded image at least as large as the weight " + weight.describe(),
-                   "use more padding or a smaller kernel");
-  return convolution(x.shape(), weight.shape(), stride, padding);
+  return c;
 }
 
 // Output rows of one piece of work: an image where there are many, or as few rows as still fill
@@ -169,17 +148,10 @@ void lower(Lowering& l) {
       border_scratch(each));
 }
 
-// Ours are images and weights with channels last; ONNX's have them in front.
 void onnx(OnnxWriter& w) {
-  std::vector<OnnxName> inputs = {w.transpose(w.in(0), {0, 3, 1, 2}),
-                                  w.in_permuted(1, {0, 3, 1, 2})};
+  std::vector<OnnxName> inputs = {w.in(0), w.in_permuted(1, onnx_conv2d_weight)};
   if (w.has(2)) inputs.push_back(w.in(2));
-  const Shape weight = w.fixed(w.in_shape(1));
-  const OnnxName y = w.add("Conv", inputs,
-                           {{"kernel_shape", Shape{weight[1], weight[2]}},
-                            {"strides", Shape::of_rank(2, w.integer("stride"))},
-                            {"pads", Shape::of_rank(4, w.integer("padding"))}});
-  w.out("Transpose", {y}, {{"perm", Shape{0, 2, 3, 1}}});
+  onnx_conv2d(w, std::move(inputs));
 }
 
 template <class T>
@@ -326,9 +298,7 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, int64_t
   const profiler::Scope scope(conv2d_op.name);
   const Tensor in = contiguous(x.detach()), filter = contiguous(weight.detach());
   const Tensor offset = bias.defined() ? contiguous(bias.detach()) : Tensor();
-  const Conv2dShape& s = c.shape;
-  const Tensor y =
-      Tensor::empty({c.images, s.out_height(), s.out_width(), s.out_channels}, x.dtype());
+  const Tensor y = Tensor::empty(c.out_shape(), x.dtype());
   visit_floating_point(x.dtype(), [&]<class T>() {
     const T* shift = offset.defined() ? offset.data<T>() : nullptr;
     if constexpr (is_float<T>)

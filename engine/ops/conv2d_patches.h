@@ -3,21 +3,10 @@
 // formed.
 #pragma once
 
-#include "engine/precision.h"
-#include "engine/tensor.h"
-#include "kernels/conv2d/conv2d.h"
+#include "engine/ops/convolution.h"
+#include "kernels/gemm_f32/gemm_f32.h"
 
 namespace espalier {
-
-// One call of conv2d: `shape` is that of an image with its border.
-struct Convolution {
-  Conv2dShape shape;
-  int64_t images, padding;
-  Shape in_shape;
-  Precision precision = Precision::f32;
-
-  int64_t in_size() const { return in_shape[1] * in_shape[2] * in_shape[3]; }
-};
 
 // Products run on `row`. x is [B, H, W, C], weight [O, kh, kw, C], both contiguous and f32, y and
 // dy are [B, out_height, out_width, O]; `bias` holds O values or is null. Images are dealt to

@@ -1,7 +1,6 @@
 #include "engine/ops/linear_s8.h"
 
 #include <cstring>
-#include <numeric>
 #include <string>
 
 #include "engine/autograd.h"
@@ -11,11 +10,11 @@
 #include "engine/error.h"
 #include "engine/lowering.h"
 #include "engine/onnx_forms.h"
+#include "engine/ops/layer_s8.h"
 #include "engine/ops/view.h"
 #include "engine/panels.h"
 #include "engine/profiler.h"
 #include "engine/replay.h"
-#include "kernels/gemm_s8/gemm_s8.h"
 
 namespace espalier {
 namespace {
@@ -28,13 +27,6 @@ int64_t flops_of(const Shape& weight, const Shape& output) {
 int64_t linear_s8_flops(Shapes inputs, const Shape& y) { return flops_of(inputs[1], y); }
 int64_t add_linear_s8_flops(Shapes inputs, const Shape& y) {
   return flops_of(inputs[2], y) + y.numel();
-}
-
-Tensor packed_weight(const GemmS8Kernel& row, const Tensor& weight) {
-  const int64_t N = weight.size(0), K = weight.size(1);
-  const Tensor packed = Tensor::empty({row.packed_size(K, N)}, DType::u8);
-  row.pack_b(weight.data<int8_t>(), 1, K, K, N, packed.bytes());
-  return packed;
 }
 
 void multiply(const GemmS8Kernel& row, const GemmS8& g) {
@@ -56,7 +48,7 @@ struct LoweredLinear {
         multiplier(l.contiguous_in(first + 3)) {
     const Tensor weight = contiguous(l.constant(first + 1));
     N = weight.size(0), K = weight.size(1);
-    packed = l.keep(packed_weight(row, weight));
+    packed = l.keep(packed_weight_s8(row, weight));
   }
 
   GemmS8 product(const StepRun& run) const {
@@ -113,33 +105,10 @@ Tensor replay_add_linear_s8(const NodeCall& c) {
   return add_linear_s8(c.in(0), c.in(1), {c.in(2), c.in(3), c.in(4)});
 }
 
-// The layer of operands [first, first + 4) on the numbers that codes mean: its weights and bias
-// stay whole, in scales found back from the multipliers. `scales` are s_y.
+// The layer of operands [first, first + 4) on the numbers that codes mean.
 OnnxName onnx_product(OnnxWriter& w, int first, const std::vector<double>& scales) {
-  const OnnxCodes& x = w.codes(first);
-  const Tensor weight = w.constant(first + 1), multiplier = w.constant(first + 3);
-  const Tensor bias = w.constant(first + 2), whole_bias = Tensor::empty(bias.shape(), DType::s32);
-  const int64_t N = weight.size(0), K = weight.size(1);
-  const Tensor weight_scale = Tensor::empty({N}), bias_scale = Tensor::empty({N});
-  for (int64_t n = 0; n < N; ++n) {
-    const size_t part = static_cast<size_t>(n) * scales.size() / static_cast<size_t>(N);
-    const double scale = static_cast<double>(multiplier.data<float>()[n]) * scales[part];
-    bias_scale.data<float>()[n] = static_cast<float>(scale);
-    weight_scale.data<float>()[n] = static_cast<float>(scale / x.scales[0]);
-    const int8_t* row = weight.data<int8_t>() + n * K;
-    whole_bias.data<int32_t>()[n] = static_cast<int32_t>(
-        bias.data<int32_t>()[n] + x.zero_point * std::accumulate(row, row + K, int64_t{0}));
-  }
-  const OnnxName weights =
-      w.add("DequantizeLinear",
-            {w.in_permuted(first + 1, {1, 0}), w.in_place_of(first + 1, weight_scale, "_scale"),
-             w.in_place_of(first + 1, Tensor::zeros({N}, DType::s8), "_zero_point")},
-            {{"axis", int64_t{1}}});
-  const OnnxName offsets =
-      w.add("DequantizeLinear",
-            {w.in_place_of(first + 2, whole_bias), w.in_place_of(first + 2, bias_scale, "_scale")},
-            {{"axis", int64_t{0}}});
-  return w.add("Add", {w.add("MatMul", {w.in_codes(first), weights}), offsets});
+  const OnnxLayerS8 layer = onnx_layer_s8(w, first, scales, {1, 0});
+  return w.add("Add", {w.add("MatMul", {w.in_codes(first), layer.weights}), layer.bias});
 }
 
 void onnx_linear_s8(OnnxWriter& w) {
@@ -180,21 +149,7 @@ void check_layer(const char* op, const Tensor& x, const LinearS8& layer) {
   if (layer.weight.rank() != 2 || layer.weight.size(1) != K)
     argument_error(op, "weight", layer.weight.describe(), "[out, " + std::to_string(K) + "]",
                    "x is " + x.describe());
-  if (K > gemm_s8_longest_k)
-    argument_error(op, "x", x.describe(),
-                   "at most " + std::to_string(gemm_s8_longest_k) + " values a row",
-                   "longer sums leave 32 bits");
-  const Shape channels{layer.weight.size(0)};
-  check_dtype(op, "bias", layer.bias, DType::s32);
-  check_shape(op, "bias", layer.bias, channels);
-  check_dtype(op, "multiplier", layer.multiplier, DType::f32);
-  check_shape(op, "multiplier", layer.multiplier, channels);
-  if (!layer.scale.defined()) return;
-  check_dtype(op, "scale", layer.scale, DType::f32);
-  if (layer.scale.rank() != 1 || layer.scale.numel() == 0 || channels[0] % layer.scale.numel() != 0)
-    argument_error(
-        op, "scale", layer.scale.describe(),
-        "one, or one for each of equal parts of " + std::to_string(channels[0]) + " channels", "");
+  check_layer_s8(op, layer);
 }
 
 Shape output_shape(const Tensor& x, const LinearS8& layer) {
@@ -206,7 +161,7 @@ Shape output_shape(const Tensor& x, const LinearS8& layer) {
 // Runs `g`, whose output is set, over contiguous operands.
 void multiply_now(const Tensor& x, const LinearS8& layer, GemmS8 g) {
   const GemmS8Kernel& row = kernel(gemm_s8_kernels());
-  const Tensor in = contiguous(x), packed = packed_weight(row, contiguous(layer.weight));
+  const Tensor in = contiguous(x), packed = packed_weight_s8(row, contiguous(layer.weight));
   const Tensor bias = contiguous(layer.bias), multiplier = contiguous(layer.multiplier);
   g.N = layer.weight.size(0), g.K = layer.weight.size(1);
   g.M = g.K ? x.numel() / g.K : 0;
@@ -221,8 +176,7 @@ void multiply_now(const Tensor& x, const LinearS8& layer, GemmS8 g) {
 
 Tensor linear_s8(const Tensor& x, const LinearS8& layer, int64_t zero_point, const TableS8& table) {
   check_layer(linear_s8_op.name, x, layer);
-  if (zero_point < -128 || zero_point > 127)
-    argument_error(linear_s8_op.name, "zero_point", std::to_string(zero_point), "-128 to 127", "");
+  check_code_s8(linear_s8_op.name, "zero_point", zero_point);
   if (table.codes.defined()) {
     check_dtype(linear_s8_op.name, "table", table.codes, DType::s8);
     check_shape(linear_s8_op.name, "table", table.codes, {256});
