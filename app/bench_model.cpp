@@ -112,7 +112,7 @@ void add_bench_model(CLI::App& verb, Body& chosen) {
   model
       ->add_option("--dtype", flags->dtypes,
                    "Forms to time in turns, such as f32,bf16,f16,int8: what weights are stored in, "
-                   "or the encoder in whole numbers, of an fp32 model with the ranges of random "
+                   "or whole numbers up to the head, of an fp32 model with the ranges of random "
                    "images (default: what the model comes in)")
       ->delimiter(',')
       ->check(CLI::IsMember(form_names()));

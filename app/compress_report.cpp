@@ -41,7 +41,7 @@ std::string how_pruned(const CompressConfig& c) {
 
 std::string how_rounded(const CompressConfig& c) {
   if (c.dtype != "int8") return "weights in " + c.dtype;
-  std::string text = "encoder in whole numbers, " + c.observer + " ranges from " +
+  std::string text = "whole numbers up to the head, " + c.observer + " ranges from " +
                      std::to_string(c.calibration_images) + " training images";
   if (c.equalize) text += ", equalised";
   if (c.bias_correction) text += ", biases corrected";

@@ -42,7 +42,7 @@ void add_profile(CLI::App& app, Body& chosen) {
   verb->add_option("model", flags->model, "vit-tiny, vit-fashion, vit-peer, or a model file")
       ->required();
   verb->add_option("--dtype", flags->dtype,
-                   "Form to profile: what weights are stored in, or the encoder in whole numbers "
+                   "Form to profile: what weights are stored in, or whole numbers up to the head "
                    "with the ranges of random images (default: what the model comes in)")
       ->check(CLI::IsMember(form_names()));
   verb->add_option("-b,--batch", flags->batch, "Images in a batch")

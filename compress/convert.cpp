@@ -23,6 +23,7 @@ class Converter {
 
   NamedTensors convert() {
     put("stream.scale", scales_.scale("stream.scale"));
+    if (roles_.tokens != Graph::absent) codes_[graph_.input] = put_codes("input.");
     for (size_t n = 0; n < graph_.nodes.size(); ++n)
       convert_node(graph_.nodes[n], roles_.of_node[n]);
     return std::move(out_);
@@ -60,6 +61,11 @@ class Converter {
       case Int8Role::none:
       case Int8Role::absorbed:
         return;
+      case Int8Role::conv:
+        return convert_conv(node);
+      case Int8Role::pool:
+        codes_[node.output] = codes_.at(node.inputs[0]);
+        return;
       case Int8Role::layer_norm:
         return convert_layer_norm(node);
       case Int8Role::attention:
@@ -87,12 +93,17 @@ class Converter {
     put(node.layer + ".bias", beta);
   }
 
+  void convert_conv(const Graph::Node& node) {
+    const Codes codes = codes_[roles_.result_of(graph_, node)] = put_codes(node.layer + ".");
+    convert_linear(node, std::vector<double>(static_cast<size_t>(width(node)), codes.scale));
+  }
+
   // A weight's codes, and with them what the sums of the products must be multiplied by to be
   // codes of `scales`, one for each output channel.
   void convert_linear(const Graph::Node& node, const std::vector<double>& scales) {
     const Codes in = codes_.at(node.inputs[0]);
     const WeightCodes weight = weight_codes(constant(node, 1));
-    const int64_t N = weight.codes.size(0), K = weight.codes.size(1);
+    const int64_t N = weight.codes.size(0), K = weight.codes.numel() / N;
     const bool has_bias = node.inputs.size() > 2 && node.inputs[2] != Graph::absent;
     const Tensor bias = has_bias ? constant(node, 2) : Tensor::zeros({N});
     const Tensor offsets = Tensor::empty({N}, DType::s32), multiplier = Tensor::empty({N});

@@ -33,6 +33,7 @@ class Chooser {
     for (int value : roles_.stream)
       largest = std::max(largest, symmetric_scale(observer(value).extremes(), 32'767));
     put("stream.scale", {largest});
+    if (roles_.tokens != Graph::absent) put_affine("input.", range(graph_.input));
     for (size_t n = 0; n < graph_.nodes.size(); ++n) choose_for(graph_.nodes[n], roles_.of_node[n]);
     return std::move(out_);
   }
@@ -65,8 +66,12 @@ class Chooser {
   void choose_for(const Graph::Node& node, Int8Role role) {
     switch (role) {
       case Int8Role::none:
+      case Int8Role::pool:
       case Int8Role::absorbed:
       case Int8Role::add_linear:
+        return;
+      case Int8Role::conv:
+        put_affine(node.layer + ".", range(roles_.result_of(graph_, node)));
         return;
       case Int8Role::layer_norm:
       case Int8Role::attention:

@@ -1,4 +1,4 @@
-// What an encoder in whole numbers rounds its activations to, chosen by observers or by training.
+// What a model in whole numbers rounds its activations to, chosen by observers or by training.
 #pragma once
 
 #include <map>
@@ -10,6 +10,8 @@ namespace espalier {
 
 // By the names of layers, as nn/int8_graph.h has them:
 //
+//   input.scale                    of the tokenizer's input
+//   <conv>.scale                   of its convolutions, after ReLU where that follows
 //   stream.scale                   of the residual stream's 16-bit codes
 //   <norm>.scale, <attention>.scale
 //   <linear>.scale                 where it makes codes; three of q, k and v

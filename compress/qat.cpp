@@ -7,7 +7,6 @@
 #include "engine/error.h"
 #include "engine/ops/binary.h"
 #include "engine/ops/fake_quantize.h"
-#include "engine/ops/linear.h"
 #include "nn/model_file.h"
 
 namespace espalier {
@@ -68,7 +67,7 @@ void QatModel::prepare() {
   for (size_t n = 0; n < graph_.nodes.size(); ++n) {
     const Int8Role role = calls_->roles().of_node[n];
     const Graph::Node& node = graph_.nodes[n];
-    if (is_linear(role))
+    if (is_linear(role) || role == Int8Role::conv)
       weight_scales_[node.layer] =
           weight_scale(graph_.values[static_cast<size_t>(node.inputs[1])].constant);
   }
@@ -95,56 +94,73 @@ Tensor QatModel::rounded(const Tensor& y, const std::string& prefix, const Tenso
                         .codes = codes});
 }
 
-Tensor QatModel::linear(const NodeCall& call) const {
+// The layer's fp32 operation on values that are rounded already, weights too.
+Tensor QatModel::on_rounded(const NodeCall& call) const {
   const std::string& layer = call.node.layer;
-  const Tensor weight = fake_quantize(
-      call.in(1), weight_scales_.at(layer),
+  std::vector<Tensor> inputs = call.inputs;
+  if (call.node.inputs[0] == graph_.input) inputs[0] = rounded(inputs[0], "input.", no_codes);
+  inputs[1] = fake_quantize(
+      inputs[1], weight_scales_.at(layer),
       {.low = -127, .high = 127, .axis = 0, .codes = named(parameters_, layer + ".weight")});
-  return espalier::linear(call.in(0), weight, call.in(2));
+  return NodeCall(call.node, std::move(inputs), call.batch).run();
 }
 
-// What the node's codes round, on values that are rounded already.
-Tensor QatModel::surrogate(Run& run, size_t n, const NodeCall& call) const {
+// What stands behind the node's codes.
+Tensor QatModel::surrogate(size_t n, const NodeCall& call, const Tensor& codes) const {
+  const Int8Roles& roles = calls_->roles();
   const std::string prefix = call.node.layer + ".";
-  Tensor& codes = run.of(call.node.output);
-  switch (calls_->roles().of_node[n]) {
+  switch (roles.of_node[n]) {
+    case Int8Role::conv: {
+      const Tensor y = on_rounded(call);
+      const bool relu_follows = roles.result_of(graph_, call.node) != call.node.output;
+      return relu_follows ? y : rounded(y, prefix, codes);
+    }
+    case Int8Role::pool:  // the largest of rounded values is one of them
+      return call.run();
     case Int8Role::linear:
-      return rounded(linear(call), prefix, codes);
+      return rounded(on_rounded(call), prefix, codes);
     case Int8Role::linear_gelu:  // the codes are those behind the GELU
-      return rounded(linear(call), prefix, no_codes);
+      return rounded(on_rounded(call), prefix, no_codes);
     case Int8Role::add_linear:  // and these those of the sum
-      return linear(call);
+      return on_rounded(call);
     default:
       return rounded(call.run(), prefix, codes);
   }
 }
 
+// Of an operation that the layer before it has done in whole numbers already.
+Tensor QatModel::absorbed(const NodeCall& call, int done_by, const Tensor& codes) const {
+  const int producer = graph_.values[static_cast<size_t>(done_by)].producer;
+  const Int8Role role = calls_->roles().of_node[static_cast<size_t>(producer)];
+  const std::string& layer = graph_.nodes[static_cast<size_t>(producer)].layer;
+  const std::string prefix = role == Int8Role::add_linear    ? stream_prefix
+                             : role == Int8Role::linear_gelu ? layer + ".table_"
+                                                             : layer + ".";
+  return rounded(call.run(), prefix, codes);
+}
+
 Tensor QatModel::call(Run& run, size_t n, const NodeCall& call) const {
   const Int8Roles& roles = calls_->roles();
   const int other = roles.other[n];
-  const Int8Role role = roles.of_node[n];
   Tensor& codes = run.of(call.node.output);
-  if (role == Int8Role::none) {
+  if (roles.of_node[n] == Int8Role::none) {
     const Tensor y = call.run();
     if (call.node.output != roles.entry) return y;
     codes = calls_->to_stream(y.detach());
     return rounded(y, stream_prefix, codes);
   }
-  if (role == Int8Role::absorbed) {
+  if (roles.of_node[n] == Int8Role::absorbed) {
     codes = run.of(other);
-    const int producer = graph_.values[static_cast<size_t>(other)].producer;
-    const bool sum = roles.of_node[static_cast<size_t>(producer)] == Int8Role::add_linear;
-    const std::string table = graph_.nodes[static_cast<size_t>(producer)].layer + ".table_";
-    return rounded(call.run(), sum ? stream_prefix : table, codes);
+    return absorbed(call, other, codes);
   }
   {
     const NoGradGuard off;
     std::vector<Tensor> inputs = call.inputs;
-    inputs[0] = run.of(call.node.inputs[0]);
+    if (call.node.inputs[0] != graph_.input) inputs[0] = run.of(call.node.inputs[0]);
     codes = (*calls_)(n, NodeCall(call.node, std::move(inputs), call.batch),
                       other == Graph::absent ? Tensor() : run.of(other));
   }
-  return surrogate(run, n, call);
+  return surrogate(n, call, codes);
 }
 
 Tensor QatModel::forward(const Tensor& images) const {

@@ -43,8 +43,9 @@ class QatModel : public Trainable {
  private:
   struct Run;
   Tensor call(Run& run, size_t n, const NodeCall& call) const;
-  Tensor surrogate(Run& run, size_t n, const NodeCall& call) const;
-  Tensor linear(const NodeCall& call) const;
+  Tensor surrogate(size_t n, const NodeCall& call, const Tensor& codes) const;
+  Tensor absorbed(const NodeCall& call, int done_by, const Tensor& codes) const;
+  Tensor on_rounded(const NodeCall& call) const;
   Tensor rounded(const Tensor& y, const std::string& prefix, const Tensor& codes) const;
   void check_prepared() const;
 

@@ -1,5 +1,6 @@
 #include "nn/int8_graph.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
@@ -8,7 +9,9 @@
 #include "engine/capture.h"
 #include "engine/error.h"
 #include "engine/ops/attention_s8.h"
+#include "engine/ops/conv2d_s8.h"
 #include "engine/ops/layer_norm_s8.h"
+#include "engine/ops/max_pool2d.h"
 #include "engine/ops/quantize.h"
 #include "engine/ops/view.h"
 
@@ -17,17 +20,31 @@ namespace {
 
 constexpr const char* name_of_rewrite = "int8_graph";
 
+// Files of old hold the tokenizer's weights as they were.
+bool holds_whole_tokenizer(const Graph& graph, const std::map<std::string, Tensor>& parameters) {
+  const Int8Roles roles = int8_roles(graph);
+  for (size_t n = 0; n < graph.nodes.size(); ++n) {
+    const auto weight = parameters.find(graph.nodes[n].layer + ".weight");
+    if (roles.of_node[n] == Int8Role::conv && weight != parameters.end() &&
+        weight->second.dtype() == DType::s8)
+      return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 Int8Calls::Int8Calls(const Graph& graph, const NamedTensors& parameters)
-    : graph_(graph), roles_(int8_roles(graph)) {
-  for (const auto& [name, tensor] : parameters) parameters_[name] = tensor;
+    : graph_(graph),
+      parameters_(parameters.begin(), parameters.end()),
+      roles_(int8_roles(graph, holds_whole_tokenizer(graph, parameters_))) {
   const float scale = number<float>("stream.scale", 0);
   if (!(scale > 0) || !std::isfinite(scale))
     argument_error(name_of_rewrite, "stream.scale", std::to_string(scale), "a positive number", "");
   stream_scale_ = static_cast<double>(scale);
   numbers_.resize(graph.nodes.size());
   for (size_t n = 0; n < graph.nodes.size(); ++n) numbers_[n] = read_numbers(n);
+  if (roles_.tokens != Graph::absent) read_tokenizer();
   for (size_t n = 0; n < graph.nodes.size(); ++n) {
     if (roles_.of_node[n] != Int8Role::absorbed) continue;
     if (std::strcmp(graph.nodes[n].op->name, "gelu") != 0) continue;
@@ -57,6 +74,7 @@ Int8Calls::Numbers Int8Calls::read_numbers(size_t n) const {
   const std::string& layer = graph_.nodes[n].layer;
   const Int8Role role = roles_.of_node[n];
   Numbers numbers;
+  if (role == Int8Role::conv) numbers.codes = codes(layer + ".");
   if (role == Int8Role::layer_norm) numbers.codes = codes_if_told(layer + ".");
   if (role == Int8Role::linear_gelu) numbers.codes = codes_if_told(layer + ".table_");
   if (role == Int8Role::linear || role == Int8Role::linear_gelu || role == Int8Role::attention)
@@ -64,12 +82,28 @@ Int8Calls::Numbers Int8Calls::read_numbers(size_t n) const {
   if (role == Int8Role::attention)
     numbers.score = static_cast<double>(number<float>(layer + ".scales", 0)),
     numbers.multiplier = static_cast<double>(number<float>(layer + ".scales", 1));
-  if (is_linear(role)) check_bias(layer);
+  if (is_linear(role) || role == Int8Role::conv) check_bias(layer);
   return numbers;
 }
 
+// Each convolution takes the codes of the one before.
+void Int8Calls::read_tokenizer() {
+  tokens_ = input_ = codes("input.");
+  for (size_t n = 0; n < graph_.nodes.size(); ++n) {
+    if (roles_.of_node[n] != Int8Role::conv) continue;
+    const Graph::Node& conv = graph_.nodes[n];
+    numbers_[n].border = tokens_.zero_point;
+    tokens_ = numbers_[n].codes;
+    if (roles_.result_of(graph_, conv) != conv.output && tokens_.zero_point != -128)
+      argument_error(name_of_rewrite, (conv.layer + ".zero_point").c_str(),
+                     std::to_string(tokens_.zero_point), "-128", "a ReLU follows");
+  }
+}
+
 Affine Int8Calls::codes_if_told(const std::string& prefix) const {
-  if (!has(prefix + "scale")) return {};
+  return has(prefix + "scale") ? codes(prefix) : Affine();
+}
+Affine Int8Calls::codes(const std::string& prefix) const {
   return {static_cast<double>(number<float>(prefix + "scale", 0)),
           number<int32_t>(prefix + "zero_point", 0)};
 }
@@ -81,7 +115,8 @@ void Int8Calls::check_bias(const std::string& layer) const {
   check_dtype(name_of_rewrite, (layer + ".bias").c_str(), bias, DType::s32);
   check_min_rank(name_of_rewrite, (layer + ".weight").c_str(), weight, 2);
   constexpr int64_t largest_product = 128 * 255;
-  const int64_t most = std::numeric_limits<int32_t>::max() - weight.size(1) * largest_product;
+  const int64_t depth = weight.numel() / std::max<int64_t>(1, weight.size(0));
+  const int64_t most = std::numeric_limits<int32_t>::max() - depth * largest_product;
   for (int64_t i = 0; i < bias.numel(); ++i)
     if (std::abs(int64_t{bias.data<int32_t>()[i]}) > most)
       argument_error(
@@ -99,6 +134,15 @@ Tensor Int8Calls::operator()(size_t n, const NodeCall& call, const Tensor& resid
   const std::string& layer = call.node.layer;
   const Numbers& numbers = numbers_[n];
   switch (roles_.of_node[n]) {
+    case Int8Role::conv: {
+      const Tensor x = call.in(0);
+      return conv2d_s8(
+          x.dtype() == DType::f32 ? quantize(x, input_.scale, input_.zero_point, DType::s8) : x,
+          linear(layer), {call.integer("stride"), call.integer("padding"), numbers.border},
+          numbers.codes.zero_point);
+    }
+    case Int8Role::pool:
+      return call.run();
     case Int8Role::layer_norm:
       return layer_norm_s8(call.in(0), parameter(layer + ".weight"), parameter(layer + ".bias"),
                            call.real("eps") / (stream_scale_ * stream_scale_), numbers.codes);
@@ -122,6 +166,9 @@ Tensor Int8Calls::operator()(size_t n, const NodeCall& call, const Tensor& resid
   throw std::logic_error("a node without a call of its own");
 }
 
+Tensor Int8Calls::from_tokens(const Tensor& codes) const {
+  return dequantize(codes, tokens_.scale, tokens_.zero_point);
+}
 Tensor Int8Calls::to_stream(const Tensor& x) const {
   return quantize(x, stream_scale_, 0, DType::s16);
 }
@@ -157,6 +204,7 @@ Tensor run_in_whole_numbers(const Graph& graph, const Int8Calls& calls, const Te
       to = in_fp32(calls, call);
     else
       to = calls(n, call, before);
+    if (call.node.output == roles.tokens) to = calls.from_tokens(to);
     if (call.node.output == roles.entry) to = calls.to_stream(to);
     ++n;
     return to;

@@ -1,5 +1,10 @@
-// An encoder in whole numbers: a captured graph in which everything between tokenizer and head runs
-// on 8-bit codes and a 16-bit residual stream, no fp32 activation between them.
+// A model in whole numbers: a captured graph in which the tokenizer's convolutions run on 8-bit
+// codes, and everything between tokenizer and head on such codes and a 16-bit residual stream, no
+// fp32 activation between them.
+//
+// The tokenizer, whose codes are added to positions in fp32 and become the stream:
+//
+//   input f32 -> quantize -> conv2d_s8 -> max_pool2d -> ... -> dequantize
 //
 // One block (Vaswani et al., 2017; the arithmetic after Jacob et al., 2018):
 //
@@ -8,6 +13,12 @@
 //
 // The numbers that it needs stand under the names of the layers whose work they do:
 //
+//   input.scale                   f32 [1]   of the input's codes
+//   input.zero_point              s32 [1]
+//   <conv>.weight                 s8  [out, height, width, in]
+//   <conv>.bias, <conv>.multiplier          as those of linear layers
+//   <conv>.scale                  f32 [1]   of its codes
+//   <conv>.zero_point             s32 [1]   -128 where ReLU follows
 //   stream.scale                  f32 [1]   of the whole residual stream
 //   <norm>.weight, <norm>.bias    f32 [D]   as layer_norm_s8() takes them
 //   <norm>.scale                  f32 [1]   of its codes
@@ -23,7 +34,9 @@
 //   <attention>.scales            f32 [2]   score and multiplier, as attention_s8() takes them
 //   <attention>.zero_point        s32 [1]
 //
-// The scales of codes are for other engines alone (export): files of old lack them and run as well.
+// The scales of an encoder's codes are for other engines alone (export): files of old lack them and
+// run as well. Where no convolution's weight is s8, as in files of old, the tokenizer stays in
+// fp32.
 #pragma once
 
 #include <map>
@@ -35,7 +48,7 @@
 
 namespace espalier {
 
-// The calls of an encoder in whole numbers, node by node, on tensors at hand: what int8_graph()
+// The calls of a model in whole numbers, node by node, on tensors at hand: what int8_graph()
 // captures, and what quantisation-aware training runs in its forward pass. `graph` must outlive it.
 class Int8Calls {
  public:
@@ -45,10 +58,11 @@ class Int8Calls {
   const Int8Roles& roles() const noexcept { return roles_; }
 
   // The codes (or the sum on the stream) that node `n` makes, which has a role: `call` is that node
-  // with codes s8, or the stream s16, for operands. `residual` is the stream that an add_linear
-  // adds to. Absorbed nodes make nothing of their own.
+  // with codes s8, or the stream s16, for operands; the graph's input may be f32. `residual` is the
+  // stream that an add_linear adds to. Absorbed nodes make nothing of their own.
   Tensor operator()(size_t n, const NodeCall& call, const Tensor& residual) const;
 
+  Tensor from_tokens(const Tensor& codes) const;  // s8, what roles().tokens is made of -> f32
   Tensor to_stream(const Tensor& x) const;        // f32 -> s16
   Tensor from_stream(const Tensor& codes) const;  // s16 -> f32
 
@@ -57,7 +71,8 @@ class Int8Calls {
   struct Numbers {
     int64_t zero_point = 0;
     double score = 0, multiplier = 0;
-    Affine codes{};         // of a layer norm's result, or of the table's
+    Affine codes{};         // of the result of a layer norm, a convolution or a table
+    int64_t border = 0;     // of a convolution: the zero point of its input
     const char* gelu = "";  // what the table is
   };
 
@@ -65,15 +80,18 @@ class Int8Calls {
   const Tensor& parameter(const std::string& name) const;
   template <class T>
   T number(const std::string& name, int64_t i) const;
+  Affine codes(const std::string& prefix) const;
   Affine codes_if_told(const std::string& prefix) const;
   Numbers read_numbers(size_t n) const;
+  void read_tokenizer();
   void check_bias(const std::string& layer) const;
   LinearS8 linear(const std::string& layer) const;
 
   const Graph& graph_;
+  const std::map<std::string, Tensor> parameters_;
   const Int8Roles roles_;
-  std::map<std::string, Tensor> parameters_;
   double stream_scale_ = 1;
+  Affine input_, tokens_;
   std::vector<Numbers> numbers_;  // by node
 };
 

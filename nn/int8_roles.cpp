@@ -19,7 +19,8 @@ class RoleFinder {
     roles_.other.resize(graph.nodes.size(), Graph::absent);
   }
 
-  Int8Roles find() {
+  Int8Roles find(bool tokenizer) {
+    if (tokenizer) visit_tokenizer();
     for (size_t n = 0; n < graph_.nodes.size(); ++n) visit(n);
     if (roles_.entry == Graph::absent)
       argument_error(name_of_search, "graph", "no encoder block",
@@ -33,9 +34,9 @@ class RoleFinder {
 
   const Graph::Node& node(int n) const { return graph_.nodes[static_cast<size_t>(n)]; }
   Kind& kind(int value) { return kinds_[static_cast<size_t>(value)]; }
-  void absorb(int n, int made_by_linear) {
+  void absorb(int n, int made_before) {
     roles_.of_node[static_cast<size_t>(n)] = Int8Role::absorbed;
-    roles_.other[static_cast<size_t>(n)] = made_by_linear;
+    roles_.other[static_cast<size_t>(n)] = made_before;
   }
 
   std::vector<int> readers(int value) const {
@@ -55,6 +56,26 @@ class RoleFinder {
     return false;
   }
 
+  // The one node that reads `value`, if it is that operation; else -1.
+  int only_reader(int value, const char* op) const {
+    const std::vector<int> found = readers(value);
+    return found.size() == 1 && is(node(found[0]), op) ? found[0] : -1;
+  }
+
+  void visit_tokenizer() {
+    int value = graph_.input;
+    for (int n; (n = only_reader(value, "conv2d")) >= 0; roles_.tokens = value) {
+      roles_.of_node[static_cast<size_t>(n)] = Int8Role::conv;
+      value = node(n).output;
+      if (const int relu = only_reader(value, "relu"); relu >= 0)
+        absorb(relu, value), value = node(relu).output;
+      if (const int pool = only_reader(value, "max_pool2d"); pool >= 0) {
+        roles_.of_node[static_cast<size_t>(pool)] = Int8Role::pool;
+        value = node(pool).output;
+      }
+    }
+  }
+
   void put_on_stream(int value) {
     kind(value) = Kind::stream;
     roles_.stream.push_back(value);
@@ -63,7 +84,7 @@ class RoleFinder {
   void visit(size_t n) {
     const Graph::Node& at = graph_.nodes[n];
     Int8Role& to = roles_.of_node[n];
-    if (to == Int8Role::absorbed) return;
+    if (to != Int8Role::none) return;
     if (is(at, "layer_norm") && opens_branch(at)) {
       if (roles_.entry == Graph::absent) put_on_stream(roles_.entry = at.inputs[0]);
       if (kind(at.inputs[0]) == Kind::stream) {
@@ -115,6 +136,14 @@ class RoleFinder {
 
 }  // namespace
 
-Int8Roles int8_roles(const Graph& graph) { return RoleFinder(graph).find(); }
+int Int8Roles::result_of(const Graph& graph, const Graph::Node& node) const {
+  for (size_t n = 0; n < graph.nodes.size(); ++n)
+    if (of_node[n] == Int8Role::absorbed && other[n] == node.output) return graph.nodes[n].output;
+  return node.output;
+}
+
+Int8Roles int8_roles(const Graph& graph, bool tokenizer) {
+  return RoleFinder(graph).find(tokenizer);
+}
 
 }  // namespace espalier

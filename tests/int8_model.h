@@ -28,6 +28,15 @@ inline ViTConfig ragged_config() {
   return config;
 }
 
+// The parameters of a file from before tokenizers became whole numbers.
+inline NamedTensors without_tokenizer(const NamedTensors& parameters) {
+  NamedTensors kept;
+  for (const auto& [name, tensor] : parameters)
+    if (!name.starts_with("tokenizer.") && !name.starts_with("input."))
+      kept.emplace_back(name, tensor);
+  return kept;
+}
+
 struct Int8Model {
   VisionTransformer model;
   Graph graph;

@@ -9,8 +9,10 @@
 #include "engine/dispatch.h"
 #include "engine/io/safetensors.h"
 #include "engine/ops/binary.h"
+#include "engine/ops/max_pool2d.h"
 #include "engine/ops/relu.h"
 #include "engine/ops/softmax.h"
+#include "engine/ops/view.h"
 #include "engine/plan.h"
 #include "tests/gradient_test.h"
 #include "tests/int8_model.h"
@@ -21,22 +23,32 @@
 namespace espalier::test {
 namespace {
 
-// Two blocks on a residual stream and nothing around them, so that no step but quantize and
-// dequantize, which round once, works on floats. Their heads are as pruning leaves them.
+// A tokenizer and two blocks on a residual stream and nothing around them, so that no step but
+// quantize, dequantize and the addition of positions, which round once, works on floats. Heads are
+// as pruning leaves them.
 class Encoder : public Module {
  public:
-  explicit Encoder(Generator& generator) {
+  explicit Encoder(Generator& generator)
+      : conv_(register_module(
+            "conv", std::make_unique<Conv2d>(1, 40, Conv2d::Options{.kernel = 3, .padding = 1},
+                                             generator))),
+        patches_(register_module(
+            "patches", std::make_unique<Conv2d>(40, 32, Conv2d::Options{.kernel = 2, .stride = 2},
+                                                generator))) {
     const EncoderBlock::Options options{32, {3, 7, 0.25}, 56};
     for (const char* name : {"blocks.0", "blocks.1"})
       blocks_.push_back(&register_module(name, std::make_unique<EncoderBlock>(options, generator)));
-    positions_ = register_parameter("positions", normal({1, 11, 32}, generator));
+    positions_ = register_parameter("positions", normal({1, 9, 32}, generator));
     eval();
   }
-  Tensor forward(const Tensor& x) const override {
+  Tensor forward(const Tensor& images) const override {
+    const Tensor x =
+        reshape(patches_(max_pool2d(relu(conv_(images)), 3, 2, 1)), {images.size(0), -1, 32});
     return (*blocks_[1])((*blocks_[0])(add(x, positions_)));
   }
 
  private:
+  const Conv2d &conv_, &patches_;
   std::vector<const EncoderBlock*> blocks_;
   Tensor positions_;
 };
@@ -79,8 +91,9 @@ TEST_CASE("an integer model follows its fp32 one, and no fp32 lies between token
       CHECK(f.signal_to_noise >= 25);
       CHECK(plan.steps().size() > 2 * 7);
       for (const Plan::StepInfo& step : plan.steps()) {
-        if (step.layer.rfind("blocks.", 0) != 0) continue;
         INFO(step.layer, " ", step.operation);
+        CHECK(step.operation != "conv2d");
+        if (step.layer.rfind("blocks.", 0) != 0) continue;
         CHECK((step.dtype == DType::s8 || step.dtype == DType::s16));
       }
     }
@@ -113,11 +126,12 @@ TEST_CASE("an integer attention takes the scale of scores that its model has") {
   CHECK(score(7) == 2 * score(28));
 }
 
-TEST_CASE("an integer encoder gives the same codes on every instruction set, thread count, chunk") {
+TEST_CASE(
+    "an integer tokenizer and encoder give the same codes on every ISA, thread count and chunk") {
   Generator generator(1);
   const Encoder encoder(generator);
-  const Tensor inputs = random_tensor({9, 11, 32}, 6, DType::f32);
-  const Graph fp32 = capture(encoder, {11, 32});
+  const Tensor inputs = random_tensor({9, 12, 12, 1}, 6, DType::f32);
+  const Graph fp32 = capture(encoder, {12, 12, 1});
   const Graph graph = int8_graph(fp32, convert_int8(fp32, inputs));
   const Isa before = isa_limit();
   std::vector<std::vector<double>> results;
@@ -160,9 +174,35 @@ TEST_CASE("an integer model survives its file") {
   CHECK(found(m.images).to_vector() == expected(m.images).to_vector());
 }
 
+TEST_CASE("an integer model from before tokenizers became whole numbers runs as it did") {
+  const TemporaryFolder folder;
+  Generator generator(2);
+  for (const char* tokenizer : {"patch", "conv"}) {
+    INFO(tokenizer);
+    const Int8Model m(small_config(tokenizer, "class"), generator);
+    save_int8_model(folder.file("m"), m.model.config, m.graph, without_tokenizer(m.parameters));
+    Plan plan = compile(load_model(folder.file("m")).graph), reference = compile(m.graph);
+    CHECK(fidelity(plan(m.images), reference(m.images)).signal_to_noise >= 25);
+    for (const Plan::StepInfo& step : plan.steps())
+      CHECK((step.layer.rfind("tokenizer.", 0) != 0 || step.dtype == DType::f32));
+  }
+}
+
+TEST_CASE("a tokenizer that something else reads stays in fp32") {
+  Generator generator(2);
+  const Encoder encoder(generator);
+  const NoGradGuard off;
+  const auto twice = [&](const Tensor& images) {
+    return add(encoder(images), mul(encoder(images), encoder(images)));
+  };
+  const Int8Roles roles = int8_roles(capture(twice, {12, 12, 1}, {}));
+  CHECK(roles.tokens == Graph::absent);
+  CHECK(roles.entry != Graph::absent);
+}
+
 TEST_CASE("parameters that make no integer model are refused by name") {
   Generator generator(2);
-  const Int8Model m(small_config("patch", "class"), generator);
+  const Int8Model m(small_config("conv", "class"), generator);
   const auto refused = [&](const std::string& name, const Tensor& tensor, const char* part) {
     NamedTensors changed;
     for (const auto& [other, value] : m.parameters)
@@ -184,6 +224,11 @@ TEST_CASE("parameters that make no integer model are refused by name") {
   refused("blocks.1.mlp.fc2.weight", Tensor::zeros({16, 23}, DType::s8), "weight");
   refused("blocks.0.norm1.weight", Tensor::zeros({15}), "weight");
   refused("blocks.0.attention.scales", Tensor::of<float>({1, -1}, {2}), "multiplier is -1");
+  refused("input.scale", Tensor(), "no 'input.scale'");
+  refused("input.zero_point", Tensor::of<int32_t>({300}, {1}), "zero_point");
+  refused("tokenizer.0.zero_point", Tensor::of<int32_t>({-127}, {1}), "a ReLU follows");
+  refused("tokenizer.0.bias", Tensor::full({4}, 2'147'483'647.0, DType::s32), "leave 32 bits");
+  refused("tokenizer.1.weight", Tensor::zeros({16, 3, 3, 5}, DType::s8), "weight");
 }
 
 TEST_CASE("graphs without an encoder, or with what has no whole numbers, are refused") {

@@ -76,9 +76,10 @@ TEST_CASE("integer steps are held against the integer roof, and what stays fp32 
   for (const bench::StepProfile& step : profile.steps) {
     INFO(step.info.layer, " ", step.info.operation);
     const std::string& operation = step.info.operation;
-    const bool products =
-        operation == "linear_s8" || operation == "add_linear_s8" || operation == "attention_s8";
-    CHECK((step.info.arithmetic == DType::s8) == products);
+    const bool products = operation == "linear_s8" || operation == "add_linear_s8" ||
+                          operation == "attention_s8" || operation == "conv2d_s8";
+    const bool codes = products || operation == "max_pool2d";
+    CHECK((step.info.arithmetic == DType::s8) == codes);
     const auto* peak = bench::best_peak(profile.hardware, step.info.arithmetic, 1);
     CHECK(step.roof <= 1e9 * peak->gops);
     if (step.bound != bench::arithmetic_name(step.info.arithmetic)) continue;

@@ -23,7 +23,7 @@ LoadedModel saved_and_loaded(const Int8Model& m, const NamedTensors& parameters)
 // A file as it was before the scales of codes were kept.
 NamedTensors without_scales(const NamedTensors& parameters) {
   NamedTensors kept;
-  for (const auto& [name, tensor] : parameters)
+  for (const auto& [name, tensor] : without_tokenizer(parameters))
     if (name == "stream.scale" || !name.ends_with("scale")) kept.emplace_back(name, tensor);
   return kept;
 }
@@ -54,15 +54,16 @@ class Nodes {
            first->inputs[2] == node->inputs[2];
   }
 
-  // An initializer of that type behind a DequantizeLinear of one scale a channel.
-  bool whole(const std::string& value, DType dtype) const {
+  // An initializer of that type behind a DequantizeLinear of one scale a channel, its dimension
+  // `axis`.
+  bool whole(const std::string& value, DType dtype, int axis = -1) const {
     const ReadNode* node = maker(value);
     if (!node || node->type != "DequantizeLinear") return false;
     const auto codes = model_.initializers.find(node->inputs[0]);
     const auto scale = model_.initializers.find(node->inputs[1]);
     return codes != model_.initializers.end() && scale != model_.initializers.end() &&
            codes->second.dtype() == dtype && scale->second.rank() == 1 &&
-           scale->second.numel() == codes->second.shape().back();
+           scale->second.numel() == codes->second.size(axis);
   }
 
  private:
@@ -133,14 +134,39 @@ TEST_CASE("ONNX: each product of an integer model takes codes, and its weights a
   CHECK(biases == 2 * 4);
 }
 
+TEST_CASE("ONNX: each convolution of an integer model takes codes, and its weights are whole") {
+  Generator generator(1);
+  for (const char* tokenizer : {"patch", "conv"}) {
+    INFO(tokenizer);
+    const Int8Model m(small_config(tokenizer, "class"), generator);
+    const ReadModel read = read_back(onnx_model(saved_and_loaded(m, m.parameters)));
+    const Nodes nodes(read);
+    size_t convolutions = 0, pools = 0;
+    for (const ReadNode& node : read.nodes) {
+      if (node.type != "Conv" && node.type != "MaxPool") continue;
+      INFO(node.name);
+      CHECK(nodes.ends_pair(node.inputs[0]));
+      if (node.type == "MaxPool") {
+        ++pools;
+        continue;
+      }
+      ++convolutions;
+      CHECK(nodes.whole(node.inputs[1], DType::s8, 0));
+      CHECK(nodes.whole(node.inputs[2], DType::s32));
+    }
+    CHECK(convolutions == (pools ? 2 : 1));
+    CHECK(pools == (tokenizer == std::string("conv") ? 2 : 0));
+  }
+}
+
 TEST_CASE("ONNX: a file of old runs as before, and its export says what to do") {
   Generator generator(1);
   const Int8Model m(small_config("patch", "class"), generator);
   const NamedTensors old = without_scales(m.parameters);
   REQUIRE(old.size() < m.parameters.size());
   const LoadedModel loaded = saved_and_loaded(m, old);
-  Plan expected = compile(int8_graph(m.graph, m.parameters)), found = compile(loaded.graph);
-  CHECK(found(m.images).to_vector() == expected(m.images).to_vector());
+  Plan expected = compile(int8_graph(m.graph, without_tokenizer(m.parameters)));
+  CHECK(compile(loaded.graph)(m.images).to_vector() == expected(m.images).to_vector());
   const std::string message = refusal_of([&] { onnx_model(loaded); });
   CHECK(contains(message, "layer_norm_s8"));
   CHECK(contains(message, "blocks.0.norm1"));

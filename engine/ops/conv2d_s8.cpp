@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "engine/autograd.h"
+#include "engine/axes.h"
 #include "engine/derivatives.h"
 #include "engine/dispatch.h"
 #include "engine/error.h"
@@ -148,7 +149,7 @@ void onnx(OnnxWriter& w) {
 }
 
 constexpr Op conv2d_s8_op{
-    .name = "conv2d_s8", .flops = flops, .lower = lower, .replay = replay_call, .onnx = onnx};
+    .name = "conv2d_s8", .flops = flops, .lower = lower, .replay = replay_call};
 
 Convolution checked(const Tensor& x, const LinearS8& layer, const WindowsS8& windows,
                     int64_t zero_point) {
@@ -190,5 +191,9 @@ Tensor conv2d_s8(const Tensor& x, const LinearS8& layer, const WindowsS8& window
 }
 
 void conv2d_s8_derivatives(Derivatives&) {}
+
+void conv2d_s8_onnx_forms(OnnxForms& all) { all.add(conv2d_s8_op, onnx); }
+
+void conv2d_s8_axis_rules(AxisRules&) {}
 
 }  // namespace espalier
