@@ -95,7 +95,9 @@ class Corrector {
   NamedTensors correct() {
     std::map<int, ChannelMean> means;  // of what the fp32 layers read
     each_linear([&](const Graph::Node& node, Int8Role) { means[node.inputs[0]]; });
-    const int start = start_of(graph_, roles_.entry);
+    // A tokenizer in whole numbers gives other tokens than the fp32 one.
+    const int start =
+        roles_.tokens == Graph::absent ? start_of(graph_, roles_.entry) : graph_.input;
     std::vector<Tensor> starts;
     run_watched(graph_, inputs_, [&](int value, const Tensor& x) {
       if (value == start) starts.push_back(x);
