@@ -16,6 +16,7 @@ struct CompressFlags : CommonFlags {
   CompressConfig config;
   std::string run_dir, resume;
   bool sensitivity = false;
+  double timed_seconds = 2;
 };
 
 const char* const config_file = "/compress.json";
@@ -55,7 +56,7 @@ int run(CompressFlags flags) {
   const auto start = std::chrono::steady_clock::now();
   if (!compress({config, flags.data, flags.run_dir, flags.quiet}, before)) return interrupted;
   const auto end = std::chrono::steady_clock::now();
-  CompressOutcome outcome = measure_compressed(config, before, flags.data);
+  CompressOutcome outcome = measure_compressed(config, flags.data, flags.timed_seconds);
   outcome.seconds = std::chrono::duration<double>(end - start).count();
   print_compressed(config, outcome, flags.json);
   return done;
@@ -176,6 +177,10 @@ void add_compress(CLI::App& app, Body& chosen) {
       ->check(CLI::Range(1, 60'000))
       ->capture_default_str();
   verb->add_option("--seed", c.seed, "Seed of their choice, of random ranks and of trainings")
+      ->capture_default_str();
+  verb->add_option("--seconds", flags->timed_seconds,
+                   "To time both models for, in turns, at each batch size; 0 leaves it out")
+      ->check(CLI::Range(0.0, 600.0))
       ->capture_default_str();
   add_rounding_flags(*verb, c);
   add_pruning_flags(*verb, c);

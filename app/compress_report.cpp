@@ -2,29 +2,42 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <filesystem>
 
 #include "compress/sensitivity.h"
 #include "engine/io/json.h"
+#include "engine/parallel.h"
 
 namespace espalier::app {
 namespace {
 
+Json as_json(const ModelMetrics& m) {
+  Json speeds = Json::array();
+  for (const ModelMetrics::Speed& speed : m.speeds)
+    speeds.push_back({{"batch", speed.batch},
+                      {"seconds", speed.seconds.median},
+                      {"spread", speed.seconds.spread()},
+                      {"images_per_second", speed.images_per_second()},
+                      {"times_as_fast", speed.times_as_fast}});
+  return {{"path", m.path},
+          {"dtype", m.dtype},
+          {"accuracy", m.evaluation.accuracy()},
+          {"half_interval_95", m.evaluation.half_interval()},
+          {"samples", m.evaluation.samples},
+          {"file_bytes", m.file_bytes},
+          {"parameters", m.parameters},
+          {"flops", m.flops},
+          {"memory_bytes", m.memory_bytes},
+          {"speeds", speeds}};
+}
+
 Json as_json(const CompressConfig& config, const CompressOutcome& o) {
   Json out = Json::parse(to_json(config));
   out.update({{"seconds", o.seconds},
-              {"accuracy_before", o.before.accuracy()},
-              {"accuracy_after", o.after.accuracy()},
-              {"samples", o.after.samples},
+              {"before", as_json(o.before)},
+              {"after", as_json(o.after)},
               {"signal_to_noise_db", o.logits.signal_to_noise},
               {"largest_logit_difference", o.logits.largest_difference},
-              {"same_prediction", o.logits.agreement},
-              {"bytes_before", o.bytes_before},
-              {"bytes_after", o.bytes_after},
-              {"parameters_before", o.parameters_before},
-              {"parameters_after", o.parameters_after},
-              {"flops_before", o.flops_before},
-              {"flops_after", o.flops_after}});
+              {"same_prediction", o.logits.agreement}});
   return out;
 }
 
@@ -49,49 +62,56 @@ std::string how_rounded(const CompressConfig& c) {
   return text;
 }
 
+void print_speeds(const CompressOutcome& o) {
+  for (size_t i = 0; i < o.after.speeds.size(); ++i) {
+    const ModelMetrics::Speed &before = o.before.speeds[i], &after = o.after.speeds[i];
+    std::printf(
+        "batch %-3lld %.3f ms -> %.3f ms, %.0f images/s on %d thread%s: %.2f times as fast\n",
+        static_cast<long long>(after.batch), 1e3 * before.seconds.median,
+        1e3 * after.seconds.median, after.images_per_second(), num_threads(),
+        num_threads() == 1 ? "" : "s", after.times_as_fast);
+  }
+}
+
 void print_text(const CompressConfig& config, const CompressOutcome& o) {
-  const auto percent = [](double share) { return 100 * share; };
   const bool pruned = config.sparsity > 0, rounded = config.dtype != "f32";
+  const Evaluation &before = o.before.evaluation, &after = o.after.evaluation;
   std::printf("%s: %s%s%s (%.1f s)\n", config.output.c_str(),
               pruned ? how_pruned(config).c_str() : "", pruned && rounded ? "; " : "",
               rounded ? how_rounded(config).c_str() : "", o.seconds);
-  std::printf("accuracy  %.2f %% -> %.2f %% of %lld test images; %.2f %% predictions unchanged\n",
-              percent(o.before.accuracy()), percent(o.after.accuracy()),
-              static_cast<long long>(o.after.samples), percent(o.logits.agreement));
+  std::printf(
+      "accuracy  %.2f %% -> %.2f %% +- %.2f of %lld test images; %.2f %% predictions "
+      "unchanged\n",
+      100 * before.accuracy(), 100 * after.accuracy(), 100 * after.half_interval(),
+      static_cast<long long>(after.samples), 100 * o.logits.agreement);
   std::printf("logits    signal to noise %.1f dB, largest difference %.3f\n",
               o.logits.signal_to_noise, o.logits.largest_difference);
   if (pruned)
     std::printf(
         "model     %lld -> %lld parameters, %.2f -> %.2f MFLOP an image\n",
-        static_cast<long long>(o.parameters_before), static_cast<long long>(o.parameters_after),
-        static_cast<double>(o.flops_before) * 1e-6, static_cast<double>(o.flops_after) * 1e-6);
-  std::printf("file      %.2f MB -> %.2f MB\n", static_cast<double>(o.bytes_before) * 1e-6,
-              static_cast<double>(o.bytes_after) * 1e-6);
-}
-
-int64_t flops_of(const Graph& graph) {
-  int64_t flops = 0;
-  for (const Graph::Node& node : graph.nodes) flops += cost_of(graph, node, 1).flops;
-  return flops;
+        static_cast<long long>(o.before.parameters), static_cast<long long>(o.after.parameters),
+        static_cast<double>(o.before.flops) * 1e-6, static_cast<double>(o.after.flops) * 1e-6);
+  const auto megabytes = [](int64_t bytes) { return static_cast<double>(bytes) * 1e-6; };
+  std::printf("file      %.2f MB -> %.2f MB\n", megabytes(o.before.file_bytes),
+              megabytes(o.after.file_bytes));
+  std::printf("memory    %.2f MB -> %.2f MB: packed weights, and activations on every thread\n",
+              megabytes(o.before.memory_bytes), megabytes(o.after.memory_bytes));
+  print_speeds(o);
 }
 
 }  // namespace
 
-CompressOutcome measure_compressed(const CompressConfig& config, const LoadedModel& before,
-                                   const std::string& data_folder) {
+CompressOutcome measure_compressed(const CompressConfig& config, const std::string& data_folder,
+                                   double timed_seconds) {
   const ImageDataset test = load_fashion_mnist(data_folder, Split::test);
-  const LoadedModel after = load_model(config.output);
-  const Tensor expected = logits_of(before.graph, before.config, test, before.options);
-  const Tensor found = logits_of(after.graph, after.config, test, after.options);
-  return {.before = score(expected, test.labels),
-          .after = score(found, test.labels),
-          .logits = fidelity(found, expected),
-          .bytes_before = static_cast<int64_t>(std::filesystem::file_size(config.model)),
-          .bytes_after = static_cast<int64_t>(std::filesystem::file_size(config.output)),
-          .parameters_before = before.config.parameter_count(),
-          .parameters_after = after.config.parameter_count(),
-          .flops_before = flops_of(before.graph),
-          .flops_after = flops_of(after.graph)};
+  BenchmarkOptions options;
+  options.measure.budget_seconds = timed_seconds;
+  if (timed_seconds <= 0) options.batches.clear();
+  const std::string paths[] = {config.model, config.output};
+  const std::vector<ModelMetrics> metrics = benchmark_models(paths, test, options);
+  return {.before = metrics[0],
+          .after = metrics[1],
+          .logits = fidelity(metrics[1].logits, metrics[0].logits)};
 }
 
 void print_compressed(const CompressConfig& config, const CompressOutcome& outcome, bool json) {

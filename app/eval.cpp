@@ -1,4 +1,3 @@
-#include <cmath>
 #include <cstdio>
 
 #include "app/command.h"
@@ -17,14 +16,9 @@ struct EvalFlags : CommonFlags {
   double min_accuracy = 0;
 };
 
-// Half the width of the 95 % interval of a share (Wald), in percentage points.
-double half_interval(double share, int64_t samples) {
-  return 196 * std::sqrt(share * (1 - share) / static_cast<double>(std::max<int64_t>(samples, 1)));
-}
-
 void print_text(const Evaluation& result, const ImageDataset& dataset, bool quiet) {
   std::printf("accuracy %.2f %% +- %.2f (%lld of %lld test images), loss %.4f, %.0f images/s\n",
-              100 * result.accuracy(), half_interval(result.accuracy(), result.samples),
+              100 * result.accuracy(), 100 * result.half_interval(),
               static_cast<long long>(result.correct), static_cast<long long>(result.samples),
               result.loss, static_cast<double>(result.samples) / result.seconds);
   if (quiet) return;
@@ -72,7 +66,7 @@ int run(const EvalFlags& flags) {
   if (flags.json) {
     const Json json = {{"model", flags.model},
                        {"accuracy", result.accuracy()},
-                       {"half_interval_95", half_interval(result.accuracy(), result.samples) / 100},
+                       {"half_interval_95", result.half_interval()},
                        {"loss", result.loss},
                        {"correct", result.correct},
                        {"samples", result.samples},

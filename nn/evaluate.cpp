@@ -37,6 +37,11 @@ void check_fits(const ViTConfig& config, const ImageDataset& dataset) {
 
 }  // namespace
 
+double Evaluation::half_interval() const {
+  const double share = accuracy();
+  return samples ? 1.96 * std::sqrt(share * (1 - share) / static_cast<double>(samples)) : 0;
+}
+
 Tensor normalized(const Tensor& images, const ViTConfig& config) {
   const Shape expected = config.batch_shape(images.size(0));
   if (images.dtype() != DType::u8 || !(images.shape() == expected))

@@ -17,6 +17,8 @@ struct Evaluation {
   double accuracy() const {
     return samples ? static_cast<double>(correct) / static_cast<double>(samples) : 0;
   }
+  // Half the width of the accuracy's 95 % interval (Wald's); 0 without samples.
+  double half_interval() const;
 };
 
 // u8 images [B, H, W, C] as the f32 images that a model of `config` expects.

@@ -5,7 +5,8 @@ import unittest
 
 from command import ESPALIER, Command, run, stop_at
 
-TRAINED = ["--qat", 1, "--max-steps", 12, "--calibration-images", 64]
+UNTIMED = ["--seconds", 0]
+TRAINED = ["--qat", 1, "--max-steps", 12, "--calibration-images", 64, *UNTIMED]
 
 
 class Compress(Command):
@@ -16,10 +17,10 @@ class Compress(Command):
         self.assertEqual(result.returncode, 0, result.stderr)
         said = json.loads(result.stdout)
         self.assertEqual(said["qat_epochs"], 1)
-        self.assertGreater(said["accuracy_after"], said["accuracy_before"] - 0.02)
-        self.assertLess(said["bytes_after"], said["bytes_before"])
+        self.assertGreater(said["after"]["accuracy"], said["before"]["accuracy"] - 0.02)
+        self.assertLess(said["after"]["file_bytes"], said["before"]["file_bytes"])
         measured = json.loads(run("eval", made, "--json").stdout)
-        self.assertEqual(measured["accuracy"], said["accuracy_after"])
+        self.assertEqual(measured["accuracy"], said["after"]["accuracy"])
         inspected = json.loads(run("inspect", made, "--json").stdout)
         self.assertEqual(inspected["metadata"]["espalier.qat_epochs"], "1")
         for name in ("compress.json", "qat/config.json", "qat/metrics.jsonl", "qat/report.md",
@@ -36,7 +37,7 @@ class Compress(Command):
         self.assertEqual(code, 130)
         self.assertIn(f"espalier compress --resume {folder}", said)
         self.assertFalse(made.exists())
-        self.assertEqual(run("compress", "--resume", folder, "-q").returncode, 0)
+        self.assertEqual(run("compress", "--resume", folder, "-q", *UNTIMED).returncode, 0)
         self.assertEqual(made.read_bytes(), whole.read_bytes())
         self.expect(3, "compress", self.model, "-o", made, "--qat", 1, "--run-dir", folder,
                     says=f"--resume {folder}")
@@ -46,25 +47,29 @@ class Compress(Command):
         pruned, whole = self.folder / "pruned.safetensors", self.folder / "whole.safetensors"
         said = json.loads(run("compress", self.model, "-o", pruned, "--sparsity", 0.5, "--dtype",
                               "f32", "--width-step", 4, "--recover", 1, "--max-steps", 8,
-                              "--run-dir", self.folder / "pruned", "--json").stdout)
-        self.assertLessEqual(said["parameters_after"], said["parameters_before"] / 2)
-        self.assertLess(said["flops_after"], said["flops_before"])
+                              "--run-dir", self.folder / "pruned", "--seconds", 0.2,
+                              "--json").stdout)
+        for speed in said["after"]["speeds"]:
+            self.assertGreater(speed["images_per_second"], 0)
+        self.assertEqual([speed["batch"] for speed in said["after"]["speeds"]], [1, 256])
+        self.assertLessEqual(said["after"]["parameters"], said["before"]["parameters"] / 2)
+        self.assertLess(said["after"]["flops"], said["before"]["flops"])
         held = json.loads(run("inspect", pruned, "--json").stdout)["tensors"]
-        self.assertEqual(sum(t["bytes"] for t in held), 4 * said["parameters_after"])
+        self.assertEqual(sum(t["bytes"] for t in held), 4 * said["after"]["parameters"])
         measured = json.loads(run("eval", pruned, "--json").stdout)
-        self.assertEqual(measured["accuracy"], said["accuracy_after"])
+        self.assertEqual(measured["accuracy"], said["after"]["accuracy"])
         self.assertTrue((self.folder / "pruned/recover/report.md").is_file())
         self.assertEqual(run("export", pruned, "--onnx", self.folder / "p.onnx").returncode, 0)
         hidden = run("compress", self.model, "-o", whole, "--sparsity", 0.1, "--dimensions", "hidden",
                      "--importance", "taylor", "--ranking", "layer", "--sparsity-of", "flops",
-                     "--width-step", 1, "--calibration-images", 64)
+                     "--width-step", 1, "--calibration-images", 64, *UNTIMED)
         self.assertEqual(hidden.returncode, 0, hidden.stderr)
         for words in ("10 % of flops pruned by taylor", "parameters", "whole numbers"):
             self.assertIn(words, hidden.stdout)
 
     def test_compress_records_how_ranges_and_biases_were_chosen(self):
         made = self.folder / "chosen.safetensors"
-        words = ["compress", self.model, "-o", made, "--calibration-images", 64]
+        words = ["compress", self.model, "-o", made, "--calibration-images", 64, *UNTIMED]
         said = json.loads(run(*words, "--observer", "percentile", "--equalize", "--bias-correction",
                               "--json").stdout)
         self.assertEqual((said["observer"], said["equalize"], said["bias_correction"]),
@@ -78,12 +83,12 @@ class Compress(Command):
         for dtype in ("f16", "bf16"):
             made = self.folder / f"{dtype}.safetensors"
             said = json.loads(run("compress", self.model, "-o", made, "--dtype", dtype,
-                                  "--json").stdout)
-            self.assertGreater(said["accuracy_after"], said["accuracy_before"] - 0.005)
+                                  "--json", *UNTIMED).stdout)
+            self.assertGreater(said["after"]["accuracy"], said["before"]["accuracy"] - 0.005)
             held = json.loads(run("inspect", made, "--json").stdout)["tensors"]
-            self.assertEqual(sum(t["bytes"] for t in held), 2 * said["parameters_after"])
+            self.assertEqual(sum(t["bytes"] for t in held), 2 * said["after"]["parameters"])
             measured = json.loads(run("eval", made, "--json").stdout)
-            self.assertEqual(measured["accuracy"], said["accuracy_after"])
+            self.assertEqual(measured["accuracy"], said["after"]["accuracy"])
             timed = json.loads(run("bench", "model", made, "-b", 1, "-t", 1, "--json",
                                    "--allow-noise").stdout)
             self.assertIn(f'"{dtype}"', json.dumps(timed))

@@ -1,0 +1,71 @@
+#include "compress/benchmark_models.h"
+
+#include <filesystem>
+
+#include "nn/model_file.h"
+#include "tests/int8_model.h"
+#include "tests/refusal.h"
+#include "tests/temporary_folder.h"
+
+namespace espalier::test {
+namespace {
+
+ImageDataset noise(int64_t count) {
+  ImageDataset data{Tensor::empty({count, 8, 8, 1}, DType::u8),
+                    Tensor::zeros({count}, DType::s64),
+                    {"a", "b", "c", "d", "e"}};
+  Generator generator(3);
+  for (int64_t i = 0; i < data.images.numel(); ++i)
+    data.images.data<uint8_t>()[i] = static_cast<uint8_t>(generator.below(256));
+  return data;
+}
+
+}  // namespace
+
+TEST_CASE("models are measured on their files, each against the first") {
+  const TemporaryFolder folder;
+  Generator generator(1);
+  const Int8Model m(small_config("conv", "class"), generator);
+  const std::vector<std::string> paths = {folder.file("fp32"), folder.file("f16"),
+                                          folder.file("int8")};
+  save_model(paths[0], m.model);
+  save_model(paths[1], m.model, {}, DType::f16);
+  save_int8_model(paths[2], m.model.config, m.graph, m.parameters);
+  const ImageDataset test = noise(20);
+  const auto metrics = benchmark_models(
+      paths, test,
+      {.batches = {1, 33}, .threads = 1, .measure = {.sample_seconds = 1e-5, .samples = 3}});
+  REQUIRE(metrics.size() == 3);
+  const char* dtypes[] = {"f32", "f16", "int8"};
+  for (size_t i = 0; i < 3; ++i) {
+    INFO(dtypes[i]);
+    CHECK(metrics[i].dtype == dtypes[i]);
+    CHECK(metrics[i].file_bytes == static_cast<int64_t>(std::filesystem::file_size(paths[i])));
+    CHECK(metrics[i].parameters == m.model.parameter_count());
+    CHECK(metrics[i].flops > 0);
+    CHECK(metrics[i].memory_bytes > 0);
+    const LoadedModel loaded = load_model(paths[i]);
+    CHECK(metrics[i].evaluation.correct ==
+          evaluate(loaded.graph, loaded.config, test, loaded.options).correct);
+    REQUIRE(metrics[i].speeds.size() == 2);
+    CHECK(metrics[i].speeds[1].batch == 33);
+    for (const ModelMetrics::Speed& speed : metrics[i].speeds) {
+      CHECK(speed.seconds.median > 0);
+      CHECK(speed.images_per_second() ==
+            doctest::Approx(static_cast<double>(speed.batch) / speed.seconds.median));
+      CHECK(speed.times_as_fast > 0);
+    }
+  }
+  for (const ModelMetrics::Speed& speed : metrics[0].speeds) CHECK(speed.times_as_fast == 1);
+}
+
+TEST_CASE("a comparison without models, or of empty batches, is refused") {
+  CHECK(contains(refusal_of([] { benchmark_models({}, noise(2)); }), "paths is none"));
+  const std::vector<std::string> paths = {"absent.safetensors"};
+  CHECK(contains(refusal_of([&] { benchmark_models(paths, noise(2), {.batches = {0}}); }),
+                 "batches is 0"));
+  CHECK_THROWS_WITH_AS(benchmark_models(paths, noise(2)), doctest::Contains("absent.safetensors"),
+                       Error);
+}
+
+}  // namespace espalier::test
