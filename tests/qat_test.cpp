@@ -94,6 +94,15 @@ TEST_CASE("logits in training are those of the saved int8 model, bit for bit") {
       }
 }
 
+TEST_CASE("logits of 512 images in training are those of the deployed plan, bit for bit") {
+  Generator generator(4);
+  const VisionTransformer model(small_config("conv", "sequence"), generator);
+  QatModel qat(copy_of(model), scales_of(model, normal_images(40)), {.learn_scales = true});
+  qat.prepare();
+  const Tensor images = normal_images(512);
+  CHECK(qat.forward(images).to_vector() == compile(qat.deployed())(images).to_vector());
+}
+
 TEST_CASE("every parameter of a model that learns to round has a gradient") {
   Generator generator(1);
   for (const char* pooling : {"class", "sequence"}) {
