@@ -111,11 +111,11 @@ TEST_CASE("every parameter of a model that learns to round has a gradient") {
     qat.prepare();
     const Tensor labels = Tensor::of<int64_t>({0, 1, 2, 3, 4, 0}, {6});
     backward(cross_entropy(qat.forward(normal_images(6)), labels));
-    for (const auto& [name, tensor] : qat.named_parameters()) {
-      INFO(name);
-      REQUIRE(tensor.grad().defined());
+    for (const auto& parameter : qat.named_parameters()) {
+      INFO(parameter.first);
+      REQUIRE(parameter.second.grad().defined());
       double largest = 0;
-      for (double g : tensor.grad().to_vector()) largest = std::max(largest, std::abs(g));
+      for (double g : parameter.second.grad().to_vector()) largest = std::max(largest, std::abs(g));
       CHECK(std::isfinite(largest));
       CHECK(largest > 0);
     }
