@@ -30,7 +30,11 @@ void take_up(CompressFlags& flags) {
 // A folder for the trainings.
 void begin(CompressFlags& flags) {
   if (flags.run_dir.empty()) flags.run_dir = default_run_dir("compress");
-  if (std::filesystem::exists(flags.run_dir + config_file))
+  // A start that was refused leaves a configuration and no training: it may be put right.
+  const auto holds = [&](const char* name) {
+    return std::filesystem::exists(flags.run_dir + name);
+  };
+  if (holds(config_file) && (holds("/recover") || holds("/qat")))
     file_error(flags.run_dir, "holds a run already; continue it with --resume " + flags.run_dir +
                                   " or choose another --run-dir");
   std::error_code error;
@@ -46,6 +50,9 @@ int run(CompressFlags flags) {
   const CompressConfig& config = flags.config;
   if (!flags.sensitivity) validate(config);
   const LoadedModel before = load_model(config.model);
+  if (!flags.sensitivity && std::filesystem::exists(config.output) &&
+      std::filesystem::equivalent(config.model, config.output))
+    argument_error("compress", "--output", config.output, "another file than the model", "");
   if (!before.model)
     file_error(config.model, "holds a model in whole numbers already; give the fp32 model");
   if (flags.sensitivity) {
@@ -132,7 +139,8 @@ void add_training_flags(CLI::App& verb, CompressFlags& flags) {
       ->check(CLI::Range(0.0, 1.0));
   option("--temperature", c.temperature, "Of the softmaxes of distillation")
       ->check(CLI::PositiveNumber);
-  option("--precision", c.precision, "Of the products behind gradients")
+  option("--precision", c.precision,
+         "Of the products of --recover, and behind the rounding of --qat")
       ->check(CLI::IsMember({"f32", "bf16"}));
   option("--max-steps", c.max_steps, "Stop each training after so many steps; 0 runs all epochs")
       ->check(CLI::NonNegativeNumber);
@@ -143,6 +151,14 @@ void add_training_flags(CLI::App& verb, CompressFlags& flags) {
       ->group(group);
 }
 
+// What the configuration holds, and --resume takes up from it.
+bool is_of_config(const CLI::Option& option) {
+  const std::string name = option.get_name();
+  for (const char* held : {"model", "--output", "--dtype", "--calibration-images", "--seed"})
+    if (name == held) return true;
+  return option.get_group() != "Options" && name != "--resume";
+}
+
 // What --resume takes up is not to be asked for again.
 void require_model(const CLI::App& verb, const CompressFlags& flags) {
   if (flags.resume.empty()) {
@@ -151,7 +167,7 @@ void require_model(const CLI::App& verb, const CompressFlags& flags) {
     return;
   }
   for (const CLI::Option* option : verb.get_options())
-    if (option->count() && (option->get_name() == "model" || option->get_name() == "--output"))
+    if (option->count() && is_of_config(*option))
       throw CLI::ValidationError(option->get_name(), "is what --resume takes up; leave it out");
 }
 
@@ -167,9 +183,10 @@ void add_compress(CLI::App& app, Body& chosen) {
   verb->add_flag("--sensitivity", flags->sensitivity,
                  "Write nothing; say what 8-bit and 4-bit weights cost in each layer alone")
       ->excludes(output);
-  verb->add_option("--dtype", c.dtype,
-                   "int8 runs the encoder in whole numbers, f16 and bf16 halve the weights; f32 "
-                   "where it is only pruned")
+  verb->add_option(
+          "--dtype", c.dtype,
+          "int8 runs all up to the head in whole numbers, f16 and bf16 halve the weights; f32 "
+          "where it is only pruned")
       ->check(CLI::IsMember({"int8", "f16", "bf16", "f32"}))
       ->capture_default_str();
   verb->add_option("--calibration-images", c.calibration_images,

@@ -1,5 +1,6 @@
 #include "app/compress_stages.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <map>
 
@@ -59,15 +60,18 @@ class Stages {
   // Trains in run_dir/<name>; the path of the best checkpoint, or none where it was interrupted.
   std::string train(const char* name, const TrainConfig& training, const std::string& what,
                     TrainableFactory form) {
+    const std::string folder = run_.run_dir + "/" + name;
+    // What was killed before its first checkpoint has nothing to take up.
+    if (!std::filesystem::exists(folder + "/checkpoints/last.safetensors"))
+      std::filesystem::remove_all(folder);
     TrainerParts parts{.form = std::move(form)};
     if (config_.distillation > 0) parts.teacher = original_.graph;
-    const std::string folder = run_.run_dir + "/" + name;
     const TrainingResult result =
         run_training({.config = training,
                       .folder = folder,
                       .what = what,
                       .resume_command = "espalier compress --resume " + run_.run_dir,
-                      .resume = std::filesystem::exists(folder + "/config.json"),
+                      .resume = std::filesystem::exists(folder + "/checkpoints/last.safetensors"),
                       .quiet = run_.quiet,
                       .parts = std::move(parts)},
                      load_training_data(training, run_.data));

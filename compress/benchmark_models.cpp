@@ -82,6 +82,7 @@ std::vector<ModelMetrics> benchmark_models(std::span<const std::string> paths,
   if (paths.empty()) argument_error(name, "paths", "none", "at least one model file", "");
   for (int64_t batch : options.batches)
     if (batch < 1) argument_error(name, "batches", std::to_string(batch), "1 or more", "");
+  if (test.size() == 0) argument_error(name, "test", "no images", "at least one", "");
   const int threads = options.threads > 0 ? options.threads : num_threads();
   std::vector<Subject> subjects;
   std::vector<ModelMetrics> metrics;

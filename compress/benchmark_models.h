@@ -16,7 +16,7 @@ struct ModelMetrics {
   int64_t file_bytes = 0;
   int64_t parameters = 0, flops = 0;  // flops of one image
   int64_t memory_bytes = 0;           // that the plan takes, packed weights included
-  Tensor logits;                      // of every test image, by the plan that is timed
+  Tensor logits;                      // of every test image, by a plan like the timed one
   Evaluation evaluation;              // of these
   struct Speed {
     int64_t batch = 0;
@@ -34,7 +34,8 @@ struct BenchmarkOptions {
 };
 
 // Runs each model over `test` first, and then times all of them in turns on its first images.
-// File errors of load_model(); argument errors: no path, a batch below 1, images that do not fit.
+// File errors of load_model(); argument errors: no path, no images, a batch below 1, images that do
+// not fit.
 std::vector<ModelMetrics> benchmark_models(std::span<const std::string> paths,
                                            const ImageDataset& test,
                                            const BenchmarkOptions& options = {});

@@ -9,7 +9,7 @@ namespace espalier {
 
 struct CompressConfig {
   std::string model, output;   // paths: the fp32 model, and the file to write
-  std::string dtype = "int8";  // arithmetic of the result, or "f32"
+  std::string dtype = "int8";  // of all up to the head; or "f16", "bf16", "f32": of weights
   int64_t calibration_images =
       512;            // training images that ranges, and gradients of "taylor", are of
   uint64_t seed = 1;  // of their choice, of "random" scores and of trainings
@@ -35,7 +35,7 @@ struct CompressConfig {
   bool learn_scales = false;
   double distillation = 0.5;  // share of the loss; the labels make the rest
   double temperature = 2;
-  std::string precision = "bf16";  // of the products behind gradients
+  std::string precision = "bf16";  // of recovery's products, and of those behind the rounding
   int64_t max_steps = 0;           // stop each training after so many; 0 runs all epochs
   int64_t validation = 5000;  // images held out of the training set to choose the best epoch by
 };

@@ -56,7 +56,6 @@ class Converter {
   }
 
   void convert_node(const Graph::Node& node, Int8Role role) {
-    const std::vector<double> stream(static_cast<size_t>(width(node)), scale("stream.scale"));
     switch (role) {
       case Int8Role::none:
       case Int8Role::absorbed:
@@ -75,7 +74,8 @@ class Converter {
       case Int8Role::linear_gelu:
         return convert_gelu(node);
       case Int8Role::add_linear:
-        return convert_linear(node, stream);
+        return convert_linear(
+            node, std::vector<double>(static_cast<size_t>(width(node)), scale("stream.scale")));
     }
   }
 

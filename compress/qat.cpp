@@ -1,12 +1,16 @@
 #include "compress/qat.h"
 
+#include <algorithm>
 #include <cmath>
+#include <cstdio>
+#include <limits>
 
 #include "compress/convert.h"
 #include "engine/autograd.h"
 #include "engine/error.h"
 #include "engine/ops/binary.h"
 #include "engine/ops/fake_quantize.h"
+#include "engine/precision.h"
 #include "nn/model_file.h"
 
 namespace espalier {
@@ -22,7 +26,14 @@ Graph evaluation_graph(VisionTransformer& model) {
 Tensor named(const NamedTensors& tensors, const std::string& name) {
   for (const auto& [other, tensor] : tensors)
     if (other == name) return tensor;
-  argument_error("QatModel", "scales", "no '" + name + "'", "one", "");
+  argument_error("QatModel", "parameters", "no '" + name + "'", "one", "");
+}
+
+void check_learned(const std::string& name, const Tensor& scale) {
+  for (double value : scale.to_vector())
+    if (!(value >= static_cast<double>(std::numeric_limits<float>::min())) || !std::isfinite(value))
+      throw Error(ErrorKind::numeric, "the learned scale " + name + " is " + std::to_string(value) +
+                                          "; a lower learning rate may help");
 }
 
 // Codes of an activation that nobody has computed yet: fake_quantize() rounds by itself.
@@ -52,6 +63,19 @@ QatModel::QatModel(std::unique_ptr<VisionTransformer> model, Int8Scales scales, 
 }
 QatModel::~QatModel() = default;
 
+std::string QatModel::kind() const {
+  std::string text = factors_.empty() ? "rounded" : "rounded, learned scales";
+  for (const auto& [name, scale] : calibrated_.scales)
+    for (double value : scale.to_vector()) {
+      char number[40];
+      std::snprintf(number, sizeof number, " %a", value);
+      text += number;
+    }
+  for (const auto& [name, zero_point] : calibrated_.zero_points)
+    text += " " + std::to_string(zero_point);
+  return text;
+}
+
 NamedTensors QatModel::named_parameters() const {
   NamedTensors all = Trainable::named_parameters();
   for (const auto& [name, factor] : factors_) all.emplace_back("quantizer." + name, factor);
@@ -60,8 +84,11 @@ NamedTensors QatModel::named_parameters() const {
 
 void QatModel::prepare() {
   const NoGradGuard off;
-  for (auto& [name, scale] : scales_.scales)
-    if (!factors_.empty()) scale = mul(named(calibrated_.scales, name), named(factors_, name));
+  for (auto& [name, scale] : scales_.scales) {
+    if (factors_.empty()) continue;
+    scale = mul(calibrated_.scale(name), named(factors_, name));
+    check_learned(name, scale);
+  }
   parameters_ = convert_int8(graph_, scales_);
   calls_ = std::make_unique<const Int8Calls>(graph_, parameters_);
   for (size_t n = 0; n < graph_.nodes.size(); ++n) {
@@ -82,10 +109,10 @@ Tensor QatModel::rounded(const Tensor& y, const std::string& prefix, const Tenso
   const bool stream = prefix == stream_prefix;
   const int64_t high = stream ? 32'767 : 127;
   const std::string name = prefix + "scale";
-  const Tensor scale = factors_.empty()
-                           ? named(scales_.scales, name)
-                           : mul(named(calibrated_.scales, name), named(factors_, name));
-  const auto elements = static_cast<double>(y.numel() / std::max<int64_t>(y.size(0), 1));
+  const Tensor scale =
+      factors_.empty() ? scales_.scale(name) : mul(calibrated_.scale(name), named(factors_, name));
+  const auto elements =
+      static_cast<double>(std::max<int64_t>(y.numel(), 1) / std::max<int64_t>(y.size(0), 1));
   return fake_quantize(y, scale,
                        {.zero_point = scales_.zero_point(prefix + "zero_point"),
                         .low = -high - 1,
@@ -144,6 +171,8 @@ Tensor QatModel::call(Run& run, size_t n, const NodeCall& call) const {
   const int other = roles.other[n];
   Tensor& codes = run.of(call.node.output);
   if (roles.of_node[n] == Int8Role::none) {
+    // In fp32 as it is deployed, whatever the products behind the rounding are in.
+    const PrecisionScope exact(Precision::f32);
     const Tensor y = call.run();
     if (call.node.output != roles.entry) return y;
     codes = calls_->to_stream(y.detach());

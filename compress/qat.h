@@ -26,6 +26,9 @@ class QatModel : public Trainable {
   QatModel(std::unique_ptr<VisionTransformer> model, Int8Scales scales, QatOptions options = {});
   ~QatModel() override;
 
+  // With the scales that were calibrated, to which its checkpoints belong.
+  std::string kind() const override;
+
   // The model's, and "quantizer.<name>" f32, of 1 at first: what the scale of that name is
   // multiplied by, where scales learn.
   NamedTensors named_parameters() const override;

@@ -66,6 +66,8 @@ void fill(LoadedModel& loaded, const NamedTensors& weights, bool int8) {
   } else {
     const DType stored = weights.empty() ? DType::f32 : weights.front().second.dtype();
     if (stored == DType::f16 || stored == DType::bf16) {
+      for (const auto& [name, tensor] : weights)
+        check_dtype("load_model", name.c_str(), tensor, stored);
       loaded.options.weights = stored;
       loaded.dtype = dtype_name(stored);
     }

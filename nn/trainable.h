@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <string>
 
 #include "nn/evaluate.h"
 
@@ -18,6 +19,9 @@ class Trainable {
   Trainable& operator=(const Trainable&) = delete;
 
   const VisionTransformer& model() const noexcept { return *model_; }
+
+  // What it is, for a checkpoint, which another kind of training cannot take up.
+  virtual std::string kind() const { return "plain"; }
 
   // All that learns.
   virtual NamedTensors named_parameters() const;

@@ -26,6 +26,7 @@ namespace {
 
 constexpr const char* training_key = "espalier.training";
 constexpr const char* progress_key = "espalier.progress";
+constexpr const char* form_key = "espalier.training_form";
 
 enum Purpose : uint64_t { initialising = 11, loading = 12, dropping = 13 };
 
@@ -223,6 +224,7 @@ void Trainer::State::save_checkpoint() const {
                    {{kind_key, "checkpoint"},
                     {config_key, to_json(config.model)},
                     {training_key, to_json(config)},
+                    {form_key, trained->kind()},
                     {progress_key, progress.dump()}});
 }
 
@@ -236,6 +238,10 @@ void Trainer::resume() {
   // Through a configuration, since an older run's text lacks fields that were added since.
   if (to_json(train_config_from_json(training->second, path)) != to_json(state_->config))
     file_error(path, "belongs to a run with other settings");
+  // Checkpoints from before there was another kind do not name theirs.
+  const auto form = file.metadata.find(form_key);
+  if ((form == file.metadata.end() ? "plain" : form->second) != state_->trained->kind())
+    file_error(path, "belongs to another kind of training; take it up by the verb that began it");
   try {
     copy_named("resume", state_->trained->named_parameters(), file.under("model."));
     state_->optimizer->load_state_dict(file.under("optimizer."));

@@ -42,9 +42,14 @@ TEST_CASE("models are measured on their files, each against the first") {
     CHECK(metrics[i].dtype == dtypes[i]);
     CHECK(metrics[i].file_bytes == static_cast<int64_t>(std::filesystem::file_size(paths[i])));
     CHECK(metrics[i].parameters == m.model.parameter_count());
-    CHECK(metrics[i].flops > 0);
-    CHECK(metrics[i].memory_bytes > 0);
     const LoadedModel loaded = load_model(paths[i]);
+    int64_t flops = 0;
+    for (const Graph::Node& node : loaded.graph.nodes)
+      flops += cost_of(loaded.graph, node, 1).flops;
+    CHECK(metrics[i].flops == flops);
+    const Plan::Memory memory =
+        compile(loaded.graph, {.threads = 1, .weights = loaded.options.weights}).memory();
+    CHECK(metrics[i].memory_bytes == memory.activations + memory.weights);
     CHECK(metrics[i].evaluation.correct ==
           evaluate(loaded.graph, loaded.config, test, loaded.options).correct);
     REQUIRE(metrics[i].speeds.size() == 2);
@@ -64,6 +69,7 @@ TEST_CASE("a comparison without models, or of empty batches, is refused") {
   const std::vector<std::string> paths = {"absent.safetensors"};
   CHECK(contains(refusal_of([&] { benchmark_models(paths, noise(2), {.batches = {0}}); }),
                  "batches is 0"));
+  CHECK(contains(refusal_of([&] { benchmark_models(paths, noise(0)); }), "no images"));
   CHECK_THROWS_WITH_AS(benchmark_models(paths, noise(2)), doctest::Contains("absent.safetensors"),
                        Error);
 }

@@ -60,12 +60,19 @@ class Guarded {
   T* data_ = nullptr;
 };
 
-// Fills with a reproducible normal sample.
+// Fills with a reproducible normal sample, within what an integer type holds.
 template <class Range>
 void fill_normal(Range& values, unsigned seed, double deviation = 1.0) {
   std::mt19937 engine(seed);
   std::normal_distribution<double> normal(0.0, deviation);
-  for (auto& v : values) v = static_cast<std::remove_reference_t<decltype(v)>>(normal(engine));
+  for (auto& v : values) {
+    using V = std::remove_reference_t<decltype(v)>;
+    double drawn = normal(engine);
+    if constexpr (std::is_integral_v<V>)
+      drawn = std::clamp(drawn, static_cast<double>(std::numeric_limits<V>::min()),
+                         static_cast<double>(std::numeric_limits<V>::max()));
+    v = static_cast<V>(drawn);
+  }
 }
 
 inline const std::vector<float>& special_values() {

@@ -1,6 +1,7 @@
 #include "compress/observers/histogram.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 

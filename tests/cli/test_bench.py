@@ -69,7 +69,7 @@ class Bench(Command):
         ceilings = {peak["arithmetic"]: peak["operations_per_second"] for peak in profile["ceilings"]}
         self.assertEqual(set(ceilings), {"f32", "int8"})
         self.assertEqual({step["operation"] for step in profile["steps"] if step["arithmetic"] == "int8"},
-                         {"linear_s8", "add_linear_s8", "attention_s8"})
+                         {"conv2d_s8", "max_pool2d", "linear_s8", "add_linear_s8", "attention_s8"})
         for step in profile["steps"]:
             self.assertLessEqual(step["roof"], ceilings[step["arithmetic"]])
         self.assertTrue(picture.is_file())

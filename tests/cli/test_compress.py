@@ -42,6 +42,7 @@ class Compress(Command):
         self.expect(3, "compress", self.model, "-o", made, "--qat", 1, "--run-dir", folder,
                     says=f"--resume {folder}")
         self.expect(2, "compress", self.model, "--resume", folder, says="leave it out")
+        self.expect(2, "compress", "--resume", folder, "--qat", 2, says="leave it out")
 
     def test_pruning_makes_a_smaller_model(self):
         pruned, whole = self.folder / "pruned.safetensors", self.folder / "whole.safetensors"
@@ -110,6 +111,7 @@ class Compress(Command):
         self.expect(2, "compress", "-o", made, says="model")
         self.expect(2, "compress", self.model, says="--output")
         self.expect(2, "compress", self.model, "-o", made, "--observer", "guess", says="min_max")
+        self.expect(2, "compress", self.model, "-o", self.model, says="another file")
         self.expect(2, "compress", self.model, "-o", made, "--distillation", 2, says="2")
         self.expect(2, "compress", self.model, "-o", made, "--importance", "l1", says="--sparsity")
         self.expect(2, "compress", self.model, "-o", made, "--equalize-alpha", 0.3,
