@@ -149,7 +149,7 @@ void lower(Lowering& l) {
 }
 
 void onnx(OnnxWriter& w) {
-  std::vector<OnnxName> inputs = {w.in(0), w.in_permuted(1, onnx_conv2d_weight)};
+  std::vector<OnnxName> inputs = {w.in(0), w.in_permuted(1, onnx_conv2d_weight())};
   if (w.has(2)) inputs.push_back(w.in(2));
   onnx_conv2d(w, std::move(inputs));
 }

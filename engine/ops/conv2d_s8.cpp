@@ -144,7 +144,7 @@ void onnx(OnnxWriter& w) {
   std::vector<double> scales{0};
   if (w.has(4)) scales = w.constant(4).to_vector();
   w.out_codes({scales, w.integer("zero_point")});
-  const OnnxLayerS8 layer = onnx_layer_s8(w, 0, scales, onnx_conv2d_weight);
+  const OnnxLayerS8 layer = onnx_layer_s8(w, 0, scales, onnx_conv2d_weight());
   onnx_conv2d(w, {w.in_codes(0), layer.weights, layer.bias});
 }
 

@@ -33,6 +33,8 @@ Convolution checked_convolution(const char* op, const Tensor& x, const Tensor& w
   return convolution(x.shape(), weight.shape(), stride, padding);
 }
 
+Shape onnx_conv2d_weight() { return {0, 3, 1, 2}; }
+
 void onnx_conv2d(OnnxWriter& w, std::vector<OnnxName> inputs) {
   const Shape weight = w.fixed(w.in_shape(1));
   inputs[0] = w.transpose(inputs[0], {0, 3, 1, 2});

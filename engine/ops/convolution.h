@@ -30,7 +30,7 @@ Convolution checked_convolution(const char* op, const Tensor& x, const Tensor& w
 
 // Ours are images and weights with channels last; ONNX's have them in front. `inputs`: x as ours,
 // the weight in ONNX's order, and a bias where there is one. Makes the operation's output.
-inline const Shape onnx_conv2d_weight{0, 3, 1, 2};
+Shape onnx_conv2d_weight();
 void onnx_conv2d(OnnxWriter& w, std::vector<OnnxName> inputs);
 
 }  // namespace espalier
