@@ -5,8 +5,6 @@
 #include <map>
 
 #include "app/training_run.h"
-#include "compress/calibrate.h"
-#include "compress/observers/factory.h"
 #include "compress/qat.h"
 #include "engine/io/file.h"
 #include "engine/io/json.h"
@@ -103,17 +101,15 @@ class Stages {
       save_int8_model(config_.output, shape, made.graph, made.parameters, notes_);
       return true;
     }
-    return train_rounded(shape, made.graph, inputs);
+    return train_rounded(shape, made);
   }
 
-  bool train_rounded(const ViTConfig& shape, const Graph& graph, const Tensor& inputs) {
-    const Int8Scales scales =
-        choose_int8_scales(graph, calibrate(graph, inputs, observer_factory(config_.observer)));
+  bool train_rounded(const ViTConfig& shape, const IntegerModel& made) {
     notes_["espalier.qat_epochs"] = std::to_string(config_.qat_epochs);
     const std::string best =
         train("qat", qat_config(config_, shape),
               "training " + shape.name + " on its integer kernels", [&] {
-                return std::make_unique<QatModel>(module_of(shape, graph), scales,
+                return std::make_unique<QatModel>(module_of(shape, made.graph), made.scales,
                                                   QatOptions{config_.learn_scales, notes_});
               });
     if (best.empty()) return false;

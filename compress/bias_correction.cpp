@@ -6,7 +6,6 @@
 
 #include "compress/calibrate.h"
 #include "engine/error.h"
-#include "engine/ops/cat.h"
 #include "engine/ops/view.h"
 #include "nn/int8_graph.h"
 
@@ -62,31 +61,6 @@ ChannelMean mean_of(Graph graph, int value, const Tensor& inputs) {
   return mean;
 }
 
-// What the encoder's first sum makes its stream of: everything before it is in fp32 and the same in
-// every run. The graph's input where later nodes read more than that.
-int start_of(const Graph& graph, int entry) {
-  const int first = graph.values[static_cast<size_t>(entry)].producer;
-  if (first == Graph::absent) return graph.input;
-  const int start = graph.nodes[static_cast<size_t>(first)].inputs[0];
-  for (size_t n = static_cast<size_t>(first); n < graph.nodes.size(); ++n)
-    for (int input : graph.nodes[n].inputs) {
-      if (input == Graph::absent || input == start) continue;
-      const Graph::Value& value = graph.values[static_cast<size_t>(input)];
-      if (!value.constant.defined() && value.producer < first) return graph.input;
-    }
-  return start;
-}
-
-// The nodes behind the producer of `value`, which becomes the input.
-Graph beginning_at(Graph graph, int value) {
-  const int dropped = graph.values[static_cast<size_t>(value)].producer + 1;
-  graph.nodes.erase(graph.nodes.begin(), graph.nodes.begin() + dropped);
-  for (Graph::Value& other : graph.values)
-    if (other.producer != Graph::absent) other.producer -= std::min(dropped, other.producer + 1);
-  graph.input = value;
-  return graph;
-}
-
 class Corrector {
  public:
   Corrector(const Graph& graph, const NamedTensors& parameters, const Tensor& inputs)
@@ -95,17 +69,10 @@ class Corrector {
   NamedTensors correct() {
     std::map<int, ChannelMean> means;  // of what the fp32 layers read
     each_linear([&](const Graph::Node& node, Int8Role) { means[node.inputs[0]]; });
-    // A tokenizer in whole numbers gives other tokens than the fp32 one.
-    const int start =
-        roles_.tokens == Graph::absent ? start_of(graph_, roles_.entry) : graph_.input;
-    std::vector<Tensor> starts;
     run_watched(graph_, inputs_, [&](int value, const Tensor& x) {
-      if (value == start) starts.push_back(x);
       const auto found = means.find(value);
       if (found != means.end()) found->second.add(x);
     });
-    encoder_ = beginning_at(graph_, start);
-    starts_ = cat(starts, 0);
     each_linear([&](const Graph::Node& node, Int8Role role) {
       correct(node, role, means.at(node.inputs[0]));
     });
@@ -132,8 +99,8 @@ class Corrector {
   }
 
   void correct(const Graph::Node& node, Int8Role role, const ChannelMean& mean) {
-    const Graph in_integers = int8_graph(encoder_, parameters_);
-    const ChannelMean codes = mean_of(in_integers, codes_into(in_integers, node.layer), starts_);
+    const Graph in_integers = int8_graph(graph_, parameters_);
+    const ChannelMean codes = mean_of(in_integers, codes_into(in_integers, node.layer), inputs_);
     const Tensor weight = constant(node, 1), bias = constant(node, 2);
     const Tensor coded = parameter(node.layer + ".weight");
     const Tensor multiplier = parameter(node.layer + ".multiplier");
@@ -160,8 +127,6 @@ class Corrector {
   const Int8Roles roles_;
   NamedTensors parameters_;
   const Tensor inputs_;
-  Graph encoder_;  // from where
-  Tensor starts_;  // came on
 };
 
 }  // namespace

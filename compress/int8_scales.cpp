@@ -7,6 +7,7 @@
 #include "compress/gelu_forms.h"
 #include "engine/error.h"
 #include "nn/int8_roles.h"
+#include "nn/named_tensors.h"
 
 namespace espalier {
 namespace {
@@ -106,8 +107,7 @@ class Chooser {
 }  // namespace
 
 Tensor Int8Scales::scale(const std::string& name) const {
-  for (const auto& [other, tensor] : scales)
-    if (other == name) return tensor;
+  if (const Tensor* found = find_named(scales, name)) return *found;
   argument_error("Int8Scales", "scales", "no '" + name + "'", "one",
                  "take scales and graph of the same model");
 }

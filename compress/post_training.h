@@ -4,7 +4,7 @@
 #include <optional>
 #include <string>
 
-#include "engine/graph.h"
+#include "compress/int8_scales.h"
 
 namespace espalier {
 
@@ -15,6 +15,7 @@ struct PostTraining {
 };
 
 struct IntegerModel {
+  Int8Scales scales;        // of the activations, as observed
   Graph graph;              // in fp32, equalised where that was wanted
   NamedTensors parameters;  // of int8_graph() for it
 };

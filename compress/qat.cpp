@@ -12,6 +12,7 @@
 #include "engine/ops/fake_quantize.h"
 #include "engine/precision.h"
 #include "nn/model_file.h"
+#include "nn/named_tensors.h"
 
 namespace espalier {
 namespace {
@@ -24,8 +25,7 @@ Graph evaluation_graph(VisionTransformer& model) {
 }
 
 Tensor named(const NamedTensors& tensors, const std::string& name) {
-  for (const auto& [other, tensor] : tensors)
-    if (other == name) return tensor;
+  if (const Tensor* found = find_named(tensors, name)) return *found;
   argument_error("QatModel", "parameters", "no '" + name + "'", "one", "");
 }
 

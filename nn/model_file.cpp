@@ -10,6 +10,7 @@
 #include "engine/ops/view.h"
 #include "kernels/cast/cast.h"
 #include "nn/int8_graph.h"
+#include "nn/named_tensors.h"
 
 namespace espalier {
 namespace {
@@ -33,9 +34,7 @@ void check_size(const NamedTensors& weights, const ViTConfig& config, bool int8,
 void load_fp32_part(VisionTransformer& model, const NamedTensors& tensors) {
   NamedTensors state;
   for (auto& [name, parameter] : model.state_dict()) {
-    const Tensor* found = nullptr;
-    for (const auto& [other, tensor] : tensors)
-      if (other == name) found = &tensor;
+    const Tensor* found = find_named(tensors, name);
     if (!found) argument_error("load_model", "tensors", "no '" + name + "'", "one", "");
     state.emplace_back(name, found->dtype() == DType::f32 ? *found : parameter);
   }

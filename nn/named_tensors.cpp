@@ -7,6 +7,12 @@
 
 namespace espalier {
 
+const Tensor* find_named(const NamedTensors& tensors, const std::string& name) {
+  for (const auto& [other, tensor] : tensors)
+    if (other == name) return &tensor;
+  return nullptr;
+}
+
 void copy_named(const char* op, const NamedTensors& to, const NamedTensors& from) {
   std::map<std::string, Tensor> given(from.begin(), from.end());
   std::string missing, wrong, unexpected;

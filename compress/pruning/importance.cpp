@@ -6,6 +6,7 @@
 #include "engine/op.h"
 #include "engine/ops/view.h"
 #include "engine/random.h"
+#include "nn/named_tensors.h"
 
 namespace espalier {
 namespace {
@@ -26,13 +27,13 @@ NamedTensors of_elements(const NamedTensors& parameters, F f) {
 }
 
 const Tensor& saliency_of(const PruningGroup::Member& member, const NamedTensors& saliency) {
-  for (const auto& [name, tensor] : saliency)
-    if (name == member.parameter) {
-      check_dtype(name_of_scores, name.c_str(), tensor, DType::f32);
-      check_min_rank(name_of_scores, name.c_str(), tensor, member.dim + 1);
-      return tensor;
-    }
-  argument_error(name_of_scores, "saliency", "none of '" + member.parameter + "'", "one", "");
+  const char* name = member.parameter.c_str();
+  const Tensor* found = find_named(saliency, member.parameter);
+  if (!found)
+    argument_error(name_of_scores, "saliency", "none of '" + member.parameter + "'", "one", "");
+  check_dtype(name_of_scores, name, *found, DType::f32);
+  check_min_rank(name_of_scores, name, *found, member.dim + 1);
+  return *found;
 }
 
 void add_scores(const PruningGroup& group, const PruningGroup::Member& member, const Tensor& from,
