@@ -50,11 +50,11 @@ int run(CompressFlags flags) {
   const CompressConfig& config = flags.config;
   if (!flags.sensitivity) validate(config);
   const LoadedModel before = load_model(config.model);
+  if (!before.model)
+    file_error(config.model, "holds a model in whole numbers already; give the fp32 model");
   if (!flags.sensitivity && std::filesystem::exists(config.output) &&
       std::filesystem::equivalent(config.model, config.output))
     argument_error("compress", "--output", config.output, "another file than the model", "");
-  if (!before.model)
-    file_error(config.model, "holds a model in whole numbers already; give the fp32 model");
   if (flags.sensitivity) {
     print_sensitivity(config, before, calibration_images(config, flags.data), flags.json);
     return done;
