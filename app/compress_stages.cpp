@@ -50,7 +50,7 @@ class Stages {
 
   void prune() {
     const bool looks = config_.importance == "taylor";
-    keep(prune_one_shot(*model_, pruning_of(config_), looks ? images() : ImageDataset{}).model);
+    keep(prune_model(*model_, pruning_of(config_), looks ? images() : ImageDataset{}).model);
     notes_["espalier.pruned"] = std::to_string(config_.sparsity) + " of " + config_.sparsity_of +
                                 " by " + config_.importance;
   }
@@ -91,8 +91,8 @@ class Stages {
   bool quantise() {
     const ViTConfig shape = model_->config;
     const Tensor inputs = normalized(images().images, shape);
-    const PostTraining how = post_training_of(config_);
-    const IntegerModel made = post_training(capture(*model_), inputs, how);
+    const QuantizeOptions how = quantization_of(config_);
+    const IntegerModel made = quantize_model(capture(*model_), inputs, how);
     notes_["espalier.calibration_images"] = std::to_string(config_.calibration_images);
     notes_["espalier.observer"] = config_.observer;
     if (how.equalize) notes_["espalier.equalize"] = Json(*how.equalize).dump();

@@ -121,16 +121,16 @@ DType stored_in(const CompressConfig& c) {
   return c.dtype == "f16" ? DType::f16 : c.dtype == "bf16" ? DType::bf16 : DType::f32;
 }
 
-PostTraining post_training_of(const CompressConfig& c) {
-  PostTraining how;
+QuantizeOptions quantization_of(const CompressConfig& c) {
+  QuantizeOptions how;
   how.observer = c.observer;
   if (c.equalize) how.equalize = c.equalize_alpha;
   how.bias_correction = c.bias_correction;
   return how;
 }
 
-OneShotOptions pruning_of(const CompressConfig& c) {
-  OneShotOptions options;
+PruneOptions pruning_of(const CompressConfig& c) {
+  PruneOptions options;
   options.importance = c.importance;
   options.target = c.sparsity_of;
   options.seed = c.seed;

@@ -1,8 +1,8 @@
 // What one compression is asked to do. It is saved in the run folder of those that train.
 #pragma once
 
-#include "compress/post_training.h"
 #include "compress/pruning/prune.h"
+#include "compress/quantize_model.h"
 #include "nn/train_config.h"
 
 namespace espalier {
@@ -14,7 +14,7 @@ struct CompressConfig {
       512;            // training images that ranges, and gradients of "taylor", are of
   uint64_t seed = 1;  // of their choice, of "random" scores and of trainings
 
-  // Rounding (compress/post_training.h).
+  // Rounding (compress/quantize_model.h).
   std::string observer = "min_max";
   bool equalize = false;
   double equalize_alpha = 0.5;
@@ -50,8 +50,8 @@ CompressConfig compress_config_from_json(const std::string& text, const std::str
 
 // The same in the terms of each stage, for a valid configuration.
 DType stored_in(const CompressConfig& config);  // where it is not int8
-PostTraining post_training_of(const CompressConfig& config);
-OneShotOptions pruning_of(const CompressConfig& config);
+QuantizeOptions quantization_of(const CompressConfig& config);
+PruneOptions pruning_of(const CompressConfig& config);
 TrainConfig recover_config(const CompressConfig& config, const ViTConfig& model);
 TrainConfig qat_config(const CompressConfig& config, const ViTConfig& model);
 

@@ -173,13 +173,13 @@ TEST_CASE("pruning: a pruned model is a model: planned, saved, and in whole numb
   for (const char* importance : {"l1", "l2", "random", "taylor"}) {
     INFO(importance);
     const GradGuard on(true);
-    OneShotOptions options;
+    PruneOptions options;
     options.importance = importance;
     options.selection.fraction = 0.6;
     const ImageDataset samples{Tensor::full({5, 8, 8, 1}, 7, DType::u8),
                                Tensor::of<int64_t>({0, 1, 2, 3, 4}, {5}),
                                {"a", "b", "c", "d", "e"}};
-    const PrunedModel pruned = prune_one_shot(*model, options, samples);
+    const PrunedModel pruned = prune_model(*model, options, samples);
     CHECK(pruned.model->parameter_count() <= 0.4 * static_cast<double>(model->parameter_count()));
     save_model(folder.file("m"), *pruned.model);
     const LoadedModel loaded = load_model(folder.file("m"));
@@ -251,11 +251,10 @@ TEST_CASE("pruning: what makes no model is refused") {
   }
   CHECK(contains(refusal_of([&] { prune(*model, coupling, {}); }), "0 groups"));
   CHECK(contains(refusal_of([&] { group_kind_of("layers"); }), "one of hidden, heads"));
+  CHECK(contains(refusal_of([&] { prune_model(*model, {.importance = "luck"}, {}); }), "l1, l2"));
   CHECK(
-      contains(refusal_of([&] { prune_one_shot(*model, {.importance = "luck"}, {}); }), "l1, l2"));
-  CHECK(contains(refusal_of([&] { prune_one_shot(*model, {.importance = "taylor"}, {}); }),
-                 "samples"));
-  CHECK(contains(refusal_of([&] { prune_one_shot(*model, {.target = "joy"}, {}); }), "flops"));
+      contains(refusal_of([&] { prune_model(*model, {.importance = "taylor"}, {}); }), "samples"));
+  CHECK(contains(refusal_of([&] { prune_model(*model, {.target = "joy"}, {}); }), "flops"));
 }
 
 }  // namespace espalier::test

@@ -63,7 +63,7 @@ void tidy(ViTConfig& config) {
 }
 
 ChannelScores scores_of(const VisionTransformer& model, const Coupling& coupling,
-                        const OneShotOptions& options, const ImageDataset& samples) {
+                        const PruneOptions& options, const ImageDataset& samples) {
   const NamedTensors parameters = model.named_parameters();
   if (options.importance == "random") return random_scores(coupling, options.seed);
   if (options.importance == "l1") return channel_scores(coupling, l1_saliency(parameters));
@@ -160,8 +160,8 @@ PrunedModel prune(const VisionTransformer& model, const Coupling& coupling,
   return pruned;
 }
 
-PrunedModel prune_one_shot(const VisionTransformer& model, const OneShotOptions& options,
-                           const ImageDataset& samples) {
+PrunedModel prune_model(const VisionTransformer& model, const PruneOptions& options,
+                        const ImageDataset& samples) {
   const Graph graph = capture(model);
   const Coupling coupling = find_coupling(graph);
   const bool flops = options.target == "flops";

@@ -28,14 +28,14 @@ struct PrunedModel {
 PrunedModel prune(const VisionTransformer& model, const Coupling& coupling,
                   const KeptChannels& kept);
 
-struct OneShotOptions {
+struct PruneOptions {
   SelectionOptions selection{};
   std::string importance = "l2";      // or "l1", "taylor", "random"
   std::string target = "parameters";  // or "flops": what the fraction is of
   uint64_t seed = 1;                  // of "random"
 };
 // Prunes once, without training afterwards. `samples` are for "taylor", whose gradients they give.
-PrunedModel prune_one_shot(const VisionTransformer& model, const OneShotOptions& options,
-                           const ImageDataset& samples);
+PrunedModel prune_model(const VisionTransformer& model, const PruneOptions& options,
+                        const ImageDataset& samples);
 
 }  // namespace espalier

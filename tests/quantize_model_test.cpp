@@ -1,5 +1,5 @@
 // What can be chosen for whole numbers without training, put together.
-#include "compress/post_training.h"
+#include "compress/quantize_model.h"
 
 #include "compress/bias_correction.h"
 #include "compress/equalize.h"
@@ -24,14 +24,14 @@ void check_same(const NamedTensors& found, const NamedTensors& expected) {
 TEST_CASE("post-training equalises, then converts, then corrects biases, each where wanted") {
   Generator generator(1);
   const Int8Model m(small_config("patch", "class"), generator);
-  check_same(post_training(m.graph, m.images, {}).parameters, m.parameters);
+  check_same(quantize_model(m.graph, m.images, {}).parameters, m.parameters);
   const Graph even = equalize(m.graph, m.images, 0.25);
   const NamedTensors parameters = convert_int8(
       even, calibrate(even, m.images, [] { return std::make_unique<PercentileObserver>(); }));
-  const IntegerModel made = post_training(
+  const IntegerModel made = quantize_model(
       m.graph, m.images, {.observer = "percentile", .equalize = 0.25, .bias_correction = true});
   check_same(made.parameters, correct_biases(even, parameters, m.images));
-  CHECK(contains(refusal_of([&] { post_training(m.graph, m.images, {.observer = "best"}); }),
+  CHECK(contains(refusal_of([&] { quantize_model(m.graph, m.images, {.observer = "best"}); }),
                  "min_max"));
 }
 

@@ -8,7 +8,7 @@
 
 namespace espalier {
 
-struct PostTraining {
+struct QuantizeOptions {
   std::string observer = "min_max";  // as observer_factory() knows it
   std::optional<double> equalize{};  // alpha; the model stays as it is without
   bool bias_correction = false;
@@ -21,6 +21,6 @@ struct IntegerModel {
 };
 
 // Equalises, then converts by what `inputs` [N, sample...] show, then corrects biases.
-IntegerModel post_training(const Graph& graph, const Tensor& inputs, const PostTraining& how);
+IntegerModel quantize_model(const Graph& graph, const Tensor& inputs, const QuantizeOptions& how);
 
 }  // namespace espalier

@@ -1,4 +1,4 @@
-#include "compress/post_training.h"
+#include "compress/quantize_model.h"
 
 #include "compress/bias_correction.h"
 #include "compress/convert.h"
@@ -7,7 +7,7 @@
 
 namespace espalier {
 
-IntegerModel post_training(const Graph& graph, const Tensor& inputs, const PostTraining& how) {
+IntegerModel quantize_model(const Graph& graph, const Tensor& inputs, const QuantizeOptions& how) {
   const ObserverFactory make = observer_factory(how.observer);
   IntegerModel out;
   out.graph = how.equalize ? equalize(graph, inputs, *how.equalize) : graph;
