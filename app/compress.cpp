@@ -87,6 +87,17 @@ void add_rounding_flags(CLI::App& verb, CompressConfig& c) {
   verb.add_flag("--bias-correction", c.bias_correction,
                 "Take the mean error of each layer off its bias")
       ->group(group);
+  CLI::Option* keep =
+      verb.add_option("--keep", c.keep,
+                      "Parts that stay in floats, such as tokenizer,blocks.0.attention; "
+                      "--sensitivity tells which")
+          ->delimiter(',')
+          ->group(group);
+  verb.add_option("--kept-dtype", c.kept_dtype, "What the weights of those are stored in")
+      ->check(CLI::IsMember({"f32", "f16", "bf16"}))
+      ->needs(keep)
+      ->group(group)
+      ->capture_default_str();
 }
 
 void add_pruning_flags(CLI::App& verb, CompressConfig& c) {

@@ -56,6 +56,7 @@ std::string how_rounded(const CompressConfig& c) {
   if (c.dtype != "int8") return "weights in " + c.dtype;
   std::string text = "whole numbers up to the head, " + c.observer + " ranges from " +
                      std::to_string(c.calibration_images) + " training images";
+  for (const std::string& part : c.keep) text += ", " + part + " in " + c.kept_dtype;
   if (c.equalize) text += ", equalised";
   if (c.bias_correction) text += ", biases corrected";
   if (c.qat_epochs) text += ", trained for " + epochs(c.qat_epochs) + " on its own kernels";

@@ -97,8 +97,10 @@ class Stages {
     notes_["espalier.observer"] = config_.observer;
     if (how.equalize) notes_["espalier.equalize"] = Json(*how.equalize).dump();
     if (how.bias_correction) notes_["espalier.bias_correction"] = "true";
+    if (!how.keep.empty()) notes_["espalier.kept"] = Json(how.keep).dump();
     if (config_.qat_epochs == 0) {
-      save_int8_model(config_.output, shape, made.graph, made.parameters, notes_);
+      save_int8_model(config_.output, shape, made.graph, made.parameters, notes_,
+                      stored_in(config_));
       return true;
     }
     return train_rounded(shape, made);

@@ -64,7 +64,10 @@ ChannelMean mean_of(Graph graph, int value, const Tensor& inputs) {
 class Corrector {
  public:
   Corrector(const Graph& graph, const NamedTensors& parameters, const Tensor& inputs)
-      : graph_(graph), roles_(int8_roles(graph)), parameters_(parameters), inputs_(inputs) {}
+      : graph_(graph),
+        roles_(int8_roles_of(graph, parameters)),
+        parameters_(parameters),
+        inputs_(inputs) {}
 
   NamedTensors correct() {
     std::map<int, ChannelMean> means;  // of what the fp32 layers read

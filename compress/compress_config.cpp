@@ -17,6 +17,8 @@ void visit_fields(CompressConfig& c, Visit&& visit) {
   visit("equalize", c.equalize);
   visit("equalize_alpha", c.equalize_alpha);
   visit("bias_correction", c.bias_correction);
+  visit("keep", c.keep);
+  visit("kept_dtype", c.kept_dtype);
   visit("sparsity", c.sparsity);
   visit("sparsity_of", c.sparsity_of);
   visit("importance", c.importance);
@@ -50,6 +52,17 @@ void require_one_of(const char* field, const std::string& got,
     expected += (expected.empty() ? "" : " or ") + std::string(name);
   }
   require(found, field, "'" + got + "'", expected);
+}
+
+void check_rounding(const CompressConfig& c) {
+  observer_factory(c.observer);
+  require(c.equalize_alpha >= 0 && c.equalize_alpha <= 1, "equalize_alpha",
+          std::to_string(c.equalize_alpha), "0 to 1");
+  require(c.keep.empty() || c.dtype == "int8", "keep", "'" + c.keep[0] + "'",
+          "none where the dtype is not int8");
+  require_one_of("kept_dtype", c.kept_dtype, {"f32", "f16", "bf16"});
+  require(c.kept_dtype == "f32" || c.qat_epochs == 0, "kept_dtype", "'" + c.kept_dtype + "'",
+          "f32 where qat_epochs train what is kept");
 }
 
 void check_pruning(const CompressConfig& c) {
@@ -104,9 +117,7 @@ void validate(const CompressConfig& c) {
           "another, or a sparsity above 0: without either nothing would change");
   require(c.calibration_images >= 1, "calibration_images", std::to_string(c.calibration_images),
           "at least 1");
-  observer_factory(c.observer);
-  require(c.equalize_alpha >= 0 && c.equalize_alpha <= 1, "equalize_alpha",
-          std::to_string(c.equalize_alpha), "0 to 1");
+  check_rounding(c);
   check_pruning(c);
   check_training(c);
 }
@@ -118,7 +129,8 @@ CompressConfig compress_config_from_json(const std::string& text, const std::str
 }
 
 DType stored_in(const CompressConfig& c) {
-  return c.dtype == "f16" ? DType::f16 : c.dtype == "bf16" ? DType::bf16 : DType::f32;
+  const std::string& floats = c.dtype == "int8" ? c.kept_dtype : c.dtype;
+  return floats == "f16" ? DType::f16 : floats == "bf16" ? DType::bf16 : DType::f32;
 }
 
 QuantizeOptions quantization_of(const CompressConfig& c) {
@@ -126,6 +138,7 @@ QuantizeOptions quantization_of(const CompressConfig& c) {
   how.observer = c.observer;
   if (c.equalize) how.equalize = c.equalize_alpha;
   how.bias_correction = c.bias_correction;
+  how.keep = KeptLayers(c.keep.begin(), c.keep.end());
   return how;
 }
 

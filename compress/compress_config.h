@@ -19,6 +19,9 @@ struct CompressConfig {
   bool equalize = false;
   double equalize_alpha = 0.5;
   bool bias_correction = false;
+  std::vector<std::string>
+      keep{};                      // parts of the model that stay in floats, as KeptLayers has them
+  std::string kept_dtype = "f32";  // of their linear layers' weights; or "f16", "bf16"
 
   // Pruning (compress/pruning/), before anything is rounded.
   double sparsity = 0;                     // share that is removed; 0: none
@@ -49,7 +52,7 @@ std::string to_json(const CompressConfig& config);
 CompressConfig compress_config_from_json(const std::string& text, const std::string& origin);
 
 // The same in the terms of each stage, for a valid configuration.
-DType stored_in(const CompressConfig& config);  // where it is not int8
+DType stored_in(const CompressConfig& config);  // of weights that are not int8
 QuantizeOptions quantization_of(const CompressConfig& config);
 PruneOptions pruning_of(const CompressConfig& config);
 TrainConfig recover_config(const CompressConfig& config, const ViTConfig& model);

@@ -19,7 +19,7 @@ constexpr const char* name_of_conversion = "convert_int8";
 class Converter {
  public:
   Converter(const Graph& graph, const Int8Scales& scales)
-      : graph_(graph), scales_(scales), roles_(int8_roles(graph)) {}
+      : graph_(graph), scales_(scales), roles_(int8_roles(graph, scales.kept)) {}
 
   NamedTensors convert() {
     put("stream.scale", scales_.scale("stream.scale"));

@@ -6,7 +6,6 @@
 #include "compress/codes.h"
 #include "compress/gelu_forms.h"
 #include "engine/error.h"
-#include "nn/int8_roles.h"
 #include "nn/named_tensors.h"
 
 namespace espalier {
@@ -25,8 +24,8 @@ Range without_dead_tail(Range range, double out_scale, ScalarFunction gelu) {
 
 class Chooser {
  public:
-  Chooser(const Graph& graph, const Observers& observers)
-      : graph_(graph), observers_(observers), roles_(int8_roles(graph)) {}
+  Chooser(const Graph& graph, const Observers& observers, const KeptLayers& kept)
+      : graph_(graph), observers_(observers), roles_(int8_roles(graph, kept)), out_{{}, {}, kept} {}
 
   Int8Scales choose() {
     // 16 bits are fine enough for all that was seen.
@@ -117,8 +116,9 @@ int64_t Int8Scales::zero_point(const std::string& name) const {
   return found == zero_points.end() ? 0 : found->second;
 }
 
-Int8Scales choose_int8_scales(const Graph& graph, const Observers& observers) {
-  return Chooser(graph, observers).choose();
+Int8Scales choose_int8_scales(const Graph& graph, const Observers& observers,
+                              const KeptLayers& kept) {
+  return Chooser(graph, observers, kept).choose();
 }
 
 }  // namespace espalier

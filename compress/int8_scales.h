@@ -5,6 +5,7 @@
 #include <string>
 
 #include "compress/calibrate.h"
+#include "nn/int8_roles.h"
 
 namespace espalier {
 
@@ -19,6 +20,7 @@ namespace espalier {
 struct Int8Scales {
   NamedTensors scales;                         // f32 [1] or [3], all positive
   std::map<std::string, int64_t> zero_points;  // "<layer>.zero_point", "<layer>.table_zero_point"
+  KeptLayers kept{};                           // what stays in floats and has none of these
 
   // An argument error where there is none of that name.
   Tensor scale(const std::string& name) const;
@@ -28,7 +30,8 @@ struct Int8Scales {
 
 // From the observed range of each value: affine codes, but symmetric ones for q, k, v and the
 // stream. Below the input at which GELU is as good as zero there are no codes. A range of no width
-// gets scale 1. Argument errors: a graph without encoder blocks, observers of another graph.
-Int8Scales choose_int8_scales(const Graph& graph, const Observers& observers);
+// gets scale 1. Argument errors: those of int8_roles(), observers of another graph.
+Int8Scales choose_int8_scales(const Graph& graph, const Observers& observers,
+                              const KeptLayers& kept = {});
 
 }  // namespace espalier

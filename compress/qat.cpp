@@ -174,7 +174,7 @@ Tensor QatModel::call(Run& run, size_t n, const NodeCall& call) const {
     // In fp32 as it is deployed, whatever the products behind the rounding are in.
     const PrecisionScope exact(Precision::f32);
     const Tensor y = call.run();
-    if (call.node.output != roles.entry) return y;
+    if (!roles.on_stream(call.node.output)) return y;
     codes = calls_->to_stream(y.detach());
     return rounded(y, stream_prefix, codes);
   }

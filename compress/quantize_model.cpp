@@ -11,7 +11,7 @@ IntegerModel quantize_model(const Graph& graph, const Tensor& inputs, const Quan
   const ObserverFactory make = observer_factory(how.observer);
   IntegerModel out;
   out.graph = how.equalize ? equalize(graph, inputs, *how.equalize) : graph;
-  out.scales = choose_int8_scales(out.graph, calibrate(out.graph, inputs, make));
+  out.scales = choose_int8_scales(out.graph, calibrate(out.graph, inputs, make), how.keep);
   out.parameters = convert_int8(out.graph, out.scales);
   if (how.bias_correction) out.parameters = correct_biases(out.graph, out.parameters, inputs);
   return out;

@@ -12,6 +12,7 @@ struct QuantizeOptions {
   std::string observer = "min_max";  // as observer_factory() knows it
   std::optional<double> equalize{};  // alpha; the model stays as it is without
   bool bias_correction = false;
+  KeptLayers keep{};  // what stays in floats
 };
 
 struct IntegerModel {

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <limits>
+#include <set>
 
 #include "engine/capture.h"
 #include "engine/error.h"
@@ -14,30 +15,36 @@
 #include "engine/ops/max_pool2d.h"
 #include "engine/ops/quantize.h"
 #include "engine/ops/view.h"
+#include "nn/named_tensors.h"
 
 namespace espalier {
 namespace {
 
 constexpr const char* name_of_rewrite = "int8_graph";
 
-// Files of old hold the tokenizer's weights as they were.
-bool holds_whole_tokenizer(const Graph& graph, const std::map<std::string, Tensor>& parameters) {
-  const Int8Roles roles = int8_roles(graph);
-  for (size_t n = 0; n < graph.nodes.size(); ++n) {
-    const auto weight = parameters.find(graph.nodes[n].layer + ".weight");
-    if (roles.of_node[n] == Int8Role::conv && weight != parameters.end() &&
-        weight->second.dtype() == DType::s8)
-      return true;
-  }
-  return false;
-}
-
 }  // namespace
+
+Int8Roles int8_roles_of(const Graph& graph, const NamedTensors& parameters) {
+  if (!find_named(parameters, "stream.scale"))
+    argument_error(name_of_rewrite, "parameters", "no 'stream.scale'", "one", "");
+  const Int8Roles all = int8_roles(graph);
+  KeptLayers kept;
+  std::set<int> codes;  // of layer norms
+  for (size_t n = 0; n < graph.nodes.size(); ++n) {
+    const Graph::Node& node = graph.nodes[n];
+    if (all.of_node[n] == Int8Role::layer_norm) codes.insert(node.output);
+    const bool opens = is_linear(all.of_node[n]) && codes.count(node.inputs[0]);
+    if (!opens && all.of_node[n] != Int8Role::conv) continue;
+    const Tensor* weight = find_named(parameters, node.layer + ".weight");
+    if (!weight || weight->dtype() != DType::s8) kept.insert(node.layer);
+  }
+  return int8_roles(graph, kept);
+}
 
 Int8Calls::Int8Calls(const Graph& graph, const NamedTensors& parameters)
     : graph_(graph),
       parameters_(parameters.begin(), parameters.end()),
-      roles_(int8_roles(graph, holds_whole_tokenizer(graph, parameters_))) {
+      roles_(int8_roles_of(graph, parameters)) {
   const float scale = number<float>("stream.scale", 0);
   if (!(scale > 0) || !std::isfinite(scale))
     argument_error(name_of_rewrite, "stream.scale", std::to_string(scale), "a positive number", "");
@@ -205,7 +212,7 @@ Tensor run_in_whole_numbers(const Graph& graph, const Int8Calls& calls, const Te
     else
       to = calls(n, call, before);
     if (call.node.output == roles.tokens) to = calls.from_tokens(to);
-    if (call.node.output == roles.entry) to = calls.to_stream(to);
+    if (role == Int8Role::none && roles.on_stream(call.node.output)) to = calls.to_stream(to);
     ++n;
     return to;
   };

@@ -35,8 +35,9 @@
 //   <attention>.zero_point        s32 [1]
 //
 // The scales of an encoder's codes are for other engines alone (export): files of old lack them and
-// run as well. Where no convolution's weight is s8, as in files of old, the tokenizer stays in
-// fp32.
+// run as well. Where the weight of the tokenizer's first convolution is not s8, as in files of old,
+// the tokenizer stays in floats; where that of the first linear layer behind a layer norm is not,
+// that branch does, and what it makes is added to what the stream stands for.
 #pragma once
 
 #include <map>
@@ -94,6 +95,9 @@ class Int8Calls {
   Affine input_, tokens_;
   std::vector<Numbers> numbers_;  // by node
 };
+
+// The roles that the layers with s8 weights among `parameters` make.
+Int8Roles int8_roles_of(const Graph& graph, const NamedTensors& parameters);
 
 // The graph in whole numbers. `parameters` are those above; what stays in fp32 keeps the graph's
 // own constants. Argument errors name a parameter that is absent or does not fit.

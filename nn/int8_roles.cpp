@@ -1,5 +1,6 @@
 #include "nn/int8_roles.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "engine/error.h"
@@ -11,26 +12,73 @@ constexpr const char* name_of_search = "int8_roles";
 
 bool is(const Graph::Node& node, const char* op) { return std::strcmp(node.op->name, op) == 0; }
 
+bool names(const std::string& name, const std::string& layer) {
+  return layer == name || layer.starts_with(name + ".");
+}
+
+// "blocks.0.attention" of "blocks.0.attention.qkv"; of what has no dot, all of it.
+std::string part_of(const std::string& layer) { return layer.substr(0, layer.rfind('.')); }
+
 // Walks a graph once and tells codes from the stream and from fp32.
 class RoleFinder {
  public:
-  explicit RoleFinder(const Graph& graph) : graph_(graph), kinds_(graph.values.size()) {
+  RoleFinder(const Graph& graph, const KeptLayers& kept)
+      : graph_(graph), kept_(kept), kinds_(graph.values.size()) {
     roles_.of_node.resize(graph.nodes.size());
     roles_.other.resize(graph.nodes.size(), Graph::absent);
   }
 
-  Int8Roles find(bool tokenizer) {
-    if (tokenizer) visit_tokenizer();
+  Int8Roles find() {
+    for (const std::string& name : kept_) check_known(name);
+    visit_tokenizer();
+    for (size_t n = 0; n < graph_.nodes.size(); ++n)
+      if (becomes_codes(graph_.nodes[n])) last_norm_ = n;
     for (size_t n = 0; n < graph_.nodes.size(); ++n) visit(n);
-    if (roles_.entry == Graph::absent)
+    if (roles_.stream.empty())
       argument_error(name_of_search, "graph", "no encoder block",
                      "a layer_norm whose result only linear layers read, on a residual stream",
-                     "models of other kinds have no form in whole numbers yet");
+                     kept_.empty() ? "models of other kinds have no form in whole numbers yet"
+                                   : "keep less of it in floats");
     return std::move(roles_);
+  }
+
+  std::vector<std::string> parts() const {
+    std::vector<std::string> out = openers();
+    for (std::string& layer : out) layer = part_of(layer);
+    out.erase(std::unique(out.begin(), out.end()), out.end());
+    return out;
   }
 
  private:
   enum class Kind : char { fp32, stream, codes };
+
+  // The convolutions that the input goes through, and the first linear layer of each branch.
+  std::vector<std::string> openers() const {
+    std::vector<std::string> out;
+    for (const int n : tokenizer()) out.push_back(node(n).layer);
+    for (const Graph::Node& at : graph_.nodes)
+      if (is(at, "layer_norm") && opens_branch(at)) out.push_back(first_linear(at).layer);
+    return out;
+  }
+
+  void check_known(const std::string& name) const {
+    for (const std::string& layer : openers())
+      if (names(name, layer)) return;
+    std::string known;
+    for (const std::string& part : parts()) known += (known.empty() ? "" : ", ") + part;
+    argument_error(name_of_search, "kept layer", "'" + name + "'", "one of " + known, "");
+  }
+
+  bool is_kept(const Graph::Node& at) const {
+    return std::any_of(kept_.begin(), kept_.end(),
+                       [&](const std::string& name) { return names(name, at.layer); });
+  }
+  const Graph::Node& first_linear(const Graph::Node& norm) const {
+    return node(readers(norm.output)[0]);
+  }
+  bool becomes_codes(const Graph::Node& at) const {
+    return is(at, "layer_norm") && opens_branch(at) && !is_kept(first_linear(at));
+  }
 
   const Graph::Node& node(int n) const { return graph_.nodes[static_cast<size_t>(n)]; }
   Kind& kind(int value) { return kinds_[static_cast<size_t>(value)]; }
@@ -49,6 +97,7 @@ class RoleFinder {
 
   // Only linear layers read its result, and its input is added to later on.
   bool opens_branch(const Graph::Node& norm) const {
+    if (readers(norm.output).empty()) return false;
     for (int reader : readers(norm.output))
       if (!is(node(reader), "linear")) return false;
     for (int reader : readers(norm.inputs[0]))
@@ -62,17 +111,31 @@ class RoleFinder {
     return found.size() == 1 && is(node(found[0]), op) ? found[0] : -1;
   }
 
-  void visit_tokenizer() {
+  std::vector<int> tokenizer() const {
+    std::vector<int> convolutions;
     int value = graph_.input;
-    for (int n; (n = only_reader(value, "conv2d")) >= 0; roles_.tokens = value) {
+    for (int n; (n = only_reader(value, "conv2d")) >= 0; value = behind(n))
+      convolutions.push_back(n);
+    return convolutions;
+  }
+
+  // What a convolution's ReLU and pooling make of its result, if they follow.
+  int behind(int conv) const {
+    int value = node(conv).output;
+    for (const char* op : {"relu", "max_pool2d"})
+      if (const int n = only_reader(value, op); n >= 0) value = node(n).output;
+    return value;
+  }
+
+  void visit_tokenizer() {
+    for (const int n : tokenizer()) {
+      if (is_kept(node(n))) return;
       roles_.of_node[static_cast<size_t>(n)] = Int8Role::conv;
-      value = node(n).output;
-      if (const int relu = only_reader(value, "relu"); relu >= 0)
-        absorb(relu, value), value = node(relu).output;
-      if (const int pool = only_reader(value, "max_pool2d"); pool >= 0) {
-        roles_.of_node[static_cast<size_t>(pool)] = Int8Role::pool;
-        value = node(pool).output;
-      }
+      const int value = node(n).output, relu = only_reader(value, "relu");
+      if (relu >= 0) absorb(relu, value);
+      const int pool = only_reader(relu >= 0 ? node(relu).output : value, "max_pool2d");
+      if (pool >= 0) roles_.of_node[static_cast<size_t>(pool)] = Int8Role::pool;
+      roles_.tokens = behind(n);
     }
   }
 
@@ -85,14 +148,18 @@ class RoleFinder {
     const Graph::Node& at = graph_.nodes[n];
     Int8Role& to = roles_.of_node[n];
     if (to != Int8Role::none) return;
-    if (is(at, "layer_norm") && opens_branch(at)) {
-      if (roles_.entry == Graph::absent) put_on_stream(roles_.entry = at.inputs[0]);
+    if (becomes_codes(at)) {
+      if (roles_.stream.empty()) put_on_stream(at.inputs[0]);
       if (kind(at.inputs[0]) == Kind::stream) {
         to = Int8Role::layer_norm;
         kind(at.output) = Kind::codes;
         return;
       }
     }
+    // What a branch in floats adds to the stream stays there while whole numbers follow.
+    if (is(at, "add") && n < last_norm_ &&
+        (kind(at.inputs[0]) == Kind::stream || kind(at.inputs[1]) == Kind::stream))
+      return put_on_stream(at.output);
     if (kind(at.inputs[0]) != Kind::codes) return;
     if (is(at, "linear"))
       to = role_of_linear(at, roles_.other[n]);
@@ -130,6 +197,8 @@ class RoleFinder {
   }
 
   const Graph& graph_;
+  const KeptLayers& kept_;
+  size_t last_norm_ = 0;  // of those that make codes
   std::vector<Kind> kinds_;
   Int8Roles roles_;
 };
@@ -142,8 +211,14 @@ int Int8Roles::result_of(const Graph& graph, const Graph::Node& node) const {
   return node.output;
 }
 
-Int8Roles int8_roles(const Graph& graph, bool tokenizer) {
-  return RoleFinder(graph).find(tokenizer);
+bool Int8Roles::on_stream(int value) const {
+  return std::find(stream.begin(), stream.end(), value) != stream.end();
+}
+
+std::vector<std::string> int8_parts(const Graph& graph) { return RoleFinder(graph, {}).parts(); }
+
+Int8Roles int8_roles(const Graph& graph, const KeptLayers& kept) {
+  return RoleFinder(graph, kept).find();
 }
 
 }  // namespace espalier

@@ -2,6 +2,8 @@
 // becomes in whole numbers.
 #pragma once
 
+#include <set>
+#include <string>
 #include <vector>
 
 #include "engine/graph.h"
@@ -30,16 +32,26 @@ struct Int8Roles {
   // By node, a value: what an add_linear adds to, and what holds an absorbed node's result already.
   std::vector<int> other;
   int tokens = Graph::absent;  // what the last of the convolutions gives, read in fp32
-  int entry = Graph::absent;   // the value that becomes the stream
-  std::vector<int> stream;     // it, and every sum that follows
+  std::vector<int> stream;     // what becomes the stream first, and every sum on it that follows
 
+  bool on_stream(int value) const;
   // What a node gives, or the node after it that it does too.
   int result_of(const Graph& graph, const Graph::Node& node) const;
 };
 
-// Finds the encoder blocks of a graph and, with `tokenizer`, the convolutions that its input goes
-// through first, each with a ReLU and a max-pooling behind it or without. Argument errors: no block
-// at all, or one with an operation that has no form in whole numbers.
-Int8Roles int8_roles(const Graph& graph, bool tokenizer = true);
+// Layers that stay in floats, by their names or by what their names begin with before a dot:
+// "tokenizer", "blocks.0.attention", "blocks.3". Attention and MLP of a block stay or go whole.
+using KeptLayers = std::set<std::string>;
+
+// The parts of a model that have a form in whole numbers each by itself, by the names that
+// KeptLayers takes, in the order of the graph: the tokenizer if it has one, and the branches that
+// add to the residual stream.
+std::vector<std::string> int8_parts(const Graph& graph);
+
+// Finds the encoder blocks of a graph, and the convolutions that its input goes through first, each
+// with a ReLU and a max-pooling behind it or without. Argument errors: no block at all, none that
+// `kept` leaves, a name in it that is no part of the model, or a block with an operation that has
+// no form in whole numbers.
+Int8Roles int8_roles(const Graph& graph, const KeptLayers& kept = {});
 
 }  // namespace espalier

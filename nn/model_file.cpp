@@ -1,5 +1,7 @@
 #include "nn/model_file.h"
 
+#include <algorithm>
+#include <cstring>
 #include <set>
 
 #include "engine/autograd.h"
@@ -52,31 +54,56 @@ Tensor widened(const Tensor& half) {
 // Halves as f32, other tensors as they are. By the kernels alone: to(), which takes any pair of
 // dtypes, would weigh more in a predictor than its model.
 NamedTensors widened(NamedTensors tensors, DType stored) {
+  if (stored == DType::f32) return tensors;
   for (auto& [name, tensor] : tensors)
     if (tensor.dtype() == stored)
       tensor = stored == DType::f16 ? widened<Float16>(tensor) : widened<BFloat16>(tensor);
   return tensors;
 }
 
-void fill(LoadedModel& loaded, const NamedTensors& weights, bool int8) {
-  VisionTransformer& model = *loaded.model;
-  if (int8) {
-    load_fp32_part(model, weights);
-  } else {
-    const DType stored = weights.empty() ? DType::f32 : weights.front().second.dtype();
-    if (stored == DType::f16 || stored == DType::bf16) {
-      for (const auto& [name, tensor] : weights)
-        check_dtype("load_model", name.c_str(), tensor, stored);
-      loaded.options.weights = stored;
-      loaded.dtype = dtype_name(stored);
-    }
-    model.load_state_dict(loaded.dtype == "f32" ? weights : widened(weights, stored));
+// The one half-precision dtype of the tensors, or f32; an argument error where there are both.
+DType half_among(const NamedTensors& tensors) {
+  DType half = DType::f32;
+  for (const auto& [name, tensor] : tensors) {
+    const DType dtype = tensor.dtype();
+    if (dtype != DType::f16 && dtype != DType::bf16) continue;
+    if (half != DType::f32) check_dtype("load_model", name.c_str(), tensor, half);
+    half = dtype;
   }
+  return half;
+}
+
+// What the graph has in fp32 must not be whole numbers in the file.
+void check_fp32_part(const Graph& graph, const NamedTensors& tensors) {
+  for (const Graph::Value& value : graph.values) {
+    if (!value.constant.defined() || value.constant.dtype() != DType::f32) continue;
+    if (const Tensor* held = find_named(tensors, value.name))
+      check_dtype("load_model", value.name.c_str(), *held, DType::f32);
+  }
+}
+
+void fill_int8(LoadedModel& loaded, const NamedTensors& stored) {
+  loaded.options.weights = half_among(stored);
+  const NamedTensors tensors = widened(stored, loaded.options.weights);
+  load_fp32_part(*loaded.model, tensors);
+  loaded.model->eval();
+  loaded.graph = int8_graph(capture(*loaded.model), tensors);
+  check_fp32_part(loaded.graph, tensors);
+  loaded.model.reset();
+}
+
+void fill(LoadedModel& loaded, const NamedTensors& weights) {
+  VisionTransformer& model = *loaded.model;
+  const DType stored = half_among(weights);
+  if (stored != DType::f32) {
+    for (const auto& [name, tensor] : weights)
+      check_dtype("load_model", name.c_str(), tensor, stored);
+    loaded.options.weights = stored;
+    loaded.dtype = dtype_name(stored);
+  }
+  model.load_state_dict(widened(weights, stored));
   model.eval();
   loaded.graph = capture(model);
-  if (!int8) return;
-  loaded.graph = int8_graph(loaded.graph, weights);
-  loaded.model.reset();
 }
 
 void check_half(const char* function, DType stored) {
@@ -88,6 +115,14 @@ NamedTensors in_dtype(NamedTensors tensors, DType dtype) {
   const NoGradGuard off;
   for (auto& [name, tensor] : tensors) tensor = to(tensor, dtype);
   return tensors;
+}
+
+// What plans may store in half precision: the second operand of a linear in floats.
+bool is_linear_weight(const Graph& graph, const Graph::Value& value) {
+  return std::any_of(graph.nodes.begin(), graph.nodes.end(), [&](const Graph::Node& node) {
+    return std::strcmp(node.op->name, "linear") == 0 &&
+           &graph.values[static_cast<size_t>(node.inputs[1])] == &value;
+  });
 }
 
 std::map<std::string, std::string> metadata_of(const char* kind, const ViTConfig& config,
@@ -125,13 +160,19 @@ OnnxModel onnx_model(const LoadedModel& loaded, const std::map<std::string, std:
 
 void save_int8_model(const std::string& path, const ViTConfig& config, const Graph& graph,
                      const NamedTensors& parameters,
-                     const std::map<std::string, std::string>& notes) {
-  NamedTensors tensors = parameters;
+                     const std::map<std::string, std::string>& notes, DType kept) {
+  if (kept != DType::f32) check_half("save_int8_model", kept);
+  NamedTensors tensors = parameters, rest;
   std::set<std::string> names;
   for (const auto& [name, tensor] : parameters) names.insert(name);
-  for (const Graph::Value& value : int8_graph(graph, parameters).values)
-    if (value.constant.defined() && names.insert(value.name).second)
-      tensors.emplace_back(value.name, value.constant.detach());
+  const Graph integers = int8_graph(graph, parameters);
+  for (const Graph::Value& value : integers.values)
+    if (value.constant.defined() && names.insert(value.name).second) {
+      const Tensor tensor = value.constant.detach();
+      (is_linear_weight(integers, value) ? rest : tensors).emplace_back(value.name, tensor);
+    }
+  if (kept != DType::f32) rest = in_dtype(std::move(rest), kept);
+  tensors.insert(tensors.end(), rest.begin(), rest.end());
   save_safetensors(path, tensors, metadata_of(int8_kind, config, notes));
 }
 
@@ -151,7 +192,7 @@ LoadedModel load_model(const std::string& path) {
   Generator unused;
   loaded.model = std::make_unique<VisionTransformer>(loaded.config, unused);
   try {
-    fill(loaded, weights, int8);
+    int8 ? fill_int8(loaded, weights) : fill(loaded, weights);
   } catch (const Error& error) {
     file_error(path, error.what());
   }

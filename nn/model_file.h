@@ -22,10 +22,10 @@ void save_model(const std::string& path, const VisionTransformer& model,
                 const std::map<std::string, std::string>& notes = {}, DType stored = DType::f32);
 
 // Writes a model in whole numbers atomically: `graph` is a capture of the fp32 model, `parameters`
-// are those of int8_graph().
+// are those of int8_graph(). Weights of linear layers that it keeps in floats are stored as `kept`.
 void save_int8_model(const std::string& path, const ViTConfig& config, const Graph& graph,
                      const NamedTensors& parameters,
-                     const std::map<std::string, std::string>& notes = {});
+                     const std::map<std::string, std::string>& notes = {}, DType kept = DType::f32);
 
 // A file of any of the three kinds, ready to compile.
 struct LoadedModel {

@@ -8,13 +8,14 @@
 
 namespace espalier::test {
 
-// The message of the argument error that `call` throws; "none" where it throws nothing.
+// The message of the error, an argument error unless told, that `call` throws; "none" where it
+// throws nothing.
 template <class Call>
-std::string refusal_of(Call call) {
+std::string refusal_of(Call call, ErrorKind kind = ErrorKind::argument) {
   try {
     call();
   } catch (const Error& error) {
-    CHECK(error.kind() == ErrorKind::argument);
+    CHECK(error.kind() == kind);
     return error.what();
   }
   return "none";
