@@ -60,6 +60,8 @@ HardwareProfile measure_hardware();
 
 std::string hardware_table(const HardwareProfile& profile);
 std::string hardware_json(const HardwareProfile& profile);
+// What hardware_json() wrote, here or on another machine. File errors name `origin` and the field.
+HardwareProfile hardware_from_json(const std::string& text, const std::string& origin);
 
 // A piece of work at the peak of one data type up to one instruction set, on `threads` of the
 // pool's threads, and the operations that it does.

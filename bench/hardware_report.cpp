@@ -1,9 +1,10 @@
-// What the machine can do as text and as JSON.
+// What the machine can do as text, as JSON, and back from it.
+#include <algorithm>
 #include <cstdio>
 
 #include "bench/axis.h"
 #include "bench/hardware.h"
-#include "engine/io/json.h"
+#include "engine/io/json_fields.h"
 
 namespace espalier::bench {
 namespace {
@@ -48,28 +49,80 @@ std::string hardware_table(const HardwareProfile& profile) {
   return out + "\n" + copy_lines(profile);
 }
 
+// The names that JSON has for what are no numbers.
+struct NamedRate {
+  std::string arithmetic, isa;
+  PeakRate rate{};
+};
+
+template <class Visit>
+void visit_fields(CacheLevel& c, Visit&& visit) {
+  visit("level", c.level);
+  visit("bytes", c.bytes);
+  visit("shared_by", c.shared_by);
+}
+template <class Visit>
+void visit_fields(NamedRate& r, Visit&& visit) {
+  visit("arithmetic", r.arithmetic);
+  visit("isa", r.isa);
+  visit("threads", r.rate.threads);
+  visit("gops", r.rate.gops);
+  visit("multiply_adds_per_cycle", r.rate.per_cycle);
+}
+template <class Visit>
+void visit_fields(CopyRate& c, Visit&& visit) {
+  visit("level", c.level);
+  visit("threads", c.threads);
+  visit("bytes", c.bytes);
+  visit("gigabytes_per_second", c.gigabytes);
+}
+
+// A profile with names in place of its enumerations.
+struct WrittenProfile {
+  HardwareProfile profile{};
+  std::vector<NamedRate> peaks{};
+};
+template <class Visit>
+void visit_fields(WrittenProfile& w, Visit&& visit) {
+  visit("cpu", w.profile.cpu);
+  visit("processors", w.profile.processors);
+  visit("clock_ghz", w.profile.clock_ghz);
+  visit("caches", w.profile.caches);
+  visit("peaks", w.peaks);
+  visit("copies", w.profile.copies);
+}
+
 std::string hardware_json(const HardwareProfile& profile) {
-  Json out = {{"cpu", profile.cpu},
-              {"processors", profile.processors},
-              {"clock_ghz", profile.clock_ghz},
-              {"caches", Json::array()},
-              {"peaks", Json::array()},
-              {"copies", Json::array()}};
-  for (const CacheLevel& cache : profile.caches)
-    out["caches"].push_back(
-        {{"level", cache.level}, {"bytes", cache.bytes}, {"shared_by", cache.shared_by}});
+  WrittenProfile written{profile, {}};
   for (const PeakRate& peak : profile.peaks)
-    out["peaks"].push_back({{"arithmetic", arithmetic_name(peak.arithmetic)},
-                            {"isa", isa_name(peak.isa)},
-                            {"threads", peak.threads},
-                            {"gops", peak.gops},
-                            {"multiply_adds_per_cycle", peak.per_cycle}});
+    written.peaks.push_back({arithmetic_name(peak.arithmetic), isa_name(peak.isa), peak});
+  return fields_to_json(written).dump(2);
+}
+
+HardwareProfile hardware_from_json(const std::string& text, const std::string& origin) {
+  WrittenProfile written;
+  fields_from_json(written, parse_json(text, origin), origin);
+  HardwareProfile profile = std::move(written.profile);
+  for (NamedRate& named : written.peaks) {
+    const auto* arithmetic =
+        std::find_if(std::begin(arithmetics), std::end(arithmetics),
+                     [&](DType dtype) { return named.arithmetic == arithmetic_name(dtype); });
+    if (arithmetic == std::end(arithmetics))
+      file_error(origin,
+                 "peaks.arithmetic is '" + named.arithmetic + "'; expected f32, bf16 or int8");
+    const auto isa = isa_from_name(named.isa);
+    if (!isa) file_error(origin, "peaks.isa is '" + named.isa + "'; expected an instruction set");
+    if (!(named.rate.gops > 0))
+      file_error(origin, "peaks.gops is " + std::to_string(named.rate.gops) + "; expected above 0");
+    named.rate.arithmetic = *arithmetic;
+    named.rate.isa = *isa;
+    profile.peaks.push_back(named.rate);
+  }
   for (const CopyRate& copy : profile.copies)
-    out["copies"].push_back({{"level", copy.level},
-                             {"threads", copy.threads},
-                             {"bytes", copy.bytes},
-                             {"gigabytes_per_second", copy.gigabytes}});
-  return out.dump(2);
+    if (!(copy.gigabytes > 0))
+      file_error(origin, "copies.gigabytes_per_second is " + std::to_string(copy.gigabytes) +
+                             "; expected above 0");
+  return profile;
 }
 
 }  // namespace espalier::bench

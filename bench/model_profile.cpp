@@ -6,6 +6,7 @@
 #include "bench/counters.h"
 #include "bench/measure.h"
 #include "engine/autograd.h"
+#include "engine/error.h"
 #include "engine/parallel.h"
 
 namespace espalier::bench {
@@ -75,7 +76,7 @@ double ModelProfile::step_seconds() const {
 }
 
 ModelProfile profile_model(const ViTConfig& config, const ModelForm& form, int64_t batch,
-                           int threads, double seconds) {
+                           int threads, double seconds, const HardwareProfile* hardware) {
   const NoGradGuard off;
   set_num_threads(threads);
   Plan plan = compile(form.graph, {.threads = threads, .weights = form.weights});
@@ -87,7 +88,7 @@ ModelProfile profile_model(const ViTConfig& config, const ModelForm& form, int64
   profile.threads = threads;
   profile.workers = batch < plan.threads() ? 1 : plan.threads();
   profile.memory = plan.memory();
-  profile.hardware = measure_hardware();
+  profile.hardware = hardware ? *hardware : measure_hardware();
   for (const Plan::StepInfo& info : plan.steps()) {
     profile.steps.emplace_back();
     profile.steps.back().info = info;
@@ -111,6 +112,24 @@ ModelProfile profile_model(const ViTConfig& config, const ModelForm& form, int64
   }
   profile.overhead = paired_ratio(with, without) - 1;
   judge(profile);
+  return profile;
+}
+
+ModelProfile expected_on(ModelProfile profile, const HardwareProfile& hardware) {
+  if (!best_peak(hardware, DType::f32, profile.threads))
+    argument_error("expected_on", "hardware",
+                   "no f32 peak of " + std::to_string(profile.threads) + " threads", "one",
+                   "run with as many threads as it was measured on");
+  std::vector<double> roofs;
+  for (const StepProfile& step : profile.steps) roofs.push_back(step.roof);
+  profile.hardware = hardware;
+  judge(profile);
+  for (size_t i = 0; i < roofs.size(); ++i) {
+    StepProfile& step = profile.steps[i];
+    if (roofs[i] <= 0 || step.roof <= 0) continue;
+    step.seconds *= roofs[i] / step.roof;
+    step.reached *= step.roof / roofs[i];
+  }
   return profile;
 }
 

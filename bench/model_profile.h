@@ -45,9 +45,15 @@ struct ModelProfile {
 };
 
 // Runs the plan of `form`, a model of `config`, on random images for about `seconds`, with and
-// without the profiler in turn. Sets the pool to `threads` and leaves it so.
+// without the profiler in turn. Sets the pool to `threads` and leaves it so. Judges by `hardware`,
+// which is measured where there is none.
 ModelProfile profile_model(const ViTConfig& config, const ModelForm& form, int64_t batch,
-                           int threads, double seconds);
+                           int threads, double seconds, const HardwareProfile* hardware = nullptr);
+
+// What to expect of the same steps on another machine, if each reached as much of its roof there:
+// the seconds are scaled by the roofs. An argument error where no peak was measured there on so
+// many threads.
+ModelProfile expected_on(ModelProfile profile, const HardwareProfile& hardware);
 
 std::string profile_table(const ModelProfile& profile);
 std::string profile_json(const ModelProfile& profile);

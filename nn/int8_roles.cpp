@@ -16,9 +16,6 @@ bool names(const std::string& name, const std::string& layer) {
   return layer == name || layer.starts_with(name + ".");
 }
 
-// "blocks.0.attention" of "blocks.0.attention.qkv"; of what has no dot, all of it.
-std::string part_of(const std::string& layer) { return layer.substr(0, layer.rfind('.')); }
-
 // Walks a graph once and tells codes from the stream and from fp32.
 class RoleFinder {
  public:
@@ -42,30 +39,36 @@ class RoleFinder {
     return std::move(roles_);
   }
 
-  std::vector<std::string> parts() const {
-    std::vector<std::string> out = openers();
-    for (std::string& layer : out) layer = part_of(layer);
-    out.erase(std::unique(out.begin(), out.end()), out.end());
+  std::vector<Int8Part> parts() const {
+    std::vector<Int8Part> out;
+    for (const Opener& opener : openers()) {
+      Int8Part part{opener.layer.substr(0, opener.layer.rfind('.')), opener.norm};
+      if (out.empty() || out.back().name != part.name) out.push_back(std::move(part));
+    }
     return out;
   }
 
  private:
   enum class Kind : char { fp32, stream, codes };
 
-  // The convolutions that the input goes through, and the first linear layer of each branch.
-  std::vector<std::string> openers() const {
-    std::vector<std::string> out;
-    for (const int n : tokenizer()) out.push_back(node(n).layer);
+  // A convolution that the input goes through, or the first linear layer of a branch.
+  struct Opener {
+    std::string layer, norm;
+  };
+  std::vector<Opener> openers() const {
+    std::vector<Opener> out;
+    for (const int n : tokenizer()) out.push_back({node(n).layer, ""});
     for (const Graph::Node& at : graph_.nodes)
-      if (is(at, "layer_norm") && opens_branch(at)) out.push_back(first_linear(at).layer);
+      if (is(at, "layer_norm") && opens_branch(at))
+        out.push_back({first_linear(at).layer, at.layer});
     return out;
   }
 
   void check_known(const std::string& name) const {
-    for (const std::string& layer : openers())
-      if (names(name, layer)) return;
+    for (const Opener& opener : openers())
+      if (names(name, opener.layer)) return;
     std::string known;
-    for (const std::string& part : parts()) known += (known.empty() ? "" : ", ") + part;
+    for (const Int8Part& part : parts()) known += (known.empty() ? "" : ", ") + part.name;
     argument_error(name_of_search, "kept layer", "'" + name + "'", "one of " + known, "");
   }
 
@@ -215,7 +218,9 @@ bool Int8Roles::on_stream(int value) const {
   return std::find(stream.begin(), stream.end(), value) != stream.end();
 }
 
-std::vector<std::string> int8_parts(const Graph& graph) { return RoleFinder(graph, {}).parts(); }
+bool Int8Part::holds(const std::string& layer) const { return layer == norm || names(name, layer); }
+
+std::vector<Int8Part> int8_parts(const Graph& graph) { return RoleFinder(graph, {}).parts(); }
 
 Int8Roles int8_roles(const Graph& graph, const KeptLayers& kept) {
   return RoleFinder(graph, kept).find();

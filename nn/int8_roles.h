@@ -43,10 +43,15 @@ struct Int8Roles {
 // "tokenizer", "blocks.0.attention", "blocks.3". Attention and MLP of a block stay or go whole.
 using KeptLayers = std::set<std::string>;
 
-// The parts of a model that have a form in whole numbers each by itself, by the names that
-// KeptLayers takes, in the order of the graph: the tokenizer if it has one, and the branches that
-// add to the residual stream.
-std::vector<std::string> int8_parts(const Graph& graph);
+// A part of a model that has a form in whole numbers by itself: the tokenizer, or a branch that
+// adds to the residual stream.
+struct Int8Part {
+  std::string name;  // as KeptLayers takes it
+  std::string norm;  // the layer norm of a branch; empty of a tokenizer
+  bool holds(const std::string& layer) const;
+};
+// In the order of the graph; no tokenizer where it does not begin with convolutions.
+std::vector<Int8Part> int8_parts(const Graph& graph);
 
 // Finds the encoder blocks of a graph, and the convolutions that its input goes through first, each
 // with a ReLU and a max-pooling behind it or without. Argument errors: no block at all, none that

@@ -1,0 +1,157 @@
+#include "compress/auto_optimizer/cost_table.h"
+
+#include <algorithm>
+
+#include "compress/quantize_model.h"
+#include "engine/autograd.h"
+#include "engine/error.h"
+#include "nn/int8_graph.h"
+
+namespace espalier {
+namespace {
+
+size_t at(PartForm form) { return static_cast<size_t>(form); }
+
+double distance(const Tensor& a, const Tensor& b) {
+  double sum = 0;
+  for (int64_t i = 0; i < a.numel(); ++i) {
+    const auto d =
+        static_cast<double>(a.data<float>()[i]) - static_cast<double>(b.data<float>()[i]);
+    sum += d * d;
+  }
+  return sum / static_cast<double>(a.numel());
+}
+
+DType weights_of(PartForm form) {
+  return form == PartForm::f16 ? DType::f16 : form == PartForm::bf16 ? DType::bf16 : DType::f32;
+}
+
+class LevelMeter {
+ public:
+  LevelMeter(const VisionTransformer& model, const Tensor& inputs,
+             const bench::HardwareProfile& here, const CostOptions& options)
+      : config_(model.config),
+        graph_(capture(model)),
+        parts_(int8_parts(graph_)),
+        inputs_(inputs),
+        here_(here),
+        options_(options),
+        logits_(compile(graph_)(inputs)) {}
+
+  LevelCosts measure(double sparsity, const Tensor& expected) {
+    LevelCosts out;
+    out.sparsity = sparsity;
+    out.distance = distance(logits_, expected);
+    out.parts.resize(parts_.size() + 1);
+    for (PartForm form : part_forms) add_times(form, out);
+    for (PartForm form : {PartForm::f16, PartForm::bf16})
+      out.parts.back()[at(form)].distance =
+          distance(compile(graph_, {.weights = weights_of(form)})(inputs_), logits_);
+    for (size_t p = 0; p < parts_.size(); ++p)
+      out.parts[p][at(PartForm::int8)].distance = distance(with_codes_in(p), logits_);
+    return out;
+  }
+
+ private:
+  void add_times(PartForm form, LevelCosts& out) const {
+    const bool codes = form == PartForm::int8;
+    bench::ModelProfile profile = bench::profile_model(
+        config_,
+        {codes ? int8_graph(graph_, quantize_model(graph_, inputs_, {}).parameters) : graph_,
+         weights_of(form)},
+        options_.batch, options_.threads, options_.seconds, &here_);
+    if (options_.target) profile = bench::expected_on(std::move(profile), *options_.target);
+    const std::vector<PartCost> costs = part_costs(parts_, profile);
+    for (size_t p = 0; p < costs.size(); ++p) out.parts[p][at(form)] = costs[p];
+  }
+
+  // The logits where part p alone is in whole numbers.
+  Tensor with_codes_in(size_t p) const {
+    QuantizeOptions how;
+    for (size_t other = 0; other < parts_.size(); ++other)
+      if (other != p) how.keep.insert(parts_[other].name);
+    // The tokenizer gives its codes back as floats, so some branch has to take up the stream.
+    const bool tokenizer = parts_[p].norm.empty();
+    if (tokenizer) how.keep.erase(parts_.back().name);
+    const Tensor with = run(how);
+    if (!tokenizer) return with;
+    how.keep.insert(parts_[p].name);
+    // What that branch rounds by itself is taken off by measuring from there.
+    const Tensor without = run(how);
+    const Tensor out = Tensor::empty(with.shape());
+    for (int64_t i = 0; i < out.numel(); ++i)
+      out.data<float>()[i] =
+          logits_.data<float>()[i] + with.data<float>()[i] - without.data<float>()[i];
+    return out;
+  }
+
+  Tensor run(const QuantizeOptions& how) const {
+    return compile(int8_graph(graph_, quantize_model(graph_, inputs_, how).parameters))(inputs_);
+  }
+
+  const ViTConfig& config_;
+  const Graph graph_;
+  const std::vector<Int8Part> parts_;
+  const Tensor& inputs_;
+  const bench::HardwareProfile& here_;
+  const CostOptions& options_;
+  const Tensor logits_;
+};
+
+}  // namespace
+
+const char* form_name(PartForm form) {
+  return form == PartForm::int8 ? "int8" : dtype_name(weights_of(form));
+}
+
+PartForm form_of(DType floats) {
+  return floats == DType::f16    ? PartForm::f16
+         : floats == DType::bf16 ? PartForm::bf16
+                                 : PartForm::f32;
+}
+
+std::vector<PartCost> part_costs(const std::vector<Int8Part>& parts,
+                                 const bench::ModelProfile& profile) {
+  std::vector<PartCost> out(parts.size() + 1);
+  std::vector<double> longest(out.size(), 0);
+  for (const bench::StepProfile& step : profile.steps) {
+    const auto found = std::find_if(parts.begin(), parts.end(), [&](const Int8Part& part) {
+      return part.holds(step.info.layer);
+    });
+    const auto p = static_cast<size_t>(found - parts.begin());
+    const double seconds = step.seconds / static_cast<double>(profile.runs) / profile.workers;
+    out[p].seconds += seconds;
+    if (seconds <= longest[p]) continue;
+    longest[p] = seconds;
+    out[p].kernel = step.info.operation + " (" + isa_name(step.info.isa) + ")";
+    out[p].bound = step.bound;
+  }
+  return out;
+}
+
+LevelCosts measure_level(const VisionTransformer& model, double sparsity, const Tensor& inputs,
+                         const Tensor& expected, const bench::HardwareProfile& here,
+                         const CostOptions& options) {
+  const NoGradGuard off;
+  return LevelMeter(model, inputs, here, options).measure(sparsity, expected);
+}
+
+Expectation expect(const CostTable& table, const Candidate& candidate) {
+  const auto level =
+      std::find_if(table.levels.begin(), table.levels.end(),
+                   [&](const LevelCosts& l) { return l.sparsity == candidate.sparsity; });
+  if (level == table.levels.end())
+    argument_error("expect", "sparsity", std::to_string(candidate.sparsity), "a level of the table",
+                   "");
+  Expectation sum{0, level->distance};
+  const PartForm floats = form_of(candidate.floats);
+  for (size_t p = 0; p < level->parts.size(); ++p) {
+    const bool codes = p < candidate.integer.size() && candidate.integer[p];
+    const PartCost& cost = level->parts[p][at(codes ? PartForm::int8 : floats)];
+    sum.seconds += cost.seconds;
+    sum.distance += cost.distance;
+  }
+  return sum;
+}
+
+}  // namespace espalier
