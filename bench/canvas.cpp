@@ -61,6 +61,10 @@ bool overlap(const Rect& a, const Rect& b) {
   return a.x < b.right() && b.x < a.right() && a.y < b.bottom() && b.y < a.bottom();
 }
 
+Rect grown(const Rect& r, double by) {
+  return {r.x - by, r.y - by, r.width + 2 * by, r.height + 2 * by};
+}
+
 Canvas::Canvas(int width, int height, Colour background)
     : width_(width), height_(height), clip_{0, 0, width, height} {
   rgb_.resize(static_cast<size_t>(width) * static_cast<size_t>(height) * 3);
@@ -176,12 +180,16 @@ void Canvas::polyline(std::span<const Point> points, double thickness, const Col
     for (const auto& stroke : dashes(points, dash)) polyline(stroke, thickness, colour);
     return;
   }
-  const int width = clip_.right - clip_.left, height = clip_.bottom - clip_.top;
-  std::vector<float> mask(static_cast<size_t>(width) * static_cast<size_t>(height));
   const double half = thickness / 2, reach = half + 1;
+  const auto [left, right] = std::minmax_element(
+      points.begin(), points.end(), [](const Point& a, const Point& b) { return a.x < b.x; });
+  const auto [top, bottom] = std::minmax_element(
+      points.begin(), points.end(), [](const Point& a, const Point& b) { return a.y < b.y; });
+  const Box all = cover(left->x - reach, top->y - reach, right->x + reach, bottom->y + reach);
+  const size_t width = static_cast<size_t>(all.right - all.left);
+  std::vector<float> mask(width * static_cast<size_t>(all.bottom - all.top));
   const auto at = [&](int x, int y) -> float& {
-    return mask[static_cast<size_t>(y - clip_.top) * static_cast<size_t>(width) +
-                static_cast<size_t>(x - clip_.left)];
+    return mask[static_cast<size_t>(y - all.top) * width + static_cast<size_t>(x - all.left)];
   };
   for (size_t i = 0; i < points.size(); ++i) {
     const Point a = points[i], b = points[std::min(i + 1, points.size() - 1)];
@@ -193,9 +201,8 @@ void Canvas::polyline(std::span<const Point> points, double thickness, const Col
         at(x, y) = std::max(at(x, y), static_cast<float>(std::min(covered, thickness)));
       }
   }
-  for (int y = clip_.top; y < clip_.bottom; ++y)
-    for (int x = clip_.left; x < clip_.right; ++x)
-      blend(x, y, colour, static_cast<double>(at(x, y)));
+  for (int y = all.top; y < all.bottom; ++y)
+    for (int x = all.left; x < all.right; ++x) blend(x, y, colour, static_cast<double>(at(x, y)));
 }
 
 void Canvas::text(Point anchor, std::string_view text, const TextStyle& style) {
@@ -219,6 +226,12 @@ void Canvas::grey_image(const Rect& area, std::span<const uint8_t> grey, int row
           grey[static_cast<size_t>(r) * static_cast<size_t>(columns) + static_cast<size_t>(c)];
       fill_rect({area.x + c * across, area.y + r * down, across, down}, {value, value, value});
     }
+}
+
+void Canvas::paste(const Canvas& picture, int left, int top) {
+  const Box box = cover(left, top, left + picture.width_, top + picture.height_);
+  for (int y = box.top; y < box.bottom; ++y)
+    for (int x = box.left; x < box.right; ++x) blend(x, y, picture.pixel(x - left, y - top), 1);
 }
 
 }  // namespace espalier::bench

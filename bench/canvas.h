@@ -34,6 +34,8 @@ struct Rect {
 };
 
 bool overlap(const Rect& a, const Rect& b);
+// With each side moved outwards.
+Rect grown(const Rect& r, double by);
 
 enum class Marker { none, circle, square, triangle, diamond };
 enum class Horizontal { left, centre, right };
@@ -74,6 +76,8 @@ class Canvas {
   void text(Point anchor, std::string_view text, const TextStyle& style);
   // `rows` x `columns` grey values (0 black) stretched over `area` without smoothing.
   void grey_image(const Rect& area, std::span<const uint8_t> grey, int rows, int columns);
+  // Copies `picture`, its top left corner at pixel (left, top).
+  void paste(const Canvas& picture, int left, int top);
 
  private:
   struct Box {

@@ -1,15 +1,19 @@
 #include <algorithm>
 #include <cmath>
 
-#include "bench/font.h"
+#include "bench/colour_scale.h"
 #include "bench/frame.h"
+#include "bench/labels.h"
 #include "bench/plot.h"
 #include "engine/error.h"
 
 namespace espalier::bench {
 namespace {
 
-constexpr double line_width = 2.5, dash_length = 9, marker_radius = 6;
+constexpr double line_width = 2.5, dash_length = 9, marker_radius = 6, shaded_radius = 9;
+constexpr double palest = 0.15;  // of the colour scale, on white
+
+double radius_of(const Series& s) { return s.shades.empty() ? marker_radius : shaded_radius; }
 
 bool shows(double value, const Axis& axis) {
   return std::isfinite(value) && (!axis.log || value > 0);
@@ -36,11 +40,14 @@ Interval data_range(const Chart& chart, const std::vector<double> Series::*value
 
 void check(const Chart& chart) {
   for (const Series& s : chart.series)
-    if (s.x.size() != s.y.size() || (!s.labels.empty() && s.labels.size() != s.x.size()))
+    if (s.x.size() != s.y.size() || (!s.labels.empty() && s.labels.size() != s.x.size()) ||
+        (!s.shades.empty() && s.shades.size() != s.x.size()))
       argument_error("draw(Chart)", ("series \"" + s.name + "\"").c_str(),
-                     std::to_string(s.x.size()) + " x, " + std::to_string(s.y.size()) + " y and " +
-                         std::to_string(s.labels.size()) + " labels",
-                     "one y a x, and as many labels or none", "pass vectors of one length");
+                     std::to_string(s.x.size()) + " x, " + std::to_string(s.y.size()) + " y, " +
+                         std::to_string(s.labels.size()) + " labels and " +
+                         std::to_string(s.shades.size()) + " shades",
+                     "one y a x, and as many labels and shades or none",
+                     "pass vectors of one length");
 }
 
 std::vector<LegendEntry> legend(const Chart& chart) {
@@ -53,9 +60,23 @@ std::vector<LegendEntry> legend(const Chart& chart) {
   return out;
 }
 
+bool is_shaded(const Chart& chart) {
+  return std::any_of(chart.series.begin(), chart.series.end(),
+                     [](const Series& s) { return !s.shades.empty(); });
+}
+
+Interval shade_range(const Chart& chart) {
+  Interval range = {INFINITY, -INFINITY};
+  for (const Series& s : chart.series)
+    for (double value : s.shades)
+      if (std::isfinite(value)) range = {std::min(range.low, value), std::max(range.high, value)};
+  return nice_limits(chart.shade, range.low > range.high ? Interval{} : range, 4);
+}
+
 struct Frame {
   Rect plot;
   Scale x, y;
+  Interval shades;
   Point at(const Series& s, size_t i) const { return {x(s.x[i]), y(s.y[i])}; }
 };
 
@@ -67,7 +88,9 @@ Frame draw_axes(Canvas& canvas, const Chart& chart) {
   const Interval y_values = nice_limits(chart.y, data_range(chart, &Series::y), count);
   const auto y_ticks = ticks(y_values, count, chart.y);
   const double room = y_axis_room(y_ticks, chart.y), left = margin + room;
-  const Rect plot = {left, top, canvas.width() - left - margin - gap, height};
+  const Interval shades = shade_range(chart);
+  const double bar = is_shaded(chart) ? colour_bar_room(shades, height, chart.shade) : 0;
+  const Rect plot = {left, top, canvas.width() - left - margin - gap - bar, height};
   const Interval x_values =
       nice_limits(chart.x, data_range(chart, &Series::x), static_cast<int>(plot.width / 110));
   const Scale x(x_values, plot.x, plot.right(), chart.x.log);
@@ -75,7 +98,8 @@ Frame draw_axes(Canvas& canvas, const Chart& chart) {
   draw_y_axis(canvas, plot, chart.y, y, y_ticks, room);
   draw_x_axis(canvas, plot, chart.x, x, spaced_ticks(x_values, plot.width, chart.x));
   canvas.stroke_rect(plot, 1, axis_colour);
-  return {plot, x, y};
+  if (bar > 0) draw_colour_bar(canvas, plot, shades, chart.shade, palest);
+  return {plot, x, y, shades};
 }
 
 void draw_line(Canvas& canvas, const Chart& chart, const Frame& frame, size_t index) {
@@ -93,58 +117,37 @@ void draw_line(Canvas& canvas, const Chart& chart, const Frame& frame, size_t in
   flush();
 }
 
-Rect grown(const Rect& r, double by) {
-  return {r.x - by, r.y - by, r.width + 2 * by, r.height + 2 * by};
-}
-
-// What labels should keep clear of: points, and lines as a row of small boxes.
-std::vector<Rect> obstacles(const Chart& chart, const Frame& frame) {
-  std::vector<Rect> out;
+// Names points where they cover no other name, and little else.
+void draw_point_labels(Canvas& canvas, const Chart& chart, const Frame& frame) {
+  LabelPlaces places(frame.plot);
   for (const Series& s : chart.series)
     for (size_t i = 0; i < s.x.size(); ++i) {
       if (!shows(chart, s, i)) continue;
-      const Point p = frame.at(s, i);
-      if (s.points) out.push_back(grown({p.x, p.y, 0, 0}, marker_radius));
-      if (!s.line || i == 0 || !shows(chart, s, i - 1)) continue;
-      const Point q = frame.at(s, i - 1);
-      const int pieces = static_cast<int>(std::min(1e3, std::hypot(p.x - q.x, p.y - q.y) / 8)) + 1;
-      for (int k = 0; k <= pieces; ++k) {
-        const double t = static_cast<double>(k) / pieces;
-        out.push_back(grown({p.x + t * (q.x - p.x), p.y + t * (q.y - p.y), 0, 0}, line_width));
-      }
+      if (s.points) places.avoid_mark(frame.at(s, i), radius_of(s));
+      if (s.line && i > 0 && shows(chart, s, i - 1))
+        places.avoid_line(frame.at(s, i - 1), frame.at(s, i), line_width);
     }
-  return out;
+  for (const Series& s : chart.series)
+    for (size_t i = 0; i < s.labels.size(); ++i)
+      if (shows(chart, s, i) && !s.labels[i].empty())
+        draw_label(canvas, places, frame.at(s, i), radius_of(s), s.labels[i]);
 }
 
-// Puts each label on that of eight sides of its point where it meets the fewest obstacles, other
-// labels among them, and stays inside the plot.
-void draw_point_labels(Canvas& canvas, const Chart& chart, const Frame& frame) {
-  std::vector<Rect> taken = obstacles(chart, frame);
-  constexpr double size = 16, reach = marker_radius + 5;
-  constexpr Point sides[] = {{1, 0}, {-1, 0}, {0, -1}, {0, 1}, {1, -1}, {1, 1}, {-1, -1}, {-1, 1}};
-  const auto cost = [&](const Rect& box) {
-    const Rect& in = frame.plot;
-    const bool outside =
-        box.x < in.x || box.y < in.y || box.right() > in.right() || box.bottom() > in.bottom();
-    const auto met = std::count_if(taken.begin(), taken.end(),
-                                   [&](const Rect& other) { return overlap(box, other); });
-    return met + (outside ? 1000000 : 0);
-  };
-  for (const Series& s : chart.series)
-    for (size_t i = 0; i < s.labels.size(); ++i) {
-      if (!shows(chart, s, i) || s.labels[i].empty()) continue;
-      const Point p = frame.at(s, i);
-      const double width = text_width(s.labels[i], size);
-      std::vector<Rect> places;
-      for (const Point& side : sides)
-        places.push_back({p.x + side.x * (reach + width / 2) - width / 2,
-                          p.y + side.y * (reach + size / 2) - size / 2, width, size});
-      const Rect chosen =
-          *std::min_element(places.begin(), places.end(),
-                            [&](const Rect& a, const Rect& b) { return cost(a) < cost(b); });
-      canvas.text({chosen.x, chosen.y + size / 2}, s.labels[i], {.size = size, .colour = ink});
-      taken.push_back(chosen);
+// Points that a value shades have a dark rim, since pale ones would be lost on white.
+void draw_points(Canvas& canvas, const Chart& chart, const Frame& frame, size_t index) {
+  const Series& s = chart.series[index];
+  for (size_t i = 0; i < s.x.size(); ++i) {
+    if (!shows(chart, s, i)) continue;
+    const Point at = frame.at(s, i);
+    if (s.shades.empty()) {
+      canvas.marker(series_marker(index), at, marker_radius, colour_of(chart, index));
+      continue;
     }
+    canvas.marker(series_marker(index), at, shaded_radius, ink);
+    const double t = Scale(frame.shades, palest, 1, false)(s.shades[i]);
+    canvas.marker(series_marker(index), at, shaded_radius - 1.5,
+                  std::isfinite(t) ? shade(t) : white);
+  }
 }
 
 }  // namespace
@@ -157,9 +160,7 @@ Canvas draw(const Chart& chart) {
   for (size_t i = 0; i < chart.series.size(); ++i) {
     const Series& s = chart.series[i];
     if (s.line) draw_line(canvas, chart, frame, i);
-    for (size_t j = 0; s.points && j < s.x.size(); ++j)
-      if (shows(chart, s, j))
-        canvas.marker(series_marker(i), frame.at(s, j), marker_radius, colour_of(chart, i));
+    if (s.points) draw_points(canvas, chart, frame, i);
   }
   draw_point_labels(canvas, chart, frame);
   return canvas;

@@ -5,6 +5,7 @@
 
 #include "bench/font.h"
 #include "bench/frame.h"
+#include "bench/labels.h"
 #include "engine/error.h"
 
 namespace espalier::bench {
@@ -23,16 +24,6 @@ void check(const Gallery& g) {
                      "set rows and columns to the pictures' size");
 }
 
-// Cuts whole UTF-8 characters off the end until the text and an ellipsis fit.
-std::string shortened(std::string text, double width) {
-  if (text_width(text, text_size) <= width) return text;
-  while (!text.empty() && text_width(text + "…", text_size) > width) {
-    while (text.size() > 1 && (text.back() & 0xc0) == 0x80) text.pop_back();
-    text.pop_back();
-  }
-  return text + "…";
-}
-
 void draw_picture(Canvas& canvas, const Gallery& g, const Picture& picture, const Rect& area) {
   using Verdict = Picture::Verdict;
   const Colour mark = picture.verdict == Verdict::right   ? right
@@ -43,7 +34,8 @@ void draw_picture(Canvas& canvas, const Gallery& g, const Picture& picture, cons
   canvas.grey_image(area, picture.grey, g.rows, g.columns);
   double y = area.bottom() + f + line_height / 2 + 2;
   for (size_t i = 0; i < picture.caption.size(); ++i, y += line_height)
-    canvas.text({area.x + area.width / 2, y}, shortened(picture.caption[i], area.width + 2 * f),
+    canvas.text({area.x + area.width / 2, y},
+                shortened(picture.caption[i], text_size, area.width + 2 * f),
                 {.size = text_size,
                  .colour = i == 0 && picture.verdict != Verdict::none ? mark : ink,
                  .horizontal = Horizontal::centre});

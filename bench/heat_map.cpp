@@ -1,23 +1,13 @@
 #include <algorithm>
 #include <cmath>
 
+#include "bench/colour_scale.h"
 #include "bench/frame.h"
 #include "bench/plot.h"
 #include "engine/error.h"
 
 namespace espalier::bench {
 namespace {
-
-// White to dark blue (ColorBrewer's Blues, C. Brewer), one hue, so that colour-blind readers see
-// the same order.
-Colour shade(double t) {
-  static constexpr Colour stops[] = {
-      {255, 255, 255}, {198, 219, 239}, {107, 174, 214}, {33, 113, 181}, {8, 48, 107}};
-  constexpr int last = static_cast<int>(std::size(stops)) - 1;
-  const double place = std::clamp(t, 0.0, 1.0) * last;
-  const int from = std::min(static_cast<int>(place), last - 1);
-  return mix(stops[from], stops[from + 1], place - from);
-}
 
 void check(const HeatMap& map) {
   const size_t count = map.rows.size() * map.columns.size();

@@ -19,12 +19,14 @@ struct Series {
   bool line = true, points = false, dashed = false;
   std::vector<std::string> labels = {};  // one a point, or none
   std::optional<Colour> colour = {};     // in place of the palette's
+  std::vector<double> shades = {};       // that colour the points by Chart::shade, or none
 };
 
 // Lines and scatters: several series over two axes.
 struct Chart {
   std::string title = {};
   Axis x = {}, y = {};
+  Axis shade = {};  // linear; of the colour bar, where a series has shades
   std::vector<Series> series = {};
   int width = 1200, height = 720;
 };
@@ -36,13 +38,15 @@ struct BarSeries {
   std::vector<double> low = {}, high = {};  // ends of the whiskers, or none
 };
 
-// Grouped bars from zero, with their values written on top.
+// Grouped bars from zero, with their values written on top; or, where differences are small against
+// values, marks with their whiskers on an axis that starts where they do.
 struct BarChart {
   std::string title = {};
-  Axis value = {};  // linear
-  std::vector<std::string> categories = {};
+  Axis value = {};                           // linear
+  std::vector<std::string> categories = {};  // cut with "…" where very long
   std::vector<BarSeries> series = {};
   int decimals = 1;  // of the written values
+  bool marks = false;
   int width = 1200, height = 720;
 };
 Canvas draw(const BarChart& chart);

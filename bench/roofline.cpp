@@ -49,7 +49,11 @@ std::vector<const PeakRate*> ceilings(const HardwareProfile& profile, int thread
   for (const RooflinePoint& point : points)
     found.insert(best_peak(profile, point.arithmetic, threads));
   found.erase(nullptr);
-  return {found.begin(), found.end()};
+  // The highest first: its name then stands above those of the ones that run close below.
+  std::vector<const PeakRate*> out = {found.begin(), found.end()};
+  std::sort(out.begin(), out.end(),
+            [](const PeakRate* a, const PeakRate* b) { return a->gops > b->gops; });
+  return out;
 }
 
 }  // namespace

@@ -8,9 +8,12 @@
 #include <fstream>
 #include <iterator>
 
+#include "bench/colour_scale.h"
 #include "bench/font.h"
 #include "bench/frame.h"
 #include "bench/gallery.h"
+#include "bench/labels.h"
+#include "bench/panels.h"
 #include "bench/png.h"
 #include "engine/error.h"
 
@@ -210,6 +213,92 @@ TEST_CASE("figures refuse data whose lengths disagree") {
   CHECK_THROWS_AS(draw(bars), Error);
   CHECK_THROWS_AS(draw(HeatMap{.rows = {"a"}, .columns = {"b"}, .values = {}}), Error);
   CHECK_THROWS_AS(draw(Gallery{.pictures = {{.grey = {1, 2}}}}), Error);
+}
+
+TEST_CASE("names of points that lie together do not cover each other") {
+  LabelPlaces places({0, 0, 600, 400});
+  places.avoid_mark({300, 200}, 6);
+  std::vector<Rect> taken;
+  for (int i = 0; i < 30; ++i) taken.push_back(places.place({300, 200}, 6, 90, 16));
+  for (size_t i = 0; i < taken.size(); ++i) {
+    CHECK(!overlap(taken[i], {294, 194, 12, 12}));
+    CHECK(taken[i].x >= 0);
+    CHECK(taken[i].right() <= 600);
+    for (size_t j = 0; j < i; ++j) CHECK(!overlap(taken[i], taken[j]));
+  }
+  CHECK(taken[0].x > 306);  // to the right, while that is free
+}
+
+TEST_CASE("names keep clear of lines where they can") {
+  LabelPlaces places({0, 0, 600, 400});
+  places.avoid_line({300, 200}, {600, 200}, 2);
+  const Rect placed = places.place({300, 200}, 6, 90, 16);
+  CHECK(!overlap(placed, {300, 199, 300, 2}));
+}
+
+TEST_CASE("long names are cut at their end or inside, between characters") {
+  const double width = text_width("Gewächshäuser", 16);
+  CHECK(shortened("Gewächshäuser", 16, width) == "Gewächshäuser");
+  CHECK(shortened_inside("Gewächshäuser", 16, width) == "Gewächshäuser");
+  for (double part = 0; part < width; part += 3) {
+    const std::string tail = shortened("Gewächshäuser", 16, part);
+    const std::string inside = shortened_inside("Gewächshäuser", 16, part);
+    CHECK(tail.ends_with("…"));
+    CHECK(inside.find("…") != inside.npos);
+    if (part > text_width("…", 16)) CHECK(text_width(inside, 16) <= part);
+    if (part > text_width("…", 16)) CHECK(text_width(tail, 16) <= part);
+  }
+  CHECK(shortened_inside("int8, recovered 3", 16, text_width("int8…ered 3", 16)).ends_with("3"));
+}
+
+TEST_CASE("panels stand in rows and columns, each as large as its largest figure") {
+  Canvas small(40, 30, black), large(60, 50, black);
+  const Canvas sheet = draw(Panels{.panels = {small, large, small}});
+  CHECK(sheet.width() == 100);
+  CHECK(sheet.height() == 80);
+  CHECK(ink_sum(sheet) == doctest::Approx(2 * 40 * 30 + 60 * 50));
+  CHECK(same_colour(sheet.pixel(39, 29), black));
+  CHECK(same_colour(sheet.pixel(40, 0), black));
+  CHECK(same_colour(sheet.pixel(39, 30), white));
+  CHECK(same_colour(sheet.pixel(0, 50), black));
+  CHECK(draw(Panels{.title = "t", .panels = {small}, .across = 1}).height() > 30);
+  CHECK(draw(Panels{}).width() > 0);
+}
+
+TEST_CASE("points are shaded by their values, with a bar that explains them") {
+  Chart chart{.shade = {.label = "accuracy (%)"}, .width = 500, .height = 400};
+  chart.series = {{.name = "", .x = {1, 2}, .y = {1, 2}, .line = false, .points = true}};
+  const auto count = [](const Canvas& canvas, const Colour& colour) {
+    int found = 0;
+    for (int y = 0; y < canvas.height(); ++y)
+      for (int x = 0; x < canvas.width(); ++x) found += same_colour(canvas.pixel(x, y), colour);
+    return found;
+  };
+  CHECK(count(draw(chart), shade(1)) == 0);
+  chart.series[0].shades = {80, 90};
+  CHECK(count(draw(chart), shade(1)) > 50);
+  chart.series[0].shades = {80};
+  CHECK_THROWS_AS(draw(chart), Error);
+}
+
+TEST_CASE("marks stand on an axis that starts where they do") {
+  BarChart chart;
+  chart.categories = {"a", "b"};
+  chart.series = {{"", {93.86, 93.84}, {93.4, 93.3}, {94.3, 94.3}}};
+  chart.width = 500, chart.height = 400;
+  const auto blue = [](const Canvas& canvas) {
+    int found = 0;
+    for (int y = 0; y < canvas.height(); ++y)
+      for (int x = 0; x < canvas.width(); ++x)
+        found += same_colour(canvas.pixel(x, y), series_colour(0));
+    return found;
+  };
+  const int as_bars = blue(draw(chart));
+  chart.marks = true;
+  const int as_marks = blue(draw(chart));
+  CHECK(as_marks > 2 * 100);
+  CHECK(as_marks < 2 * 200);  // circles of radius 7
+  CHECK(as_bars > 10 * as_marks);
 }
 
 TEST_CASE("slot labels turn when they are wider than their slot") {
