@@ -1,6 +1,7 @@
 #include "compress/benchmark_models.h"
 
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
 #include <functional>
 
@@ -44,10 +45,22 @@ int64_t flops_of_an_image(const Graph& graph) {
   return flops;
 }
 
+std::vector<uint8_t> right_of(const Tensor& logits, const Tensor& labels) {
+  const int64_t classes = logits.size(1);
+  std::vector<uint8_t> right(static_cast<size_t>(logits.size(0)));
+  for (size_t i = 0; i < right.size(); ++i) {
+    const float* row = logits.data<float>() + static_cast<int64_t>(i) * classes;
+    right[i] = std::max_element(row, row + classes) - row == labels.data<int64_t>()[i];
+  }
+  return right;
+}
+
 ModelMetrics describe(const std::string& path, const Subject& subject, const ImageDataset& test) {
   const LoadedModel& loaded = subject.loaded;
   ModelMetrics metrics;
   metrics.path = path;
+  metrics.label = std::filesystem::path(path).stem();
+  metrics.metadata = loaded.metadata;
   metrics.dtype = loaded.dtype;
   metrics.file_bytes = static_cast<int64_t>(std::filesystem::file_size(path));
   metrics.parameters = loaded.config.parameter_count();
@@ -56,7 +69,23 @@ ModelMetrics describe(const std::string& path, const Subject& subject, const Ima
   metrics.memory_bytes = memory.activations + memory.weights;
   metrics.logits = logits_of(loaded.graph, loaded.config, test, loaded.options);
   metrics.evaluation = score(metrics.logits, test.labels);
+  metrics.right = right_of(metrics.logits, test.labels);
   return metrics;
+}
+
+double joules_of_an_image(bench::EnergyCounter& counter, const std::function<void()>& run,
+                          int64_t batch, double seconds) {
+  using Clock = std::chrono::steady_clock;
+  const auto passed = [start = Clock::now()] {
+    return std::chrono::duration<double>(Clock::now() - start).count();
+  };
+  int64_t images = 0;
+  counter.start();
+  do {
+    run();
+    images += batch;
+  } while (passed() < seconds);
+  return counter.joules() / static_cast<double>(images);
 }
 
 void time_batch(std::vector<Subject>& subjects, const ImageDataset& test, int64_t batch,
@@ -67,10 +96,17 @@ void time_batch(std::vector<Subject>& subjects, const ImageDataset& test, int64_
     candidates.push_back([&subject] { subject.plan.run(subject.images, subject.logits); });
   }
   const auto timings = bench::measure(candidates, options.measure);
-  for (size_t i = 0; i < subjects.size(); ++i)
-    metrics[i].speeds.push_back(
-        {batch, bench::summarise(timings[i].seconds(threads)),
-         bench::paired_ratio(timings[0].seconds(threads), timings[i].seconds(threads))});
+  bench::EnergyCounter counter(options.energy_folder);
+  for (size_t i = 0; i < subjects.size(); ++i) {
+    ModelMetrics::Speed speed = {
+        batch, bench::summarise(timings[i].seconds(threads)),
+        bench::paired_ratio(timings[0].seconds(threads), timings[i].seconds(threads))};
+    metrics[i].energy_absent = counter.absent();
+    if (counter.absent().empty())
+      speed.joules_per_image =
+          joules_of_an_image(counter, candidates[i], batch, options.energy_seconds);
+    metrics[i].speeds.push_back(speed);
+  }
 }
 
 }  // namespace

@@ -1,7 +1,9 @@
 #include "compress/benchmark_models.h"
 
+#include <algorithm>
 #include <filesystem>
 
+#include "engine/io/file.h"
 #include "nn/model_file.h"
 #include "tests/int8_model.h"
 #include "tests/refusal.h"
@@ -40,6 +42,10 @@ TEST_CASE("models are measured on their files, each against the first") {
   for (size_t i = 0; i < 3; ++i) {
     INFO(dtypes[i]);
     CHECK(metrics[i].dtype == dtypes[i]);
+    CHECK(metrics[i].label == std::filesystem::path(paths[i]).stem());
+    CHECK(metrics[i].metadata.count("espalier.config") == 1);
+    CHECK(std::count(metrics[i].right.begin(), metrics[i].right.end(), 1) ==
+          metrics[i].evaluation.correct);
     CHECK(metrics[i].file_bytes == static_cast<int64_t>(std::filesystem::file_size(paths[i])));
     CHECK(metrics[i].parameters == m.model.parameter_count());
     const LoadedModel loaded = load_model(paths[i]);
@@ -62,6 +68,28 @@ TEST_CASE("models are measured on their files, each against the first") {
     }
   }
   for (const ModelMetrics::Speed& speed : metrics[0].speeds) CHECK(speed.times_as_fast == 1);
+}
+
+TEST_CASE("energy is counted where there is a counter, and its absence explained") {
+  const TemporaryFolder folder;
+  Generator generator(1);
+  const std::vector<std::string> paths = {folder.file("model")};
+  save_model(paths[0], VisionTransformer(small_config("conv", "class"), generator));
+  BenchmarkOptions options = {.batches = {1},
+                              .threads = 1,
+                              .measure = {.sample_seconds = 1e-5, .samples = 3},
+                              .energy_folder = folder.path(),
+                              .energy_seconds = 0.01};
+  const auto without = benchmark_models(paths, noise(2), options)[0];
+  CHECK(!without.speeds[0].joules_per_image);
+  CHECK(contains(without.energy_absent, "no energy counter"));
+  std::filesystem::create_directory(folder.file("intel-rapl:0"));
+  for (const auto& [name, text] :
+       {std::pair("name", "package-0"), {"energy_uj", "5"}, {"max_energy_range_uj", "9"}})
+    write_atomically(folder.file("intel-rapl:0/") + name, std::string(text));
+  const auto counted = benchmark_models(paths, noise(2), options)[0];
+  CHECK(counted.energy_absent.empty());
+  CHECK(counted.speeds[0].joules_per_image == 0.0);  // the file stands still
 }
 
 TEST_CASE("a comparison without models, or of empty batches, is refused") {
