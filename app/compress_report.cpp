@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "compress/metrics_json.h"
 #include "compress/sensitivity.h"
 #include "engine/io/json.h"
 #include "engine/parallel.h"
@@ -10,31 +11,11 @@
 namespace espalier::app {
 namespace {
 
-Json as_json(const ModelMetrics& m) {
-  Json speeds = Json::array();
-  for (const ModelMetrics::Speed& speed : m.speeds)
-    speeds.push_back({{"batch", speed.batch},
-                      {"seconds", speed.seconds.median},
-                      {"spread", speed.seconds.spread()},
-                      {"images_per_second", speed.images_per_second()},
-                      {"times_as_fast", speed.times_as_fast}});
-  return {{"path", m.path},
-          {"dtype", m.dtype},
-          {"accuracy", m.evaluation.accuracy()},
-          {"half_interval_95", m.evaluation.half_interval()},
-          {"samples", m.evaluation.samples},
-          {"file_bytes", m.file_bytes},
-          {"parameters", m.parameters},
-          {"flops", m.flops},
-          {"memory_bytes", m.memory_bytes},
-          {"speeds", speeds}};
-}
-
 Json as_json(const CompressConfig& config, const CompressOutcome& o) {
   Json out = Json::parse(to_json(config));
   out.update({{"seconds", o.seconds},
-              {"before", as_json(o.before)},
-              {"after", as_json(o.after)},
+              {"before", Json::parse(to_json(o.before))},
+              {"after", Json::parse(to_json(o.after))},
               {"signal_to_noise_db", o.logits.signal_to_noise},
               {"largest_logit_difference", o.logits.largest_difference},
               {"same_prediction", o.logits.agreement}});

@@ -1,0 +1,33 @@
+#include "compress/provenance.h"
+
+#include <doctest/doctest.h>
+
+namespace espalier::test {
+
+TEST_CASE("how a model was made is told in words") {
+  CHECK(provenance("f32", {}) == "fp32 weights");
+  CHECK(provenance("bf16", {{"espalier.checksum", "1"}, {"other", "x"}}) ==
+        "weights rounded to bf16");
+  CHECK(provenance("int8", {{"espalier.pruned", "0.500000 of parameters by l2"},
+                            {"espalier.recover_epochs", "2"},
+                            {"espalier.calibration_images", "512"},
+                            {"espalier.observer", "mse"},
+                            {"espalier.equalize", "0.5"},
+                            {"espalier.bias_correction", "true"},
+                            {"espalier.qat_epochs", "1"},
+                            {"espalier.epoch", "1"},
+                            {"espalier.validation_accuracy", "0.853400"}}) ==
+        "8-bit whole numbers up to the head; 50 % of parameters pruned by l2; then trained for 2 "
+        "epochs to recover; ranges of activations by mse from 512 training images; channels evened "
+        "out before (alpha 0.5); the mean error of each layer taken off its bias; trained for 1 "
+        "epoch on the integer kernels that run it; 85.34 % on the images held out to choose the "
+        "best epoch (epoch 1)");
+}
+
+TEST_CASE("notes without words of their own are told as they stand, configurations are not") {
+  CHECK(provenance("f32", {{"espalier.pruned", "by hand"}}) == "fp32 weights; pruned: by hand");
+  CHECK(provenance("int4", {{"espalier.group", "32"}, {"espalier.plan", std::string(81, 'x')}}) ==
+        "int4; group 32");
+}
+
+}  // namespace espalier::test
