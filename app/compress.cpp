@@ -2,6 +2,7 @@
 #include <filesystem>
 
 #include "app/command.h"
+#include "app/compress_artefacts.h"
 #include "app/compress_report.h"
 #include "app/compress_stages.h"
 #include "app/run_folder.h"
@@ -14,33 +15,35 @@ namespace {
 
 struct CompressFlags : CommonFlags {
   CompressConfig config;
-  std::string run_dir, resume;
+  std::string run_dir, resume, report, command;
   bool sensitivity = false;
   double timed_seconds = 2;
 };
 
-const char* const config_file = "/compress.json";
+const char *const config_file = "/compress.json", *const command_file = "/command.txt";
 
 void take_up(CompressFlags& flags) {
   const std::string path = flags.resume + config_file;
   flags.config = compress_config_from_json(read_text(path), path);
   flags.run_dir = flags.resume;
+  if (flags.config.report) flags.command = read_text(flags.resume + command_file);
 }
 
-// A folder for the trainings.
+// A folder for the trainings, or for all that --report makes.
 void begin(CompressFlags& flags) {
   if (flags.run_dir.empty()) flags.run_dir = default_run_dir("compress");
   // A start that was refused leaves a configuration and no training: it may be put right.
   const auto holds = [&](const char* name) {
     return std::filesystem::exists(flags.run_dir + name);
   };
-  if (holds(config_file) && (holds("/recover") || holds("/qat")))
+  if (holds(config_file) && (holds("/recover") || holds("/qat") || holds("/baseline.safetensors")))
     file_error(flags.run_dir, "holds a run already; continue it with --resume " + flags.run_dir +
                                   " or choose another --run-dir");
   std::error_code error;
   std::filesystem::create_directories(flags.run_dir, error);
   if (error) file_error(flags.run_dir, "cannot make the run folder: " + error.message());
   write_atomically(flags.run_dir + config_file, to_json(flags.config) + "\n");
+  if (flags.config.report) write_atomically(flags.run_dir + command_file, flags.command);
 }
 
 int run(CompressFlags flags) {
@@ -59,9 +62,16 @@ int run(CompressFlags flags) {
     print_sensitivity(config, before, calibration_images(config, flags.data), flags.json);
     return done;
   }
-  if (!resuming && (config.recover_epochs > 0 || config.qat_epochs > 0)) begin(flags);
+  const bool keeps = config.report || config.recover_epochs > 0 || config.qat_epochs > 0;
+  if (!resuming && keeps) begin(flags);
+  const CompressRun asked = {config, flags.data, flags.run_dir, flags.quiet};
+  if (config.report) {
+    if (!make_artefacts(asked, before)) return interrupted;
+    report_artefacts(asked, flags.command, flags.timed_seconds, flags.json);
+    return done;
+  }
   const auto start = std::chrono::steady_clock::now();
-  if (!compress({config, flags.data, flags.run_dir, flags.quiet}, before)) return interrupted;
+  if (!compress(asked, before)) return interrupted;
   const auto end = std::chrono::steady_clock::now();
   CompressOutcome outcome = measure_compressed(config, flags.data, flags.timed_seconds);
   outcome.seconds = std::chrono::duration<double>(end - start).count();
@@ -174,12 +184,43 @@ bool is_of_config(const CLI::Option& option) {
 void require_model(const CLI::App& verb, const CompressFlags& flags) {
   if (flags.resume.empty()) {
     if (flags.config.model.empty()) throw CLI::RequiredError("model");
-    if (flags.config.output.empty() && !flags.sensitivity) throw CLI::RequiredError("--output");
+    if (flags.config.output.empty() && !flags.sensitivity && flags.report.empty())
+      throw CLI::RequiredError("--output or --report");
     return;
   }
   for (const CLI::Option* option : verb.get_options())
     if (option->count() && is_of_config(*option))
       throw CLI::ValidationError(option->get_name(), "is what --resume takes up; leave it out");
+}
+
+void add_report_flag(CLI::App& verb, CompressFlags& flags) {
+  verb.add_option("--report", flags.report,
+                  "Folder for each form that the options make (the model as it is, quantised, "
+                  "pruned, both), for their trainings and for a report.md that compares them")
+      ->excludes("--run-dir")
+      ->excludes("--resume")
+      ->excludes("--sensitivity");
+}
+
+std::string quoted(const std::string& word) {
+  constexpr const char* plain =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./:,%@";
+  if (!word.empty() && word.find_first_not_of(plain) == word.npos) return word;
+  std::string out = "'";
+  for (char c : word) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return out + "'";
+}
+
+// What was asked for, as a shell takes it.
+std::string command_of(const CLI::App& verb) {
+  std::string text = "espalier compress";
+  for (const CLI::Option* option : verb.get_options()) {
+    if (option->count() == 0) continue;
+    if (!option->get_positional()) text += " " + option->get_name();
+    if (option->get_expected_max() > 0)
+      for (const std::string& value : option->results()) text += " " + quoted(value);
+  }
+  return text;
 }
 
 }  // namespace
@@ -213,11 +254,17 @@ void add_compress(CLI::App& app, Body& chosen) {
   add_rounding_flags(*verb, c);
   add_pruning_flags(*verb, c);
   add_training_flags(*verb, *flags);
+  add_report_flag(*verb, *flags);
   add_data_flag(*verb, *flags);
   add_json_flag(*verb, *flags);
   add_machine_flags(*verb, *flags);
   verb->callback([flags, verb, &chosen] {
     require_model(*verb, *flags);
+    if (!flags->report.empty()) {
+      flags->config.report = true;
+      flags->run_dir = flags->report;
+      flags->command = command_of(*verb);
+    }
     chosen = [flags] { return run(*flags); };
   });
 }

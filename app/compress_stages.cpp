@@ -68,7 +68,8 @@ class Stages {
         run_training({.config = training,
                       .folder = folder,
                       .what = what,
-                      .resume_command = "espalier compress --resume " + run_.run_dir,
+                      .resume_command = "espalier compress --resume " +
+                                        (run_.resume_dir.empty() ? run_.run_dir : run_.resume_dir),
                       .resume = std::filesystem::exists(folder + "/checkpoints/last.safetensors"),
                       .quiet = run_.quiet,
                       .parts = std::move(parts)},

@@ -13,6 +13,7 @@ struct CompressRun {
   std::string data;     // folder with the data set
   std::string run_dir;  // of the trainings; what is in it is taken up
   bool quiet = false;
+  std::string resume_dir{};  // what --resume takes, where it is not run_dir
 };
 
 // config.calibration_images of the training images in folder `data`, chosen by config.seed.

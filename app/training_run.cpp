@@ -1,6 +1,7 @@
 #include "app/training_run.h"
 
 #include <cstdio>
+#include <utility>
 
 #include "app/interrupt.h"
 #include "app/progress.h"
@@ -40,11 +41,16 @@ TrainingResult run_training(TrainingRun run, TrainingData data) {
   if (run.resume) trainer.resume();
   MetricsFile metrics(run.folder, trainer.step());
   Progress progress(run.quiet);
-  progress.line(run.what + " (" + std::to_string(trainer.trained().model().parameter_count()) +
-                " parameters) in " + run.folder);
+  bool told = false;  // a run that is taken up may be over already
+  const auto tell = [&] {
+    if (!std::exchange(told, true))
+      progress.line(run.what + " (" + std::to_string(trainer.trained().model().parameter_count()) +
+                    " parameters) in " + run.folder);
+  };
   const bool finished = trainer.run({
       .step =
           [&](const StepReport& report) {
+            tell();
             metrics.add(report);
             progress.update(report.step, report.steps, describe(report));
           },

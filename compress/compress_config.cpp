@@ -13,6 +13,7 @@ void visit_fields(CompressConfig& c, Visit&& visit) {
   visit("dtype", c.dtype);
   visit("calibration_images", c.calibration_images);
   visit("seed", c.seed);
+  visit("report", c.report);
   visit("observer", c.observer);
   visit("equalize", c.equalize);
   visit("equalize_alpha", c.equalize_alpha);
@@ -111,7 +112,7 @@ TrainConfig training_of(const CompressConfig& c, const ViTConfig& model, double 
 
 void validate(const CompressConfig& c) {
   require(!c.model.empty(), "model", "empty", "the path of an fp32 model");
-  require(!c.output.empty(), "output", "empty", "the path of the file to write");
+  require(!c.output.empty() || c.report, "output", "empty", "the path of the file to write");
   require_one_of("dtype", c.dtype, {"int8", "f16", "bf16", "f32"});
   require(c.dtype != "f32" || c.sparsity > 0, "dtype", "'f32'",
           "another, or a sparsity above 0: without either nothing would change");

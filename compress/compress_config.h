@@ -11,8 +11,9 @@ struct CompressConfig {
   std::string model, output;   // paths: the fp32 model, and the file to write
   std::string dtype = "int8";  // of all up to the head; or "f16", "bf16", "f32": of weights
   int64_t calibration_images =
-      512;            // training images that ranges, and gradients of "taylor", are of
-  uint64_t seed = 1;  // of their choice, of "random" scores and of trainings
+      512;              // training images that ranges, and gradients of "taylor", are of
+  uint64_t seed = 1;    // of their choice, of "random" scores and of trainings
+  bool report = false;  // keep and compare the forms in between; the output may then be empty
 
   // Rounding (compress/quantize_model.h).
   std::string observer = "min_max";

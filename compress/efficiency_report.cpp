@@ -160,12 +160,16 @@ std::string timing_words(std::span<const ModelMetrics> models) {
          spread_table(models) + "\n";
 }
 
+std::string named_summary(const ModelMetrics& model, const ModelMetrics& first) {
+  return "**" + model.label + "** (" + provenance_in_short(model.dtype, model.metadata) + ") " +
+         summary_of(model, first) + "\n\n";
+}
+
 std::string report_text(std::span<const ModelMetrics> models, const ReportOptions& options,
                         const Json& environment) {
   const ModelMetrics &first = models[0], &headline = headline_of(models, options.headline);
   std::string text = "# " + options.title + "\n\n";
-  if (models.size() > 1)
-    text += "**" + headline.label + "** " + summary_of(headline, first) + "\n\n";
+  if (models.size() > 1) text += named_summary(headline, first);
   text += comparison_table(models) + "\n";
   text +=
       "Memory is what a plan takes while it runs: packed weights, and activations on every thread. "
@@ -175,7 +179,7 @@ std::string report_text(std::span<const ModelMetrics> models, const ReportOption
   if (text.ends_with(">\n")) text.resize(text.size() - 2), text += "\n";
   text += std::string("![sizes, speeds and accuracies](") + picture + ")\n\n";
   for (const ModelMetrics& m : models.subspan(1))
-    if (&m != &headline) text += "**" + m.label + "** " + summary_of(m, first) + "\n\n";
+    if (&m != &headline) text += named_summary(m, first);
   for (const ReportSection& section : options.sections)
     text += "## " + section.title + "\n\n" + section.text + "\n\n";
   text += "## What each file is\n\n" + models_list(models);

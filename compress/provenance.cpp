@@ -95,4 +95,10 @@ std::string provenance(const std::string& dtype,
   return text;
 }
 
+std::string provenance_in_short(const std::string& dtype,
+                                const std::map<std::string, std::string>& metadata) {
+  const std::string* share = Notes(metadata).take("pruned");
+  return form_of(dtype) + (share ? ", " + pruned(*share) : "");
+}
+
 }  // namespace espalier

@@ -11,4 +11,8 @@ namespace espalier {
 std::string provenance(const std::string& dtype,
                        const std::map<std::string, std::string>& metadata);
 
+// The same in a few words: what its numbers are, and how much was pruned.
+std::string provenance_in_short(const std::string& dtype,
+                                const std::map<std::string, std::string>& metadata);
+
 }  // namespace espalier

@@ -65,7 +65,10 @@ TEST_CASE("a report tells people and programs the same") {
                             .environment = R"({"cpu": "Some CPU", "threads": 2})",
                             .sections = {{"Why so", "Because."}}});
   const std::string text = read_text(at + "/report.md");
-  CHECK(text.rfind("# A title\n\n**combined** takes 400 kB", 0) == 0);
+  CHECK(
+      text.rfind(
+          "# A title\n\n**combined** (fp32 weights, 50 % of parameters pruned by l2) takes 400 kB",
+          0) == 0);
   for (const char* part :
        {"| baseline  | 2.87 MB |", "93.85 ± 1.05 %", "Energy is not told: this machine offers no",
         "![sizes, speeds and accuracies](comparison.png)", "## Why so\n\nBecause.",
@@ -98,7 +101,7 @@ TEST_CASE("a report tells energy where it was counted, and no speed where there 
   std::string text = read_text(folder.file("report.md"));
   CHECK(contains(text, "mJ/image"));
   CHECK(contains(text, "12.500"));
-  CHECK(contains(text, "\n**quantised** takes"));
+  CHECK(contains(text, "\n**quantised** (fp32 weights) takes"));
   CHECK(!contains(text, "Energy is not told"));
   for (ModelMetrics& m : models) m.speeds.clear();
   create_efficiency_report(models, folder.path(), {});

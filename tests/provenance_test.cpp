@@ -6,6 +6,10 @@ namespace espalier::test {
 
 TEST_CASE("how a model was made is told in words") {
   CHECK(provenance("f32", {}) == "fp32 weights");
+  CHECK(provenance_in_short("f32", {{"espalier.pruned", "0.300000 of flops by taylor"},
+                                    {"espalier.recover_epochs", "2"}}) ==
+        "fp32 weights, 30 % of flops pruned by taylor");
+  CHECK(provenance_in_short("f16", {}) == "weights rounded to f16");
   CHECK(provenance("bf16", {{"espalier.checksum", "1"}, {"other", "x"}}) ==
         "weights rounded to bf16");
   CHECK(provenance("int8", {{"espalier.pruned", "0.500000 of parameters by l2"},

@@ -44,6 +44,69 @@ class Compress(Command):
         self.expect(2, "compress", self.model, "--resume", folder, says="leave it out")
         self.expect(2, "compress", "--resume", folder, "--qat", 2, says="leave it out")
 
+    def test_a_report_compares_each_form_and_resumes_without_making_one_again(self):
+        asked = ["--sparsity", 0.5, "--width-step", 4, "--recover", 1, "--qat", 1, "--max-steps", 5,
+                 "--calibration-images", 64]
+        whole, single = self.folder / "report", self.folder / "single.safetensors"
+        result = run("compress", self.model, "--report", whole, "--json", "-t", 1, "--seconds", 0.1,
+                     *asked)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        said = json.loads(result.stdout)
+        names = ["baseline", "quantised", "pruned", "combined"]
+        self.assertEqual([model["label"] for model in said["models"]], names)
+        self.assertEqual([model["dtype"] for model in said["models"]], ["f32", "int8", "f32", "int8"])
+        self.assertEqual(said, json.loads((whole / "report.json").read_text()))
+        for model in said["models"]:
+            file = whole / f"{model['label']}.safetensors"
+            self.assertEqual(model["file_bytes"], file.stat().st_size)
+            self.assertGreater(min(s["images_per_second"] for s in model["speeds"]), 0)
+        measured = json.loads(run("eval", whole / "combined.safetensors", "--json").stdout)
+        self.assertEqual(measured["accuracy"], said["models"][3]["accuracy"])
+        text = (whole / "report.md").read_text()
+        for words in ("**combined** (8-bit", "| quantised |", f"espalier compress {self.model}",
+                      f"--report {whole}", "trained for 1 epoch to recover"):
+            self.assertIn(words, text)
+        self.assertEqual((whole / "comparison.png").read_bytes()[:4], b"\x89PNG")
+        self.assertEqual(run("compress", self.model, "-o", single, "--run-dir", self.folder / "one",
+                             *asked, *UNTIMED).returncode, 0)
+        self.assertEqual(single.read_bytes(), (whole / "combined.safetensors").read_bytes())
+        self.check_interrupted_report(whole, asked)
+
+    def check_interrupted_report(self, whole, asked):
+        """Stopped while the pruned model recovers; what was finished stays as it is."""
+        folder, copy = self.folder / "stopped", self.folder / "copy.safetensors"
+        command = [ESPALIER, "compress", self.model, "--report", folder, "-o", copy, "-t", 2, *asked]
+        code, said = stop_at(2, signal.SIGINT, folder / "pruned/recover", list(map(str, command)))
+        self.assertEqual(code, 130)
+        self.assertIn(f"espalier compress --resume {folder}\n", said)
+        self.assertFalse((folder / "pruned.safetensors").exists())
+        finished = (folder / "quantised.safetensors").stat().st_mtime_ns
+        self.expect(3, "compress", self.model, "--report", folder, *asked,
+                    says=f"--resume {folder}")
+        resumed = run("compress", "--resume", folder, *UNTIMED)
+        self.assertEqual(resumed.returncode, 0, resumed.stderr)
+        self.assertIn(f"report: {folder}/report.md", resumed.stdout)
+        self.assertEqual((folder / "quantised.safetensors").stat().st_mtime_ns, finished)
+        for name in ("baseline", "quantised", "pruned", "combined"):
+            file = f"{name}.safetensors"
+            self.assertEqual((folder / file).read_bytes(), (whole / file).read_bytes(), name)
+        self.assertEqual(copy.read_bytes(), (whole / "combined.safetensors").read_bytes())
+        self.assertIn(f"--report {folder}", (folder / "report.md").read_text())
+
+    def test_a_report_has_the_forms_that_its_options_make(self):
+        halves, pruned = self.folder / "halves", self.folder / "pruned only"
+        for folder, options, expected in (
+                (halves, ["--dtype", "f16"], ["baseline", "quantised"]),
+                (pruned, ["--dtype", "f32", "--sparsity", 0.3], ["baseline", "pruned"])):
+            result = run("compress", self.model, "--report", folder, *options, *UNTIMED)
+            self.assertEqual(result.returncode, 0, result.stderr)
+            self.assertEqual(sorted(path.stem for path in folder.glob("*.safetensors")), expected)
+            for name in expected:
+                self.assertIn(f"| {name} ", result.stdout)
+        self.assertIn("pruned only'", (pruned / "report.md").read_text())  # quoted for the shell
+        self.expect(2, "compress", self.model, "--report", pruned, "--run-dir", halves,
+                    says="excludes")
+
     def test_pruning_makes_a_smaller_model(self):
         pruned, whole = self.folder / "pruned.safetensors", self.folder / "whole.safetensors"
         said = json.loads(run("compress", self.model, "-o", pruned, "--sparsity", 0.5, "--dtype",

@@ -1,0 +1,113 @@
+#include "app/compress_artefacts.h"
+
+#include <cstdio>
+#include <filesystem>
+
+#include "app/interrupt.h"
+#include "app/progress.h"
+#include "app/run_folder.h"
+#include "compress/comparison_table.h"
+#include "compress/efficiency_report.h"
+#include "engine/io/file.h"
+
+namespace espalier::app {
+namespace {
+
+struct Artefact {
+  std::string what;       // it is, for the progress
+  CompressConfig config;  // that makes it; its output is the file
+  std::string trainings;  // folder of them
+};
+
+const char* const baseline = "baseline";
+
+std::string file_of(const CompressRun& run, const std::string& name) {
+  return run.run_dir + "/" + name + ".safetensors";
+}
+
+// In the order of the report. `combined` is pruned and recovered as `pruned` is, and takes up the
+// finished training of that.
+std::vector<Artefact> artefacts_of(const CompressRun& run) {
+  const CompressConfig& all = run.config;
+  const bool rounded = all.dtype != "f32", pruned = all.sparsity > 0;
+  std::vector<Artefact> out;
+  const auto add = [&](const char* name, const std::string& what, CompressConfig config,
+                       const std::string& trainings) {
+    config.output = file_of(run, name);
+    out.push_back({what, std::move(config), run.run_dir + "/" + trainings});
+  };
+  if (rounded) {
+    CompressConfig config = all;
+    config.sparsity = 0;
+    config.recover_epochs = 0;
+    add("quantised", "the whole model in " + all.dtype, config, "quantised");
+  }
+  if (pruned) {
+    CompressConfig config = all;
+    config.dtype = "f32";
+    config.qat_epochs = 0;
+    add("pruned", "the pruned model in f32", config, "pruned");
+  }
+  if (rounded && pruned) add("combined", "the pruned model in " + all.dtype, all, "pruned");
+  return out;
+}
+
+// The weights alone, since a checkpoint also holds what training needs; as exact as they were.
+void write_baseline(const CompressRun& run, const LoadedModel& original) {
+  std::map<std::string, std::string> notes;
+  for (const char* kept : {"espalier.epoch", "espalier.validation_accuracy", "espalier.pruned",
+                           "espalier.recover_epochs"})
+    if (const auto found = original.metadata.find(kept); found != original.metadata.end())
+      notes.insert(*found);
+  CompressConfig as_it_is;
+  as_it_is.dtype = original.dtype;
+  save_model(file_of(run, baseline), *original.model, notes, stored_in(as_it_is));
+}
+
+}  // namespace
+
+bool make_artefacts(const CompressRun& run, const LoadedModel& original) {
+  Progress progress(run.quiet);
+  if (!std::filesystem::exists(file_of(run, baseline))) write_baseline(run, original);
+  for (const Artefact& each : artefacts_of(run)) {
+    if (std::filesystem::exists(each.config.output)) continue;
+    if (interrupt_requested()) {
+      progress.line("interrupted; continue with: espalier compress --resume " + run.run_dir);
+      return false;
+    }
+    progress.line("making " + each.config.output + ": " + each.what);
+    if (!compress({.config = each.config,
+                   .data = run.data,
+                   .run_dir = each.trainings,
+                   .quiet = run.quiet,
+                   .resume_dir = run.run_dir},
+                  original))
+      return false;
+  }
+  return true;
+}
+
+void report_artefacts(const CompressRun& run, const std::string& command, double timed_seconds,
+                      bool json) {
+  Progress(run.quiet).line("measuring them on the test images");
+  std::vector<std::string> paths = {file_of(run, baseline)};
+  for (const Artefact& each : artefacts_of(run)) paths.push_back(each.config.output);
+  if (!run.config.output.empty())
+    write_atomically(run.config.output, {MappedFile(paths.back()).bytes()});
+  BenchmarkOptions options;
+  options.measure.budget_seconds = timed_seconds;
+  if (timed_seconds <= 0) options.batches.clear();
+  const std::vector<ModelMetrics> models =
+      benchmark_models(paths, load_fashion_mnist(run.data, Split::test), options);
+  create_efficiency_report(models, run.run_dir,
+                           {.command = command, .environment = environment_json()});
+  if (json) {
+    std::printf("%s", read_text(run.run_dir + "/report.json").c_str());
+    return;
+  }
+  std::printf("%s\n%s %s\n\nreport: %s/report.md\n", comparison_table(models).c_str(),
+              models.back().label.c_str(), summary_of(models.back(), models.front()).c_str(),
+              run.run_dir.c_str());
+}
+
+}  // namespace espalier::app

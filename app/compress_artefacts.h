@@ -1,0 +1,22 @@
+// What `compress --report` makes: the model before, quantised, pruned, and both, each a file of its
+// own in one folder, and the report that compares them.
+#pragma once
+
+#include <string>
+
+#include "app/compress_stages.h"
+
+namespace espalier::app {
+
+// Writes baseline.safetensors and those of quantised, pruned and combined that the options make
+// into run.run_dir, where their trainings lie too. What is there already is not made again. False
+// where an interrupt ended it: the same call goes on from there.
+bool make_artefacts(const CompressRun& run, const LoadedModel& original);
+
+// Measures the files, writes report.md, report.json and comparison.png beside them, and prints
+// table and place, or the JSON. Without `timed_seconds`, for each of two batch sizes, no speed.
+// `command` is what asked for it.
+void report_artefacts(const CompressRun& run, const std::string& command, double timed_seconds,
+                      bool json);
+
+}  // namespace espalier::app
