@@ -42,6 +42,8 @@ void begin(CompressFlags& flags) {
   std::error_code error;
   std::filesystem::create_directories(flags.run_dir, error);
   if (error) file_error(flags.run_dir, "cannot make the run folder: " + error.message());
+  std::filesystem::remove(flags.run_dir + pruned_file, error);  // of another configuration
+  resolve(flags.config);
   write_atomically(flags.run_dir + config_file, to_json(flags.config) + "\n");
   if (flags.config.report) write_atomically(flags.run_dir + command_file, flags.command);
 }
@@ -120,7 +122,11 @@ void add_pruning_flags(CLI::App& verb, CompressConfig& c) {
     return verb.add_option(name, value, help)->needs(sparsity)->group(group);
   };
   option("--sparsity-of", c.sparsity_of, "What the share is of")
-      ->check(CLI::IsMember({"parameters", "flops"}))
+      ->check(CLI::IsMember({"parameters", "flops", "latency"}))
+      ->capture_default_str();
+  option("--latency-batch", c.latency_batch,
+         "Images that --sparsity-of latency, which is measured in turns, times at once")
+      ->check(CLI::Range(1, 4096))
       ->capture_default_str();
   option("--importance", c.importance, "How channels are ranked")
       ->check(CLI::IsMember({"l1", "l2", "taylor", "random"}))

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "app/training_run.h"
+#include "compress/latency.h"
 #include "compress/qat.h"
 #include "engine/io/file.h"
 #include "engine/io/json.h"
@@ -49,10 +50,25 @@ class Stages {
   }
 
   void prune() {
-    const bool looks = config_.importance == "taylor";
-    keep(prune_model(*model_, pruning_of(config_), looks ? images() : ImageDataset{}).model);
+    const std::string kept = run_.run_dir + pruned_file;
+    const bool trains = config_.recover_epochs > 0 || config_.qat_epochs > 0;
+    if (trains && std::filesystem::exists(kept)) {
+      keep(std::move(load_model(kept).model));
+    } else {
+      const bool looks = config_.importance == "taylor";
+      keep(prune_model(*model_, how_pruned(), looks ? images() : ImageDataset{}).model);
+      if (trains) save_model(kept, *model_);
+    }
     notes_["espalier.pruned"] = std::to_string(config_.sparsity) + " of " + config_.sparsity_of +
                                 " by " + config_.importance;
+  }
+
+  PruneOptions how_pruned() const {
+    PruneOptions how = pruning_of(config_);
+    if (how.target == "latency")
+      how.latency = relative_latency(original_.config,
+                                     {.batch = config_.latency_batch, .dtype = config_.dtype});
+    return how;
   }
 
   // Trains in run_dir/<name>; the path of the best checkpoint, or none where it was interrupted.

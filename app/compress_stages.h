@@ -16,6 +16,9 @@ struct CompressRun {
   std::string resume_dir{};  // what --resume takes, where it is not run_dir
 };
 
+// In run_dir: what channels were left, which a measured target would not give twice.
+constexpr const char* pruned_file = "/pruned.safetensors";
+
 // config.calibration_images of the training images in folder `data`, chosen by config.seed.
 ImageDataset calibration_images(const CompressConfig& config, const std::string& data);
 

@@ -25,7 +25,9 @@ void visit_fields(CompressConfig& c, Visit&& visit) {
   visit("importance", c.importance);
   visit("ranking", c.ranking);
   visit("dimensions", c.dimensions);
+  visit("latency_batch", c.latency_batch);
   visit("width_step", c.width_step);
+  visit("width_steps", c.width_steps);
   visit("recover_epochs", c.recover_epochs);
   visit("qat_epochs", c.qat_epochs);
   visit("recover_learning_rate", c.recover_learning_rate);
@@ -68,11 +70,18 @@ void check_rounding(const CompressConfig& c) {
 
 void check_pruning(const CompressConfig& c) {
   require(c.sparsity >= 0 && c.sparsity < 1, "sparsity", std::to_string(c.sparsity), "0 up to 1");
-  require_one_of("sparsity_of", c.sparsity_of, {"parameters", "flops"});
+  require_one_of("sparsity_of", c.sparsity_of, {"parameters", "flops", "latency"});
+  require(c.latency_batch >= 1 && c.latency_batch <= 4096, "latency_batch",
+          std::to_string(c.latency_batch), "1 to 4096");
   require_one_of("importance", c.importance, {"l1", "l2", "taylor", "random"});
   require_one_of("ranking", c.ranking, {"global", "layer"});
   for (const std::string& name : c.dimensions) group_kind_of(name);
   require(c.width_step >= 0, "width_step", std::to_string(c.width_step), "0 (kernels') or more");
+  const bool resolved = c.width_steps.size() == std::size(group_kinds);
+  require(resolved || c.width_steps.empty(), "width_steps", std::to_string(c.width_steps.size()),
+          "one for each kind of channel, or none");
+  for (int64_t step : c.width_steps)
+    require(step >= 1, "width_steps", std::to_string(step), "1 or more");
 }
 
 void check_training(const CompressConfig& c) {
@@ -108,6 +117,14 @@ TrainConfig training_of(const CompressConfig& c, const ViTConfig& model, double 
   return config;
 }
 
+WidthSteps steps_of(const CompressConfig& c) {
+  WidthSteps steps = kernel_steps();
+  for (auto& [kind, step] : steps)
+    if (c.width_step > 0) step = c.width_step;
+  for (size_t i = 0; i < c.width_steps.size(); ++i) steps[group_kinds[i]] = c.width_steps[i];
+  return steps;
+}
+
 }  // namespace
 
 void validate(const CompressConfig& c) {
@@ -121,6 +138,13 @@ void validate(const CompressConfig& c) {
   check_rounding(c);
   check_pruning(c);
   check_training(c);
+}
+
+void resolve(CompressConfig& c) {
+  const WidthSteps steps = steps_of(c);
+  c.width_steps.clear();
+  for (GroupKind kind : group_kinds)
+    c.width_steps.push_back(steps.count(kind) ? steps.at(kind) : 1);
 }
 
 std::string to_json(const CompressConfig& config) { return fields_to_json(config).dump(2); }
@@ -151,9 +175,7 @@ PruneOptions pruning_of(const CompressConfig& c) {
   SelectionOptions& selection = options.selection;
   selection.fraction = c.sparsity;
   selection.ranking = c.ranking == "layer" ? Ranking::per_layer : Ranking::global;
-  selection.steps = kernel_steps();
-  if (c.width_step > 0)
-    for (auto& [kind, step] : selection.steps) step = c.width_step;
+  selection.steps = steps_of(c);
   if (!c.dimensions.empty()) selection.kinds.clear();
   for (const std::string& name : c.dimensions) selection.kinds.push_back(group_kind_of(name));
   return options;

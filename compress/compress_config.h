@@ -26,11 +26,14 @@ struct CompressConfig {
 
   // Pruning (compress/pruning/), before anything is rounded.
   double sparsity = 0;                     // share that is removed; 0: none
-  std::string sparsity_of = "parameters";  // or "flops"
+  std::string sparsity_of = "parameters";  // or "flops", "latency"
+  int64_t latency_batch = 1;               // the batch that "latency" is measured on
   std::string importance = "l2";           // or "l1", "taylor", "random"
   std::string ranking = "global";          // or "layer": the same share of each group
   std::vector<std::string> dimensions{};   // names of group kinds; none: all
   int64_t width_step = 0;                  // widths stay multiples of it; 0: kernel_steps()
+  // What that came to on the machine that began, one for each of group_kinds: resolve() fills it.
+  std::vector<int64_t> width_steps{};
 
   // Training: of the pruned model first, then of the rounded one (compress/qat.h). The fp32 model
   // teaches both.
@@ -47,6 +50,9 @@ struct CompressConfig {
 // Throws an argument error that names the first field out of range, or two that make no sense
 // together.
 void validate(const CompressConfig& config);
+
+// Writes down what depends on this machine, so that another one goes on with the same.
+void resolve(CompressConfig& config);
 
 std::string to_json(const CompressConfig& config);
 // Fields that the text leaves out keep their defaults. Errors are file errors that name `origin`.

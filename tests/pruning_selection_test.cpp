@@ -125,6 +125,56 @@ TEST_CASE("pruning: a ranking by layer takes the same share of each, a global on
   }
 }
 
+TEST_CASE("pruning: a latency that is given is met, in one round or in several") {
+  const ViTConfig config = small_config("conv", "class");
+  const auto model = random_model(config, 3);
+  int64_t asked = 0;
+  // As a clock might say: widths cost by the four, and something always stays.
+  const auto seconds = [](const ViTConfig& c) {
+    int64_t fours = 5 + (c.width + 3) / 4;
+    for (int64_t i = 0; i < c.depth; ++i)
+      fours += (c.block(i).mlp_hidden + 3) / 4 + (c.block(i).heads * c.block(i).head_dim + 3) / 4;
+    return static_cast<double>(fours);
+  };
+  PruneOptions options;
+  options.target = "latency";
+  options.latency = [&](const ViTConfig& c) { return ++asked, seconds(c) / seconds(config); };
+  CHECK(whole_cost(*model, options) == 1);
+  for (double fraction : {0.2, 0.4, 0.5}) {
+    options.selection.fraction = fraction;
+    const PrunedModel pruned = prune_model(*model, options, {});
+    const double share = options.latency(pruned.model->config);
+    CHECK(share <= 1 - fraction);
+    CHECK(share > 1 - fraction - 2 / seconds(config));  // one step more would have been too many
+    options.selection.fraction = fraction / 2;
+    const PrunedModel first = prune_model(*model, options, {});
+    options.selection.fraction = fraction;
+    const PrunedModel second = prune_model(*first.model, options, {});
+    CHECK(options.latency(second.model->config) <= 1 - fraction);
+    CHECK(options.latency(second.model->config) > 1 - fraction - 2 / seconds(config));
+  }
+  CHECK(asked < 1000);
+  options.selection.fraction = 0.01;  // already met
+  const PrunedModel narrow = prune_model(*model, {.selection = {.fraction = 0.6}}, {});
+  const PrunedModel same = prune_model(*narrow.model, options, {});
+  CHECK(to_json(same.model->config) == to_json(narrow.model->config));
+}
+
+TEST_CASE("pruning: a share of the whole is not one of what is left") {
+  const auto model = random_model(small_config("conv", "sequence"), 3);
+  PruneOptions options;
+  for (const char* target : {"parameters", "flops"}) {
+    options.target = target;
+    options.selection = {.fraction = 0.3};
+    const PrunedModel first = prune_model(*model, options, {});
+    options.selection = {.fraction = 0.5, .whole = whole_cost(*model, options)};
+    const PrunedModel second = prune_model(*first.model, options, {});
+    const double left = whole_cost(*second.model, options);
+    CHECK(left <= 0.5 * options.selection.whole);
+    CHECK(left > 0.4 * options.selection.whole);
+  }
+}
+
 TEST_CASE("pruning: moments and averages move along, and training goes on") {
   const ViTConfig config = small_config("conv", "sequence");
   const auto model = random_model(config, 3);
@@ -255,6 +305,9 @@ TEST_CASE("pruning: what makes no model is refused") {
   CHECK(
       contains(refusal_of([&] { prune_model(*model, {.importance = "taylor"}, {}); }), "samples"));
   CHECK(contains(refusal_of([&] { prune_model(*model, {.target = "joy"}, {}); }), "flops"));
+  CHECK(contains(refusal_of([&] { prune_model(*model, {.target = "latency"}, {}); }),
+                 "latency is none"));
+  refused({.whole = -1}, "whole is -1");
 }
 
 }  // namespace espalier::test

@@ -83,7 +83,28 @@ ChannelScores scores_of(const VisionTransformer& model, const Coupling& coupling
                         }));
 }
 
+CostFunction cost_of(const ViTConfig& config, const PruneOptions& options, const Graph& graph,
+                     const Coupling& coupling) {
+  const bool latency = options.target == "latency", flops = options.target == "flops";
+  if (!latency && !flops && options.target != "parameters")
+    argument_error("pruning", "target", "'" + options.target + "'", "parameters, flops or latency",
+                   "");
+  if (latency && !options.latency)
+    argument_error("pruning", "latency", "none", "a function that gives it", "");
+  return [&, latency, flops](const Widths& widths) {
+    if (latency) return options.latency(pruned_config(config, coupling, widths));
+    return (flops ? flops_at : parameters_at)(graph, coupling, widths);
+  };
+}
+
 }  // namespace
+
+double whole_cost(const VisionTransformer& model, const PruneOptions& options) {
+  if (options.target == "latency") return 1;
+  const Graph graph = capture(model);
+  const Coupling coupling = find_coupling(graph);
+  return cost_of(model.config, options, graph, coupling)(full_widths(coupling));
+}
 
 IndexMap kept_indices(const NamedTensors& parameters, const Coupling& coupling,
                       const KeptChannels& kept) {
@@ -164,15 +185,12 @@ PrunedModel prune_model(const VisionTransformer& model, const PruneOptions& opti
                         const ImageDataset& samples) {
   const Graph graph = capture(model);
   const Coupling coupling = find_coupling(graph);
-  const bool flops = options.target == "flops";
-  if (!flops && options.target != "parameters")
-    argument_error("pruning", "target", "'" + options.target + "'", "parameters or flops", "");
-  const auto cost = [&](const Widths& widths) {
-    return (flops ? flops_at : parameters_at)(graph, coupling, widths);
-  };
-  return prune(model, coupling,
-               select_channels(coupling, scores_of(model, coupling, options, samples), cost,
-                               options.selection));
+  SelectionOptions selection = options.selection;
+  if (options.target == "latency") selection.whole = 1;
+  const CostFunction cost = cost_of(model.config, options, graph, coupling);
+  return prune(
+      model, coupling,
+      select_channels(coupling, scores_of(model, coupling, options, samples), cost, selection));
 }
 
 }  // namespace espalier

@@ -31,9 +31,15 @@ PrunedModel prune(const VisionTransformer& model, const Coupling& coupling,
 struct PruneOptions {
   SelectionOptions selection{};
   std::string importance = "l2";      // or "l1", "taylor", "random"
-  std::string target = "parameters";  // or "flops": what the fraction is of
+  std::string target = "parameters";  // or "flops", "latency": what the fraction is of
   uint64_t seed = 1;                  // of "random"
+  // For "latency": the time that a model of a configuration takes, as a share of the whole's
+  // (compress/latency.h measures it).
+  std::function<double(const ViTConfig& config)> latency = nullptr;
 };
+// What the target is a share of, for a model that nothing was removed from: parameters, operations
+// of one sample, or 1. As SelectionOptions::whole it lets a model be pruned in several rounds.
+double whole_cost(const VisionTransformer& model, const PruneOptions& options);
 // Prunes once, without training afterwards. `samples` are for "taylor", whose gradients they give.
 PrunedModel prune_model(const VisionTransformer& model, const PruneOptions& options,
                         const ImageDataset& samples);

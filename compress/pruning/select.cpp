@@ -26,10 +26,12 @@ class Selector {
   }
 
   KeptChannels select(const CostFunction& cost) const {
-    const double whole = cost(widths_after(0));
-    const double most = (1 - options_.fraction) * whole;
-    size_t too_few = 0, enough = candidates_.size();
     if (options_.fraction == 0) return kept(widths_after(0));
+    const double present = cost(widths_after(0));
+    const double whole = options_.whole > 0 ? options_.whole : present;
+    const double most = (1 - options_.fraction) * whole;
+    if (present <= most) return kept(widths_after(0));
+    size_t too_few = 0, enough = candidates_.size();
     if (const double least = cost(widths_after(enough)); !(least <= most))
       argument_error(name_of_selection, "fraction", std::to_string(options_.fraction),
                      "at most " + std::to_string(1 - least / whole),
@@ -53,6 +55,9 @@ class Selector {
     if (!(options_.fraction >= 0 && options_.fraction < 1))
       argument_error(name_of_selection, "fraction", std::to_string(options_.fraction), "0 up to 1",
                      "");
+    if (!(options_.whole >= 0 && std::isfinite(options_.whole)))
+      argument_error(name_of_selection, "whole", std::to_string(options_.whole),
+                     "a cost, or 0 for the model's own", "");
     bool fits = scores_.size() == coupling_.groups.size();
     for (size_t g = 0; fits && g < scores_.size(); ++g)
       fits = static_cast<int64_t>(scores_[g].size()) == coupling_.groups[g].count;

@@ -26,16 +26,19 @@ WidthSteps kernel_steps();
 
 struct SelectionOptions {
   double fraction = 0.5;  // of the cost that is removed at least: 0 up to 1
+  double whole = 0;       // the cost that it is of; 0: what the model itself costs
   Ranking ranking = Ranking::global;
   std::vector<GroupKind> kinds{std::begin(group_kinds), std::end(group_kinds)};
   WidthSteps steps{};
 };
 
-// Removes channels in the order of their scores, until `cost` is at most 1 - fraction of what it is
-// for the whole model; then steps of width come back, the latest first, as long as it stays so. At
-// least one channel of each group stays. `cost` is asked about log2(channels) times, and once for
-// each step that comes back and each group. Argument errors: options out of range, scores that are
-// not the coupling's, and a target that removing all it may does not reach.
+// Removes channels in the order of their scores, by bisection, until `cost` is at most 1 - fraction
+// of the whole; then steps of width come back, the latest first, as long as it stays so. At least
+// one channel of each group stays, and all where the cost is small enough as it is. `cost` is asked
+// about log2(channels) times, and once for each step that comes back and each group; if it is
+// measured, the target is met up to what measuring it once more would change. Argument errors:
+// options out of range, scores that are not the coupling's, and a target that removing all it may
+// does not reach.
 KeptChannels select_channels(const Coupling& coupling, const ChannelScores& scores,
                              const CostFunction& cost, const SelectionOptions& options);
 

@@ -131,6 +131,36 @@ class Compress(Command):
         for words in ("10 % of flops pruned by taylor", "parameters", "whole numbers"):
             self.assertIn(words, hidden.stdout)
 
+    def test_a_chain_of_trainings_resumes_in_each_of_them_to_the_same_bits(self):
+        words = ["--sparsity", 0.4, "--recover", 1, "--qat", 1, "--max-steps", 6,
+                 "--calibration-images", 64, *UNTIMED]
+        whole = self.folder / "chain.safetensors"
+        result = run("compress", self.model, "-o", whole, "--run-dir", self.folder / "chain", *words)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        folder, made = self.folder / "links", self.folder / "links.safetensors"
+        command = [ESPALIER, "compress", self.model, "-o", made, "--run-dir", folder, *words]
+        self.assertEqual(stop_at(2, signal.SIGINT, folder / "recover", list(map(str, command)))[0], 130)
+        self.assertTrue(json.loads((folder / "compress.json").read_text())["width_steps"])
+        again = [ESPALIER, "compress", "--resume", str(folder), *map(str, UNTIMED)]
+        self.assertEqual(stop_at(2, signal.SIGINT, folder / "qat", again)[0], 130)
+        self.assertFalse(made.exists())
+        self.assertEqual(run(*again[1:]).returncode, 0)
+        self.assertEqual(made.read_bytes(), whole.read_bytes())
+
+    def test_pruning_by_latency_goes_on_with_the_widths_that_it_measured(self):
+        folder, made = self.folder / "timed", self.folder / "timed.safetensors"
+        command = [ESPALIER, "compress", self.model, "-o", made, "--run-dir", folder, "--dtype", "f32",
+                   "-t", 1, "--sparsity", 0.3, "--sparsity-of", "latency", "--latency-batch", 4,
+                   "--recover", 1, "--max-steps", 6, "--json", *UNTIMED]
+        self.assertEqual(stop_at(2, signal.SIGINT, folder / "recover", list(map(str, command)))[0], 130)
+        chosen = json.loads(run("inspect", folder / "pruned.safetensors", "--json").stdout)
+        said = json.loads(run("compress", "--resume", folder, "--json", *UNTIMED).stdout)
+        self.assertLess(said["after"]["parameters"], said["before"]["parameters"])
+        held = json.loads(run("inspect", made, "--json").stdout)
+        self.assertEqual([t["shape"] for t in held["tensors"]],
+                         [t["shape"] for t in chosen["tensors"]])
+        self.assertIn("0.3 of latency", held["metadata"]["espalier.pruned"].replace("00000", ""))
+
     def test_compress_records_how_ranges_and_biases_were_chosen(self):
         made = self.folder / "chosen.safetensors"
         words = ["compress", self.model, "-o", made, "--calibration-images", 64, *UNTIMED]
