@@ -142,6 +142,19 @@ void add_pruning_flags(CLI::App& verb, CompressConfig& c) {
          "Keep widths at multiples of this; 0: what this machine's kernels take at once")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();
+  CLI::Option* schedule =
+      option("--schedule", c.schedule,
+             "All at once before --recover, or in steps of a cubic schedule while it trains")
+          ->check(CLI::IsMember({"one-shot", "cubic"}))
+          ->capture_default_str();
+  option("--prune-steps", c.prune_steps, "Steps of the cubic schedule")
+      ->check(CLI::Range(1, 1000))
+      ->needs(schedule)
+      ->capture_default_str();
+  option("--prune-share", c.prune_share, "Share of --recover that they are spread over")
+      ->check(CLI::Range(0.001, 0.999))
+      ->needs(schedule)
+      ->capture_default_str();
 }
 
 void add_training_flags(CLI::App& verb, CompressFlags& flags) {

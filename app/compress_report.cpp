@@ -27,9 +27,7 @@ std::string epochs(int64_t count) {
 }
 
 std::string how_pruned(const CompressConfig& c) {
-  char share[32];
-  std::snprintf(share, sizeof share, "%g %%", 100 * c.sparsity);
-  return std::string(share) + " of " + c.sparsity_of + " pruned by " + c.importance +
+  return pruning_text(c) +
          (c.recover_epochs ? ", recovered in " + epochs(c.recover_epochs) : ", not trained since");
 }
 

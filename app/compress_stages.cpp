@@ -31,7 +31,8 @@ class Stages {
       : run_(run), config_(run.config), original_(original), model_(original.model.get()) {}
 
   bool run() {
-    if (config_.sparsity > 0) prune();
+    const bool gradual = config_.schedule == "cubic";
+    if (config_.sparsity > 0 && !gradual) prune();
     if (config_.sparsity > 0 && config_.recover_epochs > 0 && !recover()) return false;
     if (config_.dtype == "int8") return quantise();
     save_model(config_.output, *model_, notes_, stored_in(config_));
@@ -50,18 +51,18 @@ class Stages {
   }
 
   void prune() {
+    notes_["espalier.pruned"] = pruning_text(config_);
     const std::string kept = run_.run_dir + pruned_file;
     const bool trains = config_.recover_epochs > 0 || config_.qat_epochs > 0;
     if (trains && std::filesystem::exists(kept)) {
       keep(std::move(load_model(kept).model));
     } else {
-      const bool looks = config_.importance == "taylor";
-      keep(prune_model(*model_, how_pruned(), looks ? images() : ImageDataset{}).model);
+      keep(prune_model(*model_, how_pruned(), samples()).model);
       if (trains) save_model(kept, *model_);
     }
-    notes_["espalier.pruned"] = std::to_string(config_.sparsity) + " of " + config_.sparsity_of +
-                                " by " + config_.importance;
   }
+
+  ImageDataset samples() { return config_.importance == "taylor" ? images() : ImageDataset{}; }
 
   PruneOptions how_pruned() const {
     PruneOptions how = pruning_of(config_);
@@ -73,12 +74,11 @@ class Stages {
 
   // Trains in run_dir/<name>; the path of the best checkpoint, or none where it was interrupted.
   std::string train(const char* name, const TrainConfig& training, const std::string& what,
-                    TrainableFactory form) {
+                    TrainerParts parts) {
     const std::string folder = run_.run_dir + "/" + name;
     // What was killed before its first checkpoint has nothing to take up.
     if (!std::filesystem::exists(folder + "/checkpoints/last.safetensors"))
       std::filesystem::remove_all(folder);
-    TrainerParts parts{.form = std::move(form)};
     if (config_.distillation > 0) parts.teacher = original_.graph;
     const TrainingResult result =
         run_training({.config = training,
@@ -96,9 +96,14 @@ class Stages {
   bool recover() {
     const ViTConfig shape = model_->config;
     const Graph graph = capture(*model_);
-    const std::string best =
-        train("recover", recover_config(config_, shape), "training " + shape.name + ", pruned",
-              [&] { return std::make_unique<Trainable>(module_of(shape, graph)); });
+    TrainerParts parts{
+        .form = [&] { return std::make_unique<Trainable>(module_of(shape, graph)); }};
+    if (config_.schedule == "cubic") {
+      notes_["espalier.pruned"] = pruning_text(config_);
+      parts.shrinking = gradual_pruning(*model_, how_pruned(), schedule_of(config_), samples());
+    }
+    const std::string best = train("recover", recover_config(config_, shape),
+                                   "training " + shape.name + ", pruned", std::move(parts));
     if (best.empty()) return false;
     keep(std::move(load_model(best).model));
     notes_["espalier.recover_epochs"] = std::to_string(config_.recover_epochs);
@@ -127,10 +132,10 @@ class Stages {
     notes_["espalier.qat_epochs"] = std::to_string(config_.qat_epochs);
     const std::string best =
         train("qat", qat_config(config_, shape),
-              "training " + shape.name + " on its integer kernels", [&] {
+              "training " + shape.name + " on its integer kernels", {.form = [&] {
                 return std::make_unique<QatModel>(module_of(shape, made.graph), made.scales,
                                                   QatOptions{config_.learn_scales, notes_});
-              });
+              }});
     if (best.empty()) return false;
     write_atomically(config_.output, {MappedFile(best).bytes()});
     return true;

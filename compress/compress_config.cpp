@@ -1,5 +1,7 @@
 #include "compress/compress_config.h"
 
+#include <cstdio>
+
 #include "compress/observers/factory.h"
 #include "engine/error.h"
 #include "engine/io/json_fields.h"
@@ -28,6 +30,9 @@ void visit_fields(CompressConfig& c, Visit&& visit) {
   visit("latency_batch", c.latency_batch);
   visit("width_step", c.width_step);
   visit("width_steps", c.width_steps);
+  visit("schedule", c.schedule);
+  visit("prune_steps", c.prune_steps);
+  visit("prune_share", c.prune_share);
   visit("recover_epochs", c.recover_epochs);
   visit("qat_epochs", c.qat_epochs);
   visit("recover_learning_rate", c.recover_learning_rate);
@@ -82,6 +87,16 @@ void check_pruning(const CompressConfig& c) {
           "one for each kind of channel, or none");
   for (int64_t step : c.width_steps)
     require(step >= 1, "width_steps", std::to_string(step), "1 or more");
+  require_one_of("schedule", c.schedule, {"one-shot", "cubic"});
+  require(c.prune_steps >= 1 && c.prune_steps <= 1000, "prune_steps", std::to_string(c.prune_steps),
+          "1 to 1000");
+  require(c.prune_share > 0 && c.prune_share < 1, "prune_share", std::to_string(c.prune_share),
+          "between 0 and 1");
+  const bool gradual = c.schedule == "cubic";
+  require(!gradual || c.sparsity > 0, "sparsity", std::to_string(c.sparsity),
+          "above 0 where the schedule is cubic");
+  require(!gradual || c.recover_epochs > 0, "recover_epochs", std::to_string(c.recover_epochs),
+          "1 or more where the schedule is cubic: it prunes while they train");
 }
 
 void check_training(const CompressConfig& c) {
@@ -153,6 +168,15 @@ CompressConfig compress_config_from_json(const std::string& text, const std::str
   return config_from_json<CompressConfig>(text, origin);
 }
 
+std::string pruning_text(const CompressConfig& c) {
+  if (c.sparsity == 0) return "";
+  char share[32];
+  std::snprintf(share, sizeof share, "%g %%", 100 * c.sparsity);
+  std::string text = std::string(share) + " of " + c.sparsity_of + " pruned by " + c.importance;
+  if (c.schedule == "cubic") text += " in " + std::to_string(c.prune_steps) + " cubic steps";
+  return text;
+}
+
 DType stored_in(const CompressConfig& c) {
   const std::string& floats = c.dtype == "int8" ? c.kept_dtype : c.dtype;
   return floats == "f16" ? DType::f16 : floats == "bf16" ? DType::bf16 : DType::f32;
@@ -179,6 +203,10 @@ PruneOptions pruning_of(const CompressConfig& c) {
   if (!c.dimensions.empty()) selection.kinds.clear();
   for (const std::string& name : c.dimensions) selection.kinds.push_back(group_kind_of(name));
   return options;
+}
+
+GradualOptions schedule_of(const CompressConfig& c) {
+  return {.times = c.prune_steps, .share = c.prune_share};
 }
 
 TrainConfig recover_config(const CompressConfig& c, const ViTConfig& model) {

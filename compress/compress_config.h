@@ -1,7 +1,7 @@
 // What one compression is asked to do. It is saved in the run folder of those that train.
 #pragma once
 
-#include "compress/pruning/prune.h"
+#include "compress/pruning/gradual.h"
 #include "compress/quantize_model.h"
 #include "nn/train_config.h"
 
@@ -34,6 +34,9 @@ struct CompressConfig {
   int64_t width_step = 0;                  // widths stay multiples of it; 0: kernel_steps()
   // What that came to on the machine that began, one for each of group_kinds: resolve() fills it.
   std::vector<int64_t> width_steps{};
+  std::string schedule = "one-shot";  // or "cubic": in prune_steps steps, while recovery trains
+  int64_t prune_steps = 5;
+  double prune_share = 0.5;  // of recovery, by whose end the last step is done
 
   // Training: of the pruned model first, then of the rounded one (compress/qat.h). The fp32 model
   // teaches both.
@@ -58,10 +61,14 @@ std::string to_json(const CompressConfig& config);
 // Fields that the text leaves out keep their defaults. Errors are file errors that name `origin`.
 CompressConfig compress_config_from_json(const std::string& text, const std::string& origin);
 
+// "50 % of parameters pruned by l2", and what else is to be said of it; empty where nothing is.
+std::string pruning_text(const CompressConfig& config);
+
 // The same in the terms of each stage, for a valid configuration.
 DType stored_in(const CompressConfig& config);  // of weights that are not int8
 QuantizeOptions quantization_of(const CompressConfig& config);
 PruneOptions pruning_of(const CompressConfig& config);
+GradualOptions schedule_of(const CompressConfig& config);
 TrainConfig recover_config(const CompressConfig& config, const ViTConfig& model);
 TrainConfig qat_config(const CompressConfig& config, const ViTConfig& model);
 

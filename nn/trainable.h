@@ -25,7 +25,8 @@ class Trainable {
 
   // All that learns.
   virtual NamedTensors named_parameters() const;
-  // Called once before every forward pass of a whole batch: the parameters have moved.
+  // Called before the first forward pass, and whenever the parameters have moved: after a step of
+  // the optimiser, and with averaged ones.
   virtual void prepare() {}
   // Without dropout from here on.
   void eval();

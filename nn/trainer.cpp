@@ -40,8 +40,7 @@ std::string last_path(const std::string& run_dir) {
 }
 
 std::unique_ptr<Trainable> new_model(const TrainConfig& config) {
-  Generator generator(derive_seed(config.seed, initialising));
-  return std::make_unique<Trainable>(std::make_unique<VisionTransformer>(config.model, generator));
+  return std::make_unique<Trainable>(initial_model(config.model, config.seed));
 }
 
 std::unique_ptr<Optimizer> make_optimizer(const TrainConfig& c, const NamedTensors& parameters) {
@@ -79,14 +78,20 @@ TrainConfig validated(const TrainConfig& config) {
 
 }  // namespace
 
+std::unique_ptr<VisionTransformer> initial_model(const ViTConfig& config, uint64_t seed) {
+  Generator generator(derive_seed(seed, initialising));
+  return std::make_unique<VisionTransformer>(config, generator);
+}
+
 struct Trainer::State {
   const TrainConfig config;
   const ImageDataset train, validation;
   const std::string run_dir;
   std::unique_ptr<Trainable> trained, averaged;
   std::optional<Plan> teacher;
+  const Shrinking shrinking;
   std::unique_ptr<Optimizer> optimizer;
-  WeightAverage average;
+  std::optional<WeightAverage> average;
   DataLoader loader;
   LrSchedule schedule;
 
@@ -103,14 +108,14 @@ struct Trainer::State {
         run_dir(std::move(dir)),
         trained(parts.form ? parts.form() : new_model(config)),
         averaged(parts.form ? parts.form() : new_model(config)),
-        optimizer(make_optimizer(config, trained->named_parameters())),
-        average(optimizer->arena(), config.ema_decay),
+        shrinking(parts.shrinking),
         loader(train, loader_options(config)),
         schedule(LrSchedule::cosine(
             config.learning_rate, std::min(config.warmup_steps, epoch_steps() * config.epochs - 1),
             epoch_steps() * config.epochs,
             std::min(config.final_learning_rate, config.learning_rate))) {
-    averaged->eval();
+    start_optimizer();
+    check_shrinking();
     if ((config.distillation > 0) == parts.teacher.nodes.empty())
       argument_error("Trainer", "teacher", parts.teacher.nodes.empty() ? "none" : "one",
                      "a teacher where `distillation` is above 0, and only there", "");
@@ -127,6 +132,16 @@ struct Trainer::State {
     return config.max_steps ? std::min(all, config.max_steps) : all;
   }
 
+  // The step that the model shrinks after for the i-th time.
+  int64_t shrinking_step(int64_t i) const { return i * shrinking_span() / shrinking.times; }
+  int64_t shrinking_span() const {
+    return static_cast<int64_t>(shrinking.share * static_cast<double>(total_steps()));
+  }
+  void check_shrinking() const;
+  void start_optimizer();
+  void take(const VisionTransformer& model);
+  bool shrink_if_due();
+
   StepReport train_batch(const Batch& batch);
   EpochReport finish_epoch(int64_t epoch);
   void save_checkpoint() const;
@@ -140,6 +155,51 @@ Trainer::Trainer(const TrainConfig& config, ImageDataset train, ImageDataset val
 
 Trainer::~Trainer() = default;
 
+// From its beginning, on the present parameters.
+void Trainer::State::start_optimizer() {
+  average.reset();  // before the arena that it is part of
+  optimizer = make_optimizer(config, trained->named_parameters());
+  average.emplace(optimizer->arena(), config.ema_decay);
+  averaged->eval();
+}
+
+void Trainer::State::check_shrinking() const {
+  if (shrinking.times == 0) return;
+  const bool some = shrinking.times > 0 && shrinking.share > 0 && shrinking.share < 1;
+  if (some && shrinking.next && shrinking_span() >= shrinking.times) return;
+  argument_error("Trainer", "shrinking",
+                 std::to_string(shrinking.times) + " times in " + std::to_string(shrinking.share) +
+                     " of " + std::to_string(total_steps()) + " steps",
+                 "a step at least for each time, in a share between 0 and 1", "train for longer");
+}
+
+// Trains `model` from now on; the optimiser knows nothing of it yet.
+void Trainer::State::take(const VisionTransformer& model) {
+  const auto form = [&] {
+    auto copy = copy_of(model);
+    copy->train();
+    return shrinking.form ? shrinking.form(std::move(copy))
+                          : std::make_unique<Trainable>(std::move(copy));
+  };
+  trained = form();
+  averaged = form();
+  averaged->eval();
+}
+
+// Whether it was: a checkpoint has to follow, so that no step shrinks the model twice.
+bool Trainer::State::shrink_if_due() {
+  for (int64_t i = 1; i <= shrinking.times; ++i) {
+    if (step != shrinking_step(i)) continue;
+    const SmallerModel smaller = shrinking.next(*copy_of(std::as_const(*trained).model()), i);
+    take(*smaller.model);
+    optimizer->rebuild(trained->named_parameters(), smaller.kept);
+    trained->prepare();
+    best_accuracy = -1;
+    return true;
+  }
+  return false;
+}
+
 void Trainer::State::stop_on(const std::string& problem) const {
   throw Error(ErrorKind::numeric, problem + " at step " + std::to_string(step + 1) +
                                       "; the last good checkpoint is " + last_path(run_dir) +
@@ -150,7 +210,6 @@ StepReport Trainer::State::train_batch(const Batch& batch) {
   const Clock::time_point start = Clock::now();
   const int64_t samples = batch.images.size(0);
   optimizer->zero_grad();
-  trained->prepare();
   const Tensor targets =
       teacher ? soft_targets((*teacher)(batch.images), config.temperature) : Tensor();
   const uint64_t seed =
@@ -172,7 +231,8 @@ StepReport Trainer::State::train_batch(const Batch& batch) {
   const double norm = optimizer->clip_grad_norm(config.clip_norm > 0 ? config.clip_norm : no_limit);
   if (!std::isfinite(norm)) stop_on("a gradient is no longer finite");
   optimizer->set_lr(schedule.at(step));
-  optimizer->step(&average);
+  optimizer->step(&*average);
+  trained->prepare();
   epoch_loss += loss;
   ++step;
   const double seconds = seconds_since(start);
@@ -187,7 +247,7 @@ StepReport Trainer::State::train_batch(const Batch& batch) {
 }
 
 EpochReport Trainer::State::finish_epoch(int64_t epoch) {
-  copy_named("Trainer", averaged->named_parameters(), average.named_values());
+  copy_named("Trainer", averaged->named_parameters(), average->named_values());
   averaged->prepare();
   EpochReport report{.epoch = epoch,
                      .step = step,
@@ -222,7 +282,7 @@ void Trainer::State::save_checkpoint() const {
                          {"epoch_seconds", epoch_seconds}};
   save_safetensors(last_path(run_dir), tensors,
                    {{kind_key, "checkpoint"},
-                    {config_key, to_json(config.model)},
+                    {config_key, to_json(std::as_const(*trained).model().config)},
                     {training_key, to_json(config)},
                     {form_key, trained->kind()},
                     {progress_key, progress.dump()}});
@@ -243,6 +303,15 @@ void Trainer::resume() {
   if ((form == file.metadata.end() ? "plain" : form->second) != state_->trained->kind())
     file_error(path, "belongs to another kind of training; take it up by the verb that began it");
   try {
+    if (state_->shrinking.times > 0) {
+      const auto shape = file.metadata.find(config_key);
+      if (shape == file.metadata.end()) file_error(path, "does not say what model it holds");
+      Generator unused;
+      VisionTransformer model(vit_config_from_json(shape->second, path), unused);
+      model.load_state_dict(file.under("model."));
+      state_->take(model);
+      state_->start_optimizer();
+    }
     copy_named("resume", state_->trained->named_parameters(), file.under("model."));
     state_->optimizer->load_state_dict(file.under("optimizer."));
     const Json json = parse_json(progress->second, path);
@@ -259,6 +328,7 @@ void Trainer::resume() {
 
 bool Trainer::run(const TrainerEvents& events) {
   State& s = *state_;
+  s.trained->prepare();
   if (s.step == 0) s.save_checkpoint();
   while (s.step < s.total_steps()) {
     const int64_t epoch = s.step / s.epoch_steps();
@@ -274,7 +344,9 @@ bool Trainer::run(const TrainerEvents& events) {
         const EpochReport finished = s.finish_epoch(epoch);
         if (events.epoch) events.epoch(finished);
       }
-      if (stop || epoch_done || s.step % s.config.checkpoint_steps == 0) s.save_checkpoint();
+      const bool shrunk = s.shrink_if_due();
+      if (stop || epoch_done || shrunk || s.step % s.config.checkpoint_steps == 0)
+        s.save_checkpoint();
       if (stop) return s.step == s.total_steps();
     }
   }

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "nn/data/loader.h"
+#include "nn/optim/parameter_arena.h"
 #include "nn/train_config.h"
 #include "nn/trainable.h"
 
@@ -36,12 +37,33 @@ struct TrainerEvents {
   std::function<bool()> interrupted = nullptr;
 };
 
+// What is left of a model, and what that is of each parameter.
+struct SmallerModel {
+  std::unique_ptr<VisionTransformer> model;
+  IndexMap kept;  // as ParameterArena::rebuild() takes it
+};
+
+// A run whose model gives way to smaller ones: gradual pruning. Moments, averages, schedule and
+// data go on; the best checkpoint is one of the last model.
+struct Shrinking {
+  int64_t times = 0;   // 0: never
+  double share = 0.5;  // of the run's steps, at whose ends it shrinks: after i / times of them
+  // The i-th, from 1, of what the weights are by then, in evaluation mode.
+  std::function<SmallerModel(const VisionTransformer& model, int64_t i)> next = nullptr;
+  // What is trained of it; a plain Trainable unless given.
+  std::function<std::unique_ptr<Trainable>(std::unique_ptr<VisionTransformer>)> form = nullptr;
+};
+
+// The model that a run begins with unless it is given another: a function of its shape and seed.
+std::unique_ptr<VisionTransformer> initial_model(const ViTConfig& config, uint64_t seed);
+
 // What a run may be given in place of the usual.
 struct TrainerParts {
   // Makes what is trained; otherwise a new model of the configuration, from its seed.
   TrainableFactory form = nullptr;
   // A trained model on the same images and classes, for `distillation` of the configuration.
   Graph teacher{};
+  Shrinking shrinking{};
 };
 
 // A run in a folder: `checkpoints/last.safetensors` holds all state, `checkpoints/best.safetensors`
@@ -50,7 +72,8 @@ struct TrainerParts {
 class Trainer {
  public:
   // A new run. The data sets are copied handles; `validation` may be empty. An argument error where
-  // the configuration asks for a teacher and there is none, or the other way round.
+  // the configuration asks for a teacher and there is none, or the other way round, and where the
+  // run is too short to shrink so often and train on.
   Trainer(const TrainConfig& config, ImageDataset train, ImageDataset validation,
           std::string run_dir, TrainerParts parts = {});
   ~Trainer();

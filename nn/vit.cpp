@@ -89,6 +89,14 @@ Tensor VisionTransformer::features(const Tensor& images) const {
 
 Tensor VisionTransformer::forward(const Tensor& images) const { return (*head_)(features(images)); }
 
+std::unique_ptr<VisionTransformer> copy_of(const VisionTransformer& model) {
+  Generator unused;
+  auto copy = std::make_unique<VisionTransformer>(model.config, unused);
+  copy->load_state_dict(model.state_dict());
+  copy->eval();
+  return copy;
+}
+
 Graph capture(const VisionTransformer& model) {
   const ViTConfig& c = model.config;
   return capture(model, {c.image_size, c.image_size, c.channels});

@@ -78,6 +78,9 @@ class VisionTransformer : public Module {
   const Linear* head_;
 };
 
+// One more with the same weights, in evaluation mode.
+std::unique_ptr<VisionTransformer> copy_of(const VisionTransformer& model);
+
 // The operations of a model on a batch of its images.
 Graph capture(const VisionTransformer& model);
 

@@ -43,6 +43,16 @@ TEST_CASE("compression: what makes no sense is refused") {
   };
   refused([](CompressConfig& c) { c.sparsity_of = "joy"; }, "or latency");
   refused([](CompressConfig& c) { c.latency_batch = 0; }, "latency_batch is 0");
+  refused([](CompressConfig& c) { c.schedule = "slow"; }, "or cubic");
+  refused([](CompressConfig& c) { c.schedule = "cubic"; }, "recover_epochs is 0");
+  refused([](CompressConfig& c) { c.prune_steps = 0; }, "prune_steps is 0");
+  refused([](CompressConfig& c) { c.prune_share = 1; }, "prune_share is 1");
+  const auto needs_sparsity = [](CompressConfig& c) {
+    c.schedule = "cubic";
+    c.recover_epochs = 1;
+    c.sparsity = 0;
+  };
+  refused(needs_sparsity, "sparsity is 0");
   refused([](CompressConfig& c) { c.width_steps = {1, 2}; }, "width_steps is 2");
   refused([](CompressConfig& c) { c.width_steps = {1, 2, 3, 0, 5}; }, "width_steps is 0");
 }

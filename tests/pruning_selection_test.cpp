@@ -142,21 +142,21 @@ TEST_CASE("pruning: a latency that is given is met, in one round or in several")
   CHECK(whole_cost(*model, options) == 1);
   for (double fraction : {0.2, 0.4, 0.5}) {
     options.selection.fraction = fraction;
-    const PrunedModel pruned = prune_model(*model, options, {});
+    const SmallerModel pruned = prune_model(*model, options, {});
     const double share = options.latency(pruned.model->config);
     CHECK(share <= 1 - fraction);
     CHECK(share > 1 - fraction - 2 / seconds(config));  // one step more would have been too many
     options.selection.fraction = fraction / 2;
-    const PrunedModel first = prune_model(*model, options, {});
+    const SmallerModel first = prune_model(*model, options, {});
     options.selection.fraction = fraction;
-    const PrunedModel second = prune_model(*first.model, options, {});
+    const SmallerModel second = prune_model(*first.model, options, {});
     CHECK(options.latency(second.model->config) <= 1 - fraction);
     CHECK(options.latency(second.model->config) > 1 - fraction - 2 / seconds(config));
   }
   CHECK(asked < 1000);
   options.selection.fraction = 0.01;  // already met
-  const PrunedModel narrow = prune_model(*model, {.selection = {.fraction = 0.6}}, {});
-  const PrunedModel same = prune_model(*narrow.model, options, {});
+  const SmallerModel narrow = prune_model(*model, {.selection = {.fraction = 0.6}}, {});
+  const SmallerModel same = prune_model(*narrow.model, options, {});
   CHECK(to_json(same.model->config) == to_json(narrow.model->config));
 }
 
@@ -166,9 +166,9 @@ TEST_CASE("pruning: a share of the whole is not one of what is left") {
   for (const char* target : {"parameters", "flops"}) {
     options.target = target;
     options.selection = {.fraction = 0.3};
-    const PrunedModel first = prune_model(*model, options, {});
+    const SmallerModel first = prune_model(*model, options, {});
     options.selection = {.fraction = 0.5, .whole = whole_cost(*model, options)};
-    const PrunedModel second = prune_model(*first.model, options, {});
+    const SmallerModel second = prune_model(*first.model, options, {});
     const double left = whole_cost(*second.model, options);
     CHECK(left <= 0.5 * options.selection.whole);
     CHECK(left > 0.4 * options.selection.whole);
@@ -190,7 +190,8 @@ TEST_CASE("pruning: moments and averages move along, and training goes on") {
   const Coupling coupling = find_coupling(capture(*model));
   Generator generator(1);
   const std::set<GroupKind> all(std::begin(group_kinds), std::end(group_kinds));
-  const PrunedModel pruned = prune(*model, coupling, keep_at_random(coupling, all, 0.5, generator));
+  const SmallerModel pruned =
+      prune(*model, coupling, keep_at_random(coupling, all, 0.5, generator));
   NamedTensors before;
   for (const auto& [name, tensor] : optimizer.arena().companion_state()) {
     const auto found = pruned.kept.find(name.substr(name.find('.') + 1));
@@ -229,7 +230,7 @@ TEST_CASE("pruning: a pruned model is a model: planned, saved, and in whole numb
     const ImageDataset samples{Tensor::full({5, 8, 8, 1}, 7, DType::u8),
                                Tensor::of<int64_t>({0, 1, 2, 3, 4}, {5}),
                                {"a", "b", "c", "d", "e"}};
-    const PrunedModel pruned = prune_model(*model, options, samples);
+    const SmallerModel pruned = prune_model(*model, options, samples);
     CHECK(pruned.model->parameter_count() <= 0.4 * static_cast<double>(model->parameter_count()));
     save_model(folder.file("m"), *pruned.model);
     const LoadedModel loaded = load_model(folder.file("m"));

@@ -113,7 +113,7 @@ struct Subject {
 void check_pruned(const Subject& s, const std::set<GroupKind>& kinds, double fraction,
                   Generator& generator) {
   const KeptChannels kept = keep_at_random(s.coupling, kinds, fraction, generator);
-  const PrunedModel pruned = prune(*s.model, s.coupling, kept);
+  const SmallerModel pruned = prune(*s.model, s.coupling, kept);
   const ViTConfig& config = s.model->config;
   const int64_t parameters = pruned.model->parameter_count();
   CHECK(parameters_at(s.graph, s.coupling, widths_of(kept)) == static_cast<double>(parameters));

@@ -16,17 +16,8 @@
 namespace espalier::test {
 namespace {
 
-std::unique_ptr<VisionTransformer> copy_of(const VisionTransformer& model) {
-  Generator unused;
-  auto copy = std::make_unique<VisionTransformer>(model.config, unused);
-  copy->load_state_dict(model.state_dict());
-  return copy;
-}
-
 Int8Scales scales_of(const VisionTransformer& model, const Tensor& images) {
-  auto copy = copy_of(model);
-  copy->eval();
-  const Graph graph = capture(*copy);
+  const Graph graph = capture(*copy_of(model));
   return choose_int8_scales(
       graph, calibrate(graph, images, [] { return std::make_unique<MinMaxObserver>(); }));
 }

@@ -163,10 +163,10 @@ ViTConfig pruned_config(const ViTConfig& config, const Coupling& coupling, const
   return pruned;
 }
 
-PrunedModel prune(const VisionTransformer& model, const Coupling& coupling,
-                  const KeptChannels& kept) {
+SmallerModel prune(const VisionTransformer& model, const Coupling& coupling,
+                   const KeptChannels& kept) {
   const NamedTensors state = model.state_dict();
-  PrunedModel pruned;
+  SmallerModel pruned;
   pruned.kept = kept_indices(state, coupling, kept);
   Generator unused;
   pruned.model = std::make_unique<VisionTransformer>(
@@ -181,8 +181,8 @@ PrunedModel prune(const VisionTransformer& model, const Coupling& coupling,
   return pruned;
 }
 
-PrunedModel prune_model(const VisionTransformer& model, const PruneOptions& options,
-                        const ImageDataset& samples) {
+SmallerModel prune_model(const VisionTransformer& model, const PruneOptions& options,
+                         const ImageDataset& samples) {
   const Graph graph = capture(model);
   const Coupling coupling = find_coupling(graph);
   SelectionOptions selection = options.selection;

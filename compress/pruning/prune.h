@@ -6,8 +6,7 @@
 
 #include "compress/pruning/select.h"
 #include "nn/data/dataset.h"
-#include "nn/optim/parameter_arena.h"
-#include "nn/vit.h"
+#include "nn/trainer.h"
 
 namespace espalier {
 
@@ -19,14 +18,10 @@ IndexMap kept_indices(const NamedTensors& parameters, const Coupling& coupling,
 // The configuration of a Vision Transformer with so many channels left of each group of its graph.
 ViTConfig pruned_config(const ViTConfig& config, const Coupling& coupling, const Widths& widths);
 
-struct PrunedModel {
-  std::unique_ptr<VisionTransformer> model;
-  IndexMap kept;
-};
 // `coupling` is that of the model's graph, and each list of `kept` is ascending and not empty;
 // argument errors say where it is not so. The model stays as it is.
-PrunedModel prune(const VisionTransformer& model, const Coupling& coupling,
-                  const KeptChannels& kept);
+SmallerModel prune(const VisionTransformer& model, const Coupling& coupling,
+                   const KeptChannels& kept);
 
 struct PruneOptions {
   SelectionOptions selection{};
@@ -41,7 +36,7 @@ struct PruneOptions {
 // of one sample, or 1. As SelectionOptions::whole it lets a model be pruned in several rounds.
 double whole_cost(const VisionTransformer& model, const PruneOptions& options);
 // Prunes once, without training afterwards. `samples` are for "taylor", whose gradients they give.
-PrunedModel prune_model(const VisionTransformer& model, const PruneOptions& options,
-                        const ImageDataset& samples);
+SmallerModel prune_model(const VisionTransformer& model, const PruneOptions& options,
+                         const ImageDataset& samples);
 
 }  // namespace espalier
