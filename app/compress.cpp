@@ -151,6 +151,24 @@ void add_pruning_flags(CLI::App& verb, CompressConfig& c) {
       ->check(CLI::Range(1, 1000))
       ->needs(schedule)
       ->capture_default_str();
+  verb.add_flag(
+          "--unstructured", c.unstructured,
+          "A control: --sparsity of single weights, the smallest, become zeros, and stay so in "
+          "--recover. No kernel here skips zeros: same size and speed")
+      ->needs(sparsity)
+      ->group(group);
+  verb.add_option("--pattern", c.pattern,
+                  "2:4, in place of --sparsity: two of each four inputs of linear layers become "
+                  "zeros. Faster on GPUs with sparse tensor cores only; same size and speed here")
+      ->check(CLI::IsMember({"2:4"}))
+      ->excludes(sparsity)
+      ->group(group);
+  verb.add_option(
+          "--rewind", c.rewind,
+          "Lottery tickets: before --recover, what is left goes back to the weights of this "
+          "earlier checkpoint, or of init, where `train` with this --seed begins. As fast "
+          "as without")
+      ->group(group);
   option("--prune-share", c.prune_share, "Share of --recover that they are spread over")
       ->check(CLI::Range(0.001, 0.999))
       ->needs(schedule)
@@ -164,8 +182,7 @@ void add_training_flags(CLI::App& verb, CompressFlags& flags) {
     return verb.add_option(name, value, help)->group(group)->capture_default_str();
   };
   option("--recover", c.recover_epochs, "Epochs for the pruned model")
-      ->check(CLI::Range(0, 100'000))
-      ->needs(verb.get_option("--sparsity"));
+      ->check(CLI::Range(0, 100'000));
   option("--qat", c.qat_epochs, "Epochs for the rounded model, on the kernels that will run it")
       ->check(CLI::Range(0, 100'000));
   option("--recover-lr", c.recover_learning_rate, "Learning rate of --recover, after its warm-up")

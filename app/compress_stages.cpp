@@ -7,6 +7,7 @@
 #include "app/training_run.h"
 #include "compress/latency.h"
 #include "compress/qat.h"
+#include "engine/error.h"
 #include "engine/io/file.h"
 #include "engine/io/json.h"
 
@@ -25,6 +26,12 @@ std::unique_ptr<VisionTransformer> module_of(const ViTConfig& config, const Grap
   return module;
 }
 
+std::unique_ptr<VisionTransformer> load_fp32(const std::string& path) {
+  LoadedModel loaded = load_model(path);
+  if (!loaded.model) file_error(path, "holds a model in whole numbers; give an fp32 checkpoint");
+  return std::move(loaded.model);
+}
+
 class Stages {
  public:
   Stages(const CompressRun& run, const LoadedModel& original)
@@ -32,8 +39,8 @@ class Stages {
 
   bool run() {
     const bool gradual = config_.schedule == "cubic";
-    if (config_.sparsity > 0 && !gradual) prune();
-    if (config_.sparsity > 0 && config_.recover_epochs > 0 && !recover()) return false;
+    if (prunes(config_) && !gradual) prune();
+    if (config_.recover_epochs > 0 && !recover()) return false;
     if (config_.dtype == "int8") return quantise();
     save_model(config_.output, *model_, notes_, stored_in(config_));
     return true;
@@ -57,9 +64,32 @@ class Stages {
     if (trains && std::filesystem::exists(kept)) {
       keep(std::move(load_model(kept).model));
     } else {
-      keep(prune_model(*model_, how_pruned(), samples()).model);
+      keep(pruned());
       if (trains) save_model(kept, *model_);
     }
+  }
+
+  std::unique_ptr<VisionTransformer> pruned() {
+    std::unique_ptr<VisionTransformer> earlier;
+    if (config_.rewind == "init")
+      earlier = initial_model(model_->config, config_.seed);
+    else if (!config_.rewind.empty())
+      earlier = load_fp32(config_.rewind);
+    if (earlier) earlier->eval();
+    if (leaves_zeros(config_)) {
+      SparseOptions how = zeros_of(config_);
+      how.rewind = earlier.get();
+      return sparsify(*model_, how);
+    }
+    PruneOptions how = how_pruned();
+    how.rewind = earlier.get();
+    return prune_model(*model_, how, samples()).model;
+  }
+
+  // What recovery trains of a model.
+  std::unique_ptr<Trainable> trainable(std::unique_ptr<VisionTransformer> model) const {
+    if (leaves_zeros(config_)) return std::make_unique<SparseModel>(std::move(model));
+    return std::make_unique<Trainable>(std::move(model));
   }
 
   ImageDataset samples() { return config_.importance == "taylor" ? images() : ImageDataset{}; }
@@ -96,11 +126,13 @@ class Stages {
   bool recover() {
     const ViTConfig shape = model_->config;
     const Graph graph = capture(*model_);
-    TrainerParts parts{
-        .form = [&] { return std::make_unique<Trainable>(module_of(shape, graph)); }};
+    TrainerParts parts{.form = [&] { return trainable(module_of(shape, graph)); }};
     if (config_.schedule == "cubic") {
       notes_["espalier.pruned"] = pruning_text(config_);
-      parts.shrinking = gradual_pruning(*model_, how_pruned(), schedule_of(config_), samples());
+      parts.shrinking =
+          leaves_zeros(config_)
+              ? gradual_zeros(zeros_of(config_), schedule_of(config_))
+              : gradual_pruning(*model_, how_pruned(), schedule_of(config_), samples());
     }
     const std::string best = train("recover", recover_config(config_, shape),
                                    "training " + shape.name + ", pruned", std::move(parts));

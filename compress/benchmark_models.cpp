@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <functional>
 
+#include "compress/pruning/sparse.h"
 #include "engine/error.h"
 #include "engine/ops/view.h"
 #include "engine/parallel.h"
@@ -64,6 +65,10 @@ ModelMetrics describe(const std::string& path, const Subject& subject, const Ima
   metrics.dtype = loaded.dtype;
   metrics.file_bytes = static_cast<int64_t>(std::filesystem::file_size(path));
   metrics.parameters = loaded.config.parameter_count();
+  if (loaded.model) {
+    const WeightCount count = count_weights(*loaded.model);
+    metrics.zero_weights = static_cast<double>(count.zeros) / static_cast<double>(count.weights);
+  }
   metrics.flops = flops_of_an_image(loaded.graph);
   const Plan::Memory memory = subject.plan.memory();
   metrics.memory_bytes = memory.activations + memory.weights;

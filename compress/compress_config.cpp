@@ -33,6 +33,9 @@ void visit_fields(CompressConfig& c, Visit&& visit) {
   visit("schedule", c.schedule);
   visit("prune_steps", c.prune_steps);
   visit("prune_share", c.prune_share);
+  visit("unstructured", c.unstructured);
+  visit("pattern", c.pattern);
+  visit("rewind", c.rewind);
   visit("recover_epochs", c.recover_epochs);
   visit("qat_epochs", c.qat_epochs);
   visit("recover_learning_rate", c.recover_learning_rate);
@@ -99,9 +102,46 @@ void check_pruning(const CompressConfig& c) {
           "1 or more where the schedule is cubic: it prunes while they train");
 }
 
+// Options of smaller matrices say nothing of zeros.
+void check_zeros(const CompressConfig& c) {
+  if (!c.pattern.empty()) {
+    require_one_of("pattern", c.pattern, {"2:4"});
+    require(!c.unstructured, "unstructured", "true", "false where a pattern says which zeros");
+    require(c.sparsity == 0, "sparsity", std::to_string(c.sparsity),
+            "0 where a pattern says how many weights go");
+    require(c.schedule == "one-shot", "schedule", "'" + c.schedule + "'",
+            "'one-shot' with a pattern");
+  }
+  require(!c.unstructured || c.sparsity > 0, "sparsity", std::to_string(c.sparsity),
+          "above 0 where unstructured weights go");
+  if (!leaves_zeros(c)) return;
+  const CompressConfig usual;
+  require(c.sparsity_of == usual.sparsity_of, "sparsity_of", "'" + c.sparsity_of + "'",
+          "no choice where weights become zeros: it is of them");
+  require(c.importance == "l1" || c.importance == "l2", "importance", "'" + c.importance + "'",
+          "no choice where weights become zeros: the smallest go");
+  require(c.dimensions.empty(), "dimensions", c.dimensions.empty() ? "" : c.dimensions.front(),
+          "none where weights become zeros");
+  require(c.width_step == 0, "width_step", std::to_string(c.width_step),
+          "0 where weights become zeros");
+  require(c.qat_epochs == 0, "qat_epochs", std::to_string(c.qat_epochs),
+          "0 where weights became zeros, which it would not keep");
+}
+
+void check_rewinding(const CompressConfig& c) {
+  if (c.rewind.empty()) return;
+  require(prunes(c), "rewind", "'" + c.rewind + "'", "none where nothing is pruned");
+  require(c.recover_epochs > 0, "recover_epochs", std::to_string(c.recover_epochs),
+          "1 or more after a rewind: what is left has to learn again");
+  require(c.schedule == "one-shot", "schedule", "'" + c.schedule + "'",
+          "'one-shot' before a rewind");
+}
+
 void check_training(const CompressConfig& c) {
   require(c.recover_epochs >= 0, "recover_epochs", std::to_string(c.recover_epochs),
           "0 (none) or more");
+  require(c.recover_epochs == 0 || prunes(c), "recover_epochs", std::to_string(c.recover_epochs),
+          "0 where nothing is pruned: set sparsity");
   require(c.qat_epochs >= 0, "qat_epochs", std::to_string(c.qat_epochs), "0 (none) or more");
   require(c.qat_epochs == 0 || c.dtype == "int8", "qat_epochs", std::to_string(c.qat_epochs),
           "0 where the dtype is not int8");
@@ -146,12 +186,14 @@ void validate(const CompressConfig& c) {
   require(!c.model.empty(), "model", "empty", "the path of an fp32 model");
   require(!c.output.empty() || c.report, "output", "empty", "the path of the file to write");
   require_one_of("dtype", c.dtype, {"int8", "f16", "bf16", "f32"});
-  require(c.dtype != "f32" || c.sparsity > 0, "dtype", "'f32'",
+  require(c.dtype != "f32" || prunes(c), "dtype", "'f32'",
           "another, or a sparsity above 0: without either nothing would change");
   require(c.calibration_images >= 1, "calibration_images", std::to_string(c.calibration_images),
           "at least 1");
   check_rounding(c);
+  check_zeros(c);
   check_pruning(c);
+  check_rewinding(c);
   check_training(c);
 }
 
@@ -169,11 +211,19 @@ CompressConfig compress_config_from_json(const std::string& text, const std::str
 }
 
 std::string pruning_text(const CompressConfig& c) {
-  if (c.sparsity == 0) return "";
-  char share[32];
-  std::snprintf(share, sizeof share, "%g %%", 100 * c.sparsity);
-  std::string text = std::string(share) + " of " + c.sparsity_of + " pruned by " + c.importance;
+  if (!prunes(c)) return "";
+  char number[32];
+  std::snprintf(number, sizeof number, "%g %%", 100 * c.sparsity);
+  const std::string share = number;
+  std::string text = share + " of " + c.sparsity_of + " pruned by " + c.importance;
+  if (c.unstructured)
+    text = share + " of weights zero by magnitude (a control: no kernel here skips zeros)";
+  if (!c.pattern.empty())
+    text =
+        c.pattern + " zeros by magnitude (faster on GPUs with sparse tensor cores only, not here)";
   if (c.schedule == "cubic") text += " in " + std::to_string(c.prune_steps) + " cubic steps";
+  if (!c.rewind.empty())
+    text += ", rewound to " + (c.rewind == "init" ? "initial weights" : c.rewind);
   return text;
 }
 
@@ -202,6 +252,17 @@ PruneOptions pruning_of(const CompressConfig& c) {
   selection.steps = steps_of(c);
   if (!c.dimensions.empty()) selection.kinds.clear();
   for (const std::string& name : c.dimensions) selection.kinds.push_back(group_kind_of(name));
+  return options;
+}
+
+bool prunes(const CompressConfig& c) { return c.sparsity > 0 || leaves_zeros(c); }
+bool leaves_zeros(const CompressConfig& c) { return c.unstructured || !c.pattern.empty(); }
+
+SparseOptions zeros_of(const CompressConfig& c) {
+  SparseOptions options;
+  if (!c.pattern.empty()) options.pattern = SparsePattern::two_of_four;
+  if (c.pattern.empty()) options.fraction = c.sparsity;
+  options.ranking = c.ranking == "layer" ? Ranking::per_layer : Ranking::global;
   return options;
 }
 

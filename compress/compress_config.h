@@ -1,7 +1,7 @@
 // What one compression is asked to do. It is saved in the run folder of those that train.
 #pragma once
 
-#include "compress/pruning/gradual.h"
+#include "compress/pruning/sparse.h"
 #include "compress/quantize_model.h"
 #include "nn/train_config.h"
 
@@ -37,6 +37,12 @@ struct CompressConfig {
   std::string schedule = "one-shot";  // or "cubic": in prune_steps steps, while recovery trains
   int64_t prune_steps = 5;
   double prune_share = 0.5;  // of recovery, by whose end the last step is done
+  // Zeros in place of single weights (compress/pruning/sparse.h); nothing here runs faster by them.
+  bool unstructured = false;  // `sparsity` is of weights, the smallest ones
+  std::string pattern{};      // or "2:4", which says itself how many
+  // What is left goes back to the weights of this checkpoint, or to "init", those that a training
+  // with `seed` begins with, and learns again.
+  std::string rewind{};
 
   // Training: of the pruned model first, then of the rounded one (compress/qat.h). The fp32 model
   // teaches both.
@@ -68,6 +74,9 @@ std::string pruning_text(const CompressConfig& config);
 DType stored_in(const CompressConfig& config);  // of weights that are not int8
 QuantizeOptions quantization_of(const CompressConfig& config);
 PruneOptions pruning_of(const CompressConfig& config);
+bool prunes(const CompressConfig& config);
+bool leaves_zeros(const CompressConfig& config);  // in place of smaller matrices
+SparseOptions zeros_of(const CompressConfig& config);
 GradualOptions schedule_of(const CompressConfig& config);
 TrainConfig recover_config(const CompressConfig& config, const ViTConfig& model);
 TrainConfig qat_config(const CompressConfig& config, const ViTConfig& model);

@@ -23,6 +23,7 @@ std::string to_json(const ModelMetrics& m) {
                     {"file_bytes", m.file_bytes},
                     {"parameters", m.parameters},
                     {"flops", m.flops},
+                    {"zero_weights", m.zero_weights},
                     {"memory_bytes", m.memory_bytes},
                     {"speeds", speeds}};
   return out.dump();

@@ -32,6 +32,25 @@ TEST_CASE("compression: what depends on the machine is written down") {
   CHECK(pruning_of(config).selection.steps.at(GroupKind::head) == 1);
 }
 
+TEST_CASE("compression: what zeros and tickets speed up stands beside them") {
+  CompressConfig config = sensible();
+  CHECK(pruning_text(config) == "50 % of parameters pruned by l2");
+  config.unstructured = true;
+  CHECK(contains(pruning_text(config), "50 % of weights zero by magnitude"));
+  CHECK(contains(pruning_text(config), "no kernel here skips zeros"));
+  config.unstructured = false;
+  config.sparsity = 0;
+  CHECK(pruning_text(config).empty());
+  config.pattern = "2:4";
+  config.rewind = "init";
+  config.recover_epochs = 2;
+  CHECK(contains(pruning_text(config), "sparse tensor cores only"));
+  CHECK(contains(pruning_text(config), "rewound to initial weights"));
+  const CompressConfig again = compress_config_from_json(to_json(config), "text");
+  CHECK(zeros_of(again).pattern == SparsePattern::two_of_four);
+  CHECK(to_json(again) == to_json(config));
+}
+
 TEST_CASE("compression: what makes no sense is refused") {
   const auto refused = [](auto change, const char* part) {
     CompressConfig config = sensible();
@@ -53,6 +72,46 @@ TEST_CASE("compression: what makes no sense is refused") {
     c.sparsity = 0;
   };
   refused(needs_sparsity, "sparsity is 0");
+  refused([](CompressConfig& c) { c.recover_epochs = 1, c.sparsity = 0; }, "recover_epochs is 1");
+  const auto zeros_refused = [&](auto change, const char* part) {
+    refused(
+        [&](CompressConfig& c) {
+          c.unstructured = true;
+          validate(c);
+          change(c);
+        },
+        part);
+  };
+  zeros_refused([](CompressConfig& c) { c.sparsity = 0; }, "sparsity is 0");
+  zeros_refused([](CompressConfig& c) { c.sparsity_of = "flops"; }, "sparsity_of is 'flops'");
+  zeros_refused([](CompressConfig& c) { c.importance = "taylor"; }, "the smallest go");
+  zeros_refused([](CompressConfig& c) { c.dimensions = {"heads"}; }, "dimensions is heads");
+  zeros_refused([](CompressConfig& c) { c.width_step = 4; }, "width_step is 4");
+  zeros_refused([](CompressConfig& c) { c.qat_epochs = 1; }, "would not keep");
+  zeros_refused([](CompressConfig& c) { c.pattern = "2:4"; }, "unstructured is true");
+  refused([](CompressConfig& c) { c.pattern = "2:4"; }, "sparsity is 0.5");
+  refused([](CompressConfig& c) { c.pattern = "1:2"; }, "expected 2:4");
+  const auto gradual_pattern = [](CompressConfig& c) {
+    c.sparsity = 0;
+    c.pattern = "2:4";
+    c.recover_epochs = 1;
+    validate(c);
+    c.schedule = "cubic";
+  };
+  refused(gradual_pattern, "schedule is 'cubic'");
+  refused([](CompressConfig& c) { c.rewind = "init"; }, "recover_epochs is 0");
+  const auto nothing_to_rewind = [](CompressConfig& c) {
+    c.rewind = "init";
+    c.sparsity = 0;
+  };
+  refused(nothing_to_rewind, "where nothing is pruned");
+  const auto gradual_rewind = [](CompressConfig& c) {
+    c.rewind = "init";
+    c.recover_epochs = 1;
+    validate(c);
+    c.schedule = "cubic";
+  };
+  refused(gradual_rewind, "before a rewind");
   refused([](CompressConfig& c) { c.width_steps = {1, 2}; }, "width_steps is 2");
   refused([](CompressConfig& c) { c.width_steps = {1, 2, 3, 0, 5}; }, "width_steps is 0");
 }

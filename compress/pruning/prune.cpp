@@ -99,6 +99,13 @@ CostFunction cost_of(const ViTConfig& config, const PruneOptions& options, const
 
 }  // namespace
 
+void check_rewind(const char* function, const VisionTransformer& model,
+                  const VisionTransformer& rewind) {
+  if (to_json(model.config) != to_json(rewind.config))
+    argument_error(function, "rewind", "a model of another configuration: " + rewind.config.name,
+                   "one of the model's", "give an earlier checkpoint of its own training");
+}
+
 double whole_cost(const VisionTransformer& model, const PruneOptions& options) {
   if (options.target == "latency") return 1;
   const Graph graph = capture(model);
@@ -188,8 +195,9 @@ SmallerModel prune_model(const VisionTransformer& model, const PruneOptions& opt
   SelectionOptions selection = options.selection;
   if (options.target == "latency") selection.whole = 1;
   const CostFunction cost = cost_of(model.config, options, graph, coupling);
+  if (options.rewind) check_rewind(name_of_pruning, model, *options.rewind);
   return prune(
-      model, coupling,
+      options.rewind ? *options.rewind : model, coupling,
       select_channels(coupling, scores_of(model, coupling, options, samples), cost, selection));
 }
 

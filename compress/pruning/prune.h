@@ -31,7 +31,14 @@ struct PruneOptions {
   // For "latency": the time that a model of a configuration takes, as a share of the whole's
   // (compress/latency.h measures it).
   std::function<double(const ViTConfig& config)> latency = nullptr;
+  // The model whose weights what stays goes back to, before it is trained again (Frankle and
+  // Carbin, 2018, 1803.03635, and Frankle et al., 2019, 1912.05671), or null. It has the same
+  // configuration.
+  const VisionTransformer* rewind = nullptr;
 };
+// An argument error in `function`'s name where the two are of different configurations.
+void check_rewind(const char* function, const VisionTransformer& model,
+                  const VisionTransformer& rewind);
 // What the target is a share of, for a model that nothing was removed from: parameters, operations
 // of one sample, or 1. As SelectionOptions::whole it lets a model be pruned in several rounds.
 double whole_cost(const VisionTransformer& model, const PruneOptions& options);

@@ -165,6 +165,35 @@ class Compress(Command):
                          [t["shape"] for t in chosen["tensors"]])
         self.assertEqual(held["metadata"]["espalier.pruned"], "30 % of latency pruned by l2")
 
+    def test_zeros_and_rewound_weights_say_what_they_are_worth(self):
+        """None of them makes a smaller file, and what was broken off goes on with the same zeros."""
+        whole = self.folder / "zeros.safetensors"
+        words = ["--dtype", "f32", "--unstructured", "--sparsity", 0.5, "--recover", 1, "--max-steps", 6,
+                 "--rewind", "init"]
+        said = json.loads(run("compress", self.model, "-o", whole, "--run-dir", self.folder / "zeros",
+                              "--json", *words, *UNTIMED).stdout)
+        self.assertEqual(said["after"]["parameters"], said["before"]["parameters"])
+        self.assertGreaterEqual(said["after"]["zero_weights"], 0.5)
+        self.assertLess(said["after"]["zero_weights"], 0.51)
+        self.assertEqual(said["before"]["zero_weights"], 0)
+        metadata = json.loads(run("inspect", whole, "--json").stdout)["metadata"]
+        self.assertIn("no kernel here skips zeros", metadata["espalier.pruned"])
+        self.assertIn("rewound to initial weights", metadata["espalier.pruned"])
+        folder, made = self.folder / "half-zeros", self.folder / "half-zeros.safetensors"
+        command = [ESPALIER, "compress", self.model, "-o", made, "--run-dir", folder, *words, *UNTIMED]
+        self.assertEqual(stop_at(2, signal.SIGINT, folder / "recover", list(map(str, command)))[0], 130)
+        self.assertEqual(run("compress", "--resume", folder, *UNTIMED).returncode, 0)
+        self.assertEqual(made.read_bytes(), whole.read_bytes())
+        result = run("compress", self.model, "-o", made, "--dtype", "f32", "--pattern", "2:4",
+                     *UNTIMED)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        for words in ("sparse tensor cores only", "of weights are zero"):
+            self.assertIn(words, result.stdout)
+        self.expect(2, "compress", self.model, "-o", made, "--pattern", "2:4", "--sparsity", 0.5,
+                    says="excludes")
+        self.expect(3, "compress", self.model, "-o", made, "--sparsity", 0.5, "--recover", 1,
+                    "--rewind", self.folder / "absent", "--run-dir", self.folder / "no", says="absent")
+
     def test_compress_records_how_ranges_and_biases_were_chosen(self):
         made = self.folder / "chosen.safetensors"
         words = ["compress", self.model, "-o", made, "--calibration-images", 64, *UNTIMED]
