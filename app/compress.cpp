@@ -5,6 +5,7 @@
 #include "app/compress_artefacts.h"
 #include "app/compress_report.h"
 #include "app/compress_stages.h"
+#include "app/compress_target.h"
 #include "app/run_folder.h"
 #include "compress/observers/factory.h"
 #include "engine/error.h"
@@ -36,7 +37,8 @@ void begin(CompressFlags& flags) {
   const auto holds = [&](const char* name) {
     return std::filesystem::exists(flags.run_dir + name);
   };
-  if (holds(config_file) && (holds("/recover") || holds("/qat") || holds("/baseline.safetensors")))
+  if (holds(config_file) && (holds("/recover") || holds("/qat") || holds("/baseline.safetensors") ||
+                             holds("/candidates")))
     file_error(flags.run_dir, "holds a run already; continue it with --resume " + flags.run_dir +
                                   " or choose another --run-dir");
   std::error_code error;
@@ -67,6 +69,8 @@ int run(CompressFlags flags) {
   const bool keeps = config.report || config.recover_epochs > 0 || config.qat_epochs > 0;
   if (!resuming && keeps) begin(flags);
   const CompressRun asked = {config, flags.data, flags.run_dir, flags.quiet};
+  if (!config.target.empty())
+    return run_target(asked, before, flags.command, flags.timed_seconds, flags.json);
   if (config.report) {
     if (!make_artefacts(asked, before)) return interrupted;
     report_artefacts(asked, flags.command, flags.timed_seconds, flags.json);
@@ -78,7 +82,10 @@ int run(CompressFlags flags) {
   CompressOutcome outcome = measure_compressed(config, flags.data, flags.timed_seconds);
   outcome.seconds = std::chrono::duration<double>(end - start).count();
   print_compressed(config, outcome, flags.json);
-  return done;
+  const std::string missed = missed_budget(config, outcome.after);
+  if (!missed.empty())
+    std::fprintf(stderr, "espalier: %s: %s\n", config.output.c_str(), missed.c_str());
+  return missed.empty() ? done : gate_missed;
 }
 
 void add_rounding_flags(CLI::App& verb, CompressConfig& c) {
@@ -119,14 +126,10 @@ void add_pruning_flags(CLI::App& verb, CompressConfig& c) {
           ->check(CLI::Range(0.0, 0.999))
           ->group(group);
   const auto option = [&](const char* name, auto& value, const char* help) {
-    return verb.add_option(name, value, help)->needs(sparsity)->group(group);
+    return verb.add_option(name, value, help)->group(group);
   };
   option("--sparsity-of", c.sparsity_of, "What the share is of")
       ->check(CLI::IsMember({"parameters", "flops", "latency"}))
-      ->capture_default_str();
-  option("--latency-batch", c.latency_batch,
-         "Images that --sparsity-of latency, which is measured in turns, times at once")
-      ->check(CLI::Range(1, 4096))
       ->capture_default_str();
   option("--importance", c.importance, "How channels are ranked")
       ->check(CLI::IsMember({"l1", "l2", "taylor", "random"}))
@@ -155,7 +158,6 @@ void add_pruning_flags(CLI::App& verb, CompressConfig& c) {
           "--unstructured", c.unstructured,
           "A control: --sparsity of single weights, the smallest, become zeros, and stay so in "
           "--recover. No kernel here skips zeros: same size and speed")
-      ->needs(sparsity)
       ->group(group);
   verb.add_option("--pattern", c.pattern,
                   "2:4, in place of --sparsity: two of each four inputs of linear layers become "
@@ -214,6 +216,15 @@ bool is_of_config(const CLI::Option& option) {
   for (const char* held : {"model", "--output", "--dtype", "--calibration-images", "--seed"})
     if (name == held) return true;
   return option.get_group() != "Options" && name != "--resume";
+}
+
+// Options of pruning are nothing without it.
+void require_pruning(const CLI::App& verb) {
+  for (const char* prunes : {"--sparsity", "--pattern", "--preset", "--target", "--resume"})
+    if (verb.count(prunes)) return;
+  for (const CLI::Option* option : verb.get_options())
+    if (option->get_group() == "Pruning" && option->count())
+      throw CLI::RequiresError(option->get_name(), "--sparsity");
 }
 
 // What --resume takes up is not to be asked for again.
@@ -290,15 +301,18 @@ void add_compress(CLI::App& app, Body& chosen) {
   add_rounding_flags(*verb, c);
   add_pruning_flags(*verb, c);
   add_training_flags(*verb, *flags);
+  add_target_flags(*verb, c);
   add_report_flag(*verb, *flags);
   add_data_flag(*verb, *flags);
   add_json_flag(*verb, *flags);
   add_machine_flags(*verb, *flags);
   verb->callback([flags, verb, &chosen] {
+    require_pruning(*verb);
     require_model(*verb, *flags);
-    if (!flags->report.empty()) {
+    if (!flags->report.empty()) flags->run_dir = flags->report;
+    // A choice by measurement always tells why.
+    if (!flags->report.empty() || !flags->config.target.empty()) {
       flags->config.report = true;
-      flags->run_dir = flags->report;
       flags->command = command_of(*verb);
     }
     chosen = [flags] { return run(*flags); };

@@ -88,6 +88,8 @@ CompressOutcome measure_compressed(const CompressConfig& config, const std::stri
   const ImageDataset test = load_fashion_mnist(data_folder, Split::test);
   BenchmarkOptions options;
   options.measure.budget_seconds = timed_seconds;
+  if (config.latency_batch != 1 && config.latency_batch != 256)
+    options.batches.insert(options.batches.begin() + 1, config.latency_batch);
   if (timed_seconds <= 0) options.batches.clear();
   const std::string paths[] = {config.model, config.output};
   const std::vector<ModelMetrics> metrics = benchmark_models(paths, test, options);

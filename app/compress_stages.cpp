@@ -32,6 +32,28 @@ std::unique_ptr<VisionTransformer> load_fp32(const std::string& path) {
   return std::move(loaded.model);
 }
 
+// Trains in run_dir/<name>; the path of the best checkpoint, or none where it was interrupted.
+std::string train_stage(const CompressRun& run, const LoadedModel& original,
+                        const std::string& name, const TrainConfig& training,
+                        const std::string& what, TrainerParts parts) {
+  const std::string folder = run.run_dir + "/" + name;
+  // What was killed before its first checkpoint has nothing to take up.
+  if (!std::filesystem::exists(folder + "/checkpoints/last.safetensors"))
+    std::filesystem::remove_all(folder);
+  if (run.config.distillation > 0) parts.teacher = original.graph;
+  const TrainingResult result =
+      run_training({.config = training,
+                    .folder = folder,
+                    .what = what,
+                    .resume_command = "espalier compress --resume " +
+                                      (run.resume_dir.empty() ? run.run_dir : run.resume_dir),
+                    .resume = std::filesystem::exists(folder + "/checkpoints/last.safetensors"),
+                    .quiet = run.quiet,
+                    .parts = std::move(parts)},
+                   load_training_data(training, run.data));
+  return result.finished ? result.best : std::string();
+}
+
 class Stages {
  public:
   Stages(const CompressRun& run, const LoadedModel& original)
@@ -65,7 +87,10 @@ class Stages {
       keep(std::move(load_model(kept).model));
     } else {
       keep(pruned());
-      if (trains) save_model(kept, *model_);
+      if (trains) {
+        std::filesystem::create_directories(run_.run_dir);
+        save_model(kept, *model_);
+      }
     }
   }
 
@@ -102,27 +127,6 @@ class Stages {
     return how;
   }
 
-  // Trains in run_dir/<name>; the path of the best checkpoint, or none where it was interrupted.
-  std::string train(const char* name, const TrainConfig& training, const std::string& what,
-                    TrainerParts parts) {
-    const std::string folder = run_.run_dir + "/" + name;
-    // What was killed before its first checkpoint has nothing to take up.
-    if (!std::filesystem::exists(folder + "/checkpoints/last.safetensors"))
-      std::filesystem::remove_all(folder);
-    if (config_.distillation > 0) parts.teacher = original_.graph;
-    const TrainingResult result =
-        run_training({.config = training,
-                      .folder = folder,
-                      .what = what,
-                      .resume_command = "espalier compress --resume " +
-                                        (run_.resume_dir.empty() ? run_.run_dir : run_.resume_dir),
-                      .resume = std::filesystem::exists(folder + "/checkpoints/last.safetensors"),
-                      .quiet = run_.quiet,
-                      .parts = std::move(parts)},
-                     load_training_data(training, run_.data));
-    return result.finished ? result.best : std::string();
-  }
-
   bool recover() {
     const ViTConfig shape = model_->config;
     const Graph graph = capture(*model_);
@@ -134,8 +138,8 @@ class Stages {
               ? gradual_zeros(zeros_of(config_), schedule_of(config_))
               : gradual_pruning(*model_, how_pruned(), schedule_of(config_), samples());
     }
-    const std::string best = train("recover", recover_config(config_, shape),
-                                   "training " + shape.name + ", pruned", std::move(parts));
+    const std::string best = train_stage(run_, original_, "recover", recover_config(config_, shape),
+                                         "training " + shape.name + ", pruned", std::move(parts));
     if (best.empty()) return false;
     keep(std::move(load_model(best).model));
     notes_["espalier.recover_epochs"] = std::to_string(config_.recover_epochs);
@@ -163,11 +167,11 @@ class Stages {
   bool train_rounded(const ViTConfig& shape, const IntegerModel& made) {
     notes_["espalier.qat_epochs"] = std::to_string(config_.qat_epochs);
     const std::string best =
-        train("qat", qat_config(config_, shape),
-              "training " + shape.name + " on its integer kernels", {.form = [&] {
-                return std::make_unique<QatModel>(module_of(shape, made.graph), made.scales,
-                                                  QatOptions{config_.learn_scales, notes_});
-              }});
+        train_stage(run_, original_, "qat", qat_config(config_, shape),
+                    "training " + shape.name + " on its integer kernels", {.form = [&] {
+                      return std::make_unique<QatModel>(module_of(shape, made.graph), made.scales,
+                                                        QatOptions{config_.learn_scales, notes_});
+                    }});
     if (best.empty()) return false;
     write_atomically(config_.output, {MappedFile(best).bytes()});
     return true;
@@ -190,6 +194,16 @@ ImageDataset calibration_images(const CompressConfig& config, const std::string&
   std::vector<int64_t> chosen = permutation(train.size(), generator);
   chosen.resize(static_cast<size_t>(std::min(config.calibration_images, train.size())));
   return train.subset(chosen);
+}
+
+std::unique_ptr<VisionTransformer> recover(const CompressRun& run, const LoadedModel& original,
+                                           const VisionTransformer& pruned,
+                                           const std::string& name) {
+  const Graph graph = capture(pruned);
+  const std::string best = train_stage(
+      run, original, name, recover_config(run.config, pruned.config), "training " + name,
+      {.form = [&] { return std::make_unique<Trainable>(module_of(pruned.config, graph)); }});
+  return best.empty() ? nullptr : std::move(load_model(best).model);
 }
 
 bool compress(const CompressRun& run, const LoadedModel& original) {

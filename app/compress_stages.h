@@ -22,6 +22,12 @@ constexpr const char* pruned_file = "/pruned.safetensors";
 // config.calibration_images of the training images in folder `data`, chosen by config.seed.
 ImageDataset calibration_images(const CompressConfig& config, const std::string& data);
 
+// Trains what pruning has left, in run.run_dir/<name>, as the options say; null where an interrupt
+// ended it.
+std::unique_ptr<VisionTransformer> recover(const CompressRun& run, const LoadedModel& original,
+                                           const VisionTransformer& pruned,
+                                           const std::string& name);
+
 // Writes config.output from `original`, an fp32 model. False where an interrupt ended a training:
 // the same call goes on from there.
 bool compress(const CompressRun& run, const LoadedModel& original);

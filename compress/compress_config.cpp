@@ -16,6 +16,13 @@ void visit_fields(CompressConfig& c, Visit&& visit) {
   visit("calibration_images", c.calibration_images);
   visit("seed", c.seed);
   visit("report", c.report);
+  visit("target", c.target);
+  visit("hardware_profile", c.hardware_profile);
+  visit("levels", c.levels);
+  visit("points", c.points);
+  visit("max_megabytes", c.max_megabytes);
+  visit("max_milliseconds", c.max_milliseconds);
+  visit("min_accuracy", c.min_accuracy);
   visit("observer", c.observer);
   visit("equalize", c.equalize);
   visit("equalize_alpha", c.equalize_alpha);
@@ -65,11 +72,39 @@ void require_one_of(const char* field, const std::string& got,
   require(found, field, "'" + got + "'", expected);
 }
 
+void check_budget(const CompressConfig& c) {
+  require(c.max_megabytes >= 0, "max_megabytes", std::to_string(c.max_megabytes), "0 or more");
+  require(c.max_milliseconds >= 0, "max_milliseconds", std::to_string(c.max_milliseconds),
+          "0 or more");
+  require(c.min_accuracy >= 0 && c.min_accuracy <= 100, "min_accuracy",
+          std::to_string(c.min_accuracy), "0 to 100 percent");
+}
+
+// Where measurements decide, nothing else may.
+void check_target(const CompressConfig& c) {
+  if (c.target.empty())
+    return require(c.hardware_profile.empty(), "hardware_profile", "'" + c.hardware_profile + "'",
+                   "none without a target");
+  require_one_of("target", c.target, {"speed", "size", "accuracy", "balanced"});
+  for (double level : c.levels)
+    require(level > 0 && level < 1, "levels", std::to_string(level), "above 0 and below 1");
+  require(c.points >= 2 && c.points <= 100, "points", std::to_string(c.points), "2 to 100");
+  require(c.dtype == "int8", "dtype", "'" + c.dtype + "'", "no choice where a target chooses");
+  require(!prunes(c), "sparsity", std::to_string(c.sparsity), "0 where a target chooses");
+  require(c.schedule == "one-shot", "schedule", "'" + c.schedule + "'",
+          "'one-shot' where a target chooses");
+  require(c.sparsity_of == "parameters", "sparsity_of", "'" + c.sparsity_of + "'",
+          "'parameters' where a target chooses");
+  require(c.qat_epochs == 0, "qat_epochs", std::to_string(c.qat_epochs),
+          "0 where a target chooses");
+  require(c.keep.empty(), "keep", "parts", "none where a target chooses");
+}
+
 void check_rounding(const CompressConfig& c) {
   observer_factory(c.observer);
   require(c.equalize_alpha >= 0 && c.equalize_alpha <= 1, "equalize_alpha",
           std::to_string(c.equalize_alpha), "0 to 1");
-  require(c.keep.empty() || c.dtype == "int8", "keep", "'" + c.keep[0] + "'",
+  require(c.keep.empty() || c.dtype == "int8", "keep", c.keep.empty() ? "" : c.keep.front(),
           "none where the dtype is not int8");
   require_one_of("kept_dtype", c.kept_dtype, {"f32", "f16", "bf16"});
   require(c.kept_dtype == "f32" || c.qat_epochs == 0, "kept_dtype", "'" + c.kept_dtype + "'",
@@ -140,8 +175,8 @@ void check_rewinding(const CompressConfig& c) {
 void check_training(const CompressConfig& c) {
   require(c.recover_epochs >= 0, "recover_epochs", std::to_string(c.recover_epochs),
           "0 (none) or more");
-  require(c.recover_epochs == 0 || prunes(c), "recover_epochs", std::to_string(c.recover_epochs),
-          "0 where nothing is pruned: set sparsity");
+  require(c.recover_epochs == 0 || prunes(c) || !c.target.empty(), "recover_epochs",
+          std::to_string(c.recover_epochs), "0 where nothing is pruned: set sparsity");
   require(c.qat_epochs >= 0, "qat_epochs", std::to_string(c.qat_epochs), "0 (none) or more");
   require(c.qat_epochs == 0 || c.dtype == "int8", "qat_epochs", std::to_string(c.qat_epochs),
           "0 where the dtype is not int8");
@@ -190,6 +225,8 @@ void validate(const CompressConfig& c) {
           "another, or a sparsity above 0: without either nothing would change");
   require(c.calibration_images >= 1, "calibration_images", std::to_string(c.calibration_images),
           "at least 1");
+  check_budget(c);
+  check_target(c);
   check_rounding(c);
   check_zeros(c);
   check_pruning(c);

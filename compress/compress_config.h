@@ -15,6 +15,15 @@ struct CompressConfig {
   uint64_t seed = 1;    // of their choice, of "random" scores and of trainings
   bool report = false;  // keep and compare the forms in between; the output may then be empty
 
+  // What a choice by measurement is for (compress/auto_optimizer/): "speed", "size", "accuracy" or
+  // "balanced". Empty: the fields below say what to make.
+  std::string target{};
+  std::string hardware_profile{};  // path of another machine's, to choose by; empty: this one's
+  std::vector<double> levels{0.85, 0.93};  // shares to prune, tried beside those of rules of thumb
+  int64_t points = 8;                      // of what the search finds, made and measured
+  // What the result may cost at most and must be worth; 0: no matter.
+  double max_megabytes = 0, max_milliseconds = 0, min_accuracy = 0;  // a batch; percent
+
   // Rounding (compress/quantize_model.h).
   std::string observer = "min_max";
   bool equalize = false;
@@ -27,7 +36,7 @@ struct CompressConfig {
   // Pruning (compress/pruning/), before anything is rounded.
   double sparsity = 0;                     // share that is removed; 0: none
   std::string sparsity_of = "parameters";  // or "flops", "latency"
-  int64_t latency_batch = 1;               // the batch that "latency" is measured on
+  int64_t latency_batch = 1;               // the batch that latencies are measured on
   std::string importance = "l2";           // or "l1", "taylor", "random"
   std::string ranking = "global";          // or "layer": the same share of each group
   std::vector<std::string> dimensions{};   // names of group kinds; none: all

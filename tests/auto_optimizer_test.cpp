@@ -65,6 +65,7 @@ TEST_CASE("a candidate says what it is, and what of it stays in floats") {
   CHECK(uniform_candidate("bf16", 0, 2).name() == "bf16");
   const Candidate mixed{0.3, DType::bf16, {false, true}};
   CHECK(mixed.name() == "int8 with 1 of 2 parts in bf16, 30 % pruned");
+  CHECK(mixed.short_name() == "int8/bf16, 30 % pruned");
   CHECK(mixed.kept(parts) == KeptLayers{"tokenizer"});
   CHECK(mixed.can_be_made(parts));
   CHECK(uniform_candidate("f16", 0, 2).can_be_made(parts));
@@ -145,12 +146,6 @@ TEST_CASE("each target takes what it wants among points as good as the rule's") 
   CHECK(contains(refusal_of([&] { choose(points, "speed", {}, 9); }), "rule"));
 }
 
-TEST_CASE("the front leaves out what another point beats") {
-  const std::vector<MeasuredPoint> points = {
-      {1, 0.9, 1}, {0.5, 0.9, 1}, {0.2, 0.8, 1}, {0.3, 0.7, 1}, {2, 0.95, 1}};
-  CHECK(on_front(points) == std::vector<bool>{false, true, true, false, true});
-}
-
 namespace {
 
 // A small model in a folder of its own, and a machine whose int8 peak is its f32 one times
@@ -228,6 +223,8 @@ TEST_CASE("an optimisation makes each model that it speaks of") {
     CHECK(load_model(at.metrics.path).dtype ==
           (at.candidate.any_integer() ? "int8" : dtype_name(at.candidate.floats)));
   }
+  CHECK(std::any_of(result->models.begin(), result->models.end(),
+                    [](const OptimizedModel& at) { return at.on_front; }));
   const auto json = nlohmann::json::parse(optimization_json(*result, small.options));
   CHECK(json["models"].size() == result->models.size());
   CHECK(json["why"].size() == 6);

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "compress/auto_optimizer/explain.h"
+#include "compress/comparison_plots.h"
 #include "engine/error.h"
 #include "engine/ops/view.h"
 #include "engine/parallel.h"
@@ -80,9 +81,12 @@ class Run {
     double before = 0;
     for (double sparsity : sparsities()) {
       if (sparsity > 0) {
-        auto model = level_from(*last, 1 - (1 - sparsity) / (1 - before), sparsity);
-        if (!model) return false;
-        last = (levels_[sparsity] = std::move(model)).get();
+        auto pruned = pruned_to(*last, 1 - (1 - sparsity) / (1 - before), sparsity);
+        if (!pruned) break;
+        auto trained = hooks_.recover ? hooks_.recover(*pruned, sparsity) : std::move(pruned);
+        if (!trained) return false;
+        trained->eval();
+        last = (levels_[sparsity] = std::move(trained)).get();
       }
       tell("measuring the parts of " + Candidate{.sparsity = sparsity}.name());
       const bench::HardwareProfile* machine = options_.machine ? &*options_.machine : nullptr;
@@ -94,15 +98,23 @@ class Run {
     return true;
   }
 
-  std::unique_ptr<VisionTransformer> level_from(const VisionTransformer& model, double fraction,
-                                                double sparsity) const {
+  // Null where the model is too narrow to lose so much.
+  std::unique_ptr<VisionTransformer> pruned_to(const VisionTransformer& model, double fraction,
+                                               double sparsity) const {
     PruneOptions how = options_.pruning;
     how.selection.fraction = fraction;
-    auto pruned = prune_model(model, how, data_.calibration).model;
-    auto trained = hooks_.recover ? hooks_.recover(*pruned, sparsity) : std::move(pruned);
-    if (trained) trained->eval();
-    return trained;
+    try {
+      return prune_model(model, how, data_.calibration).model;
+    } catch (const Error& error) {
+      const bool needed = sparsity <= rule_of_thumb(options_.target).sparsity;
+      if (needed || error.kind() != ErrorKind::argument) throw;
+      tell("nothing is" + Candidate{.sparsity = sparsity}.name().substr(4) +
+           " or more: " + error.what());
+      return nullptr;
+    }
   }
+
+  bool has_level(double sparsity) const { return sparsity == 0 || levels_.count(sparsity); }
 
   void add(const Candidate& candidate, const std::string& role) {
     for (OptimizedModel& at : out_.models)
@@ -114,11 +126,13 @@ class Run {
     const size_t parts = out_.table.parts.size();
     out_.models.push_back({.candidate = uniform_candidate("f32", 0, parts), .roles = {"before"}});
     for (const NamedChoice& rule : rules_of_thumb)
-      add(uniform_candidate(rule.dtype, rule.sparsity, parts),
-          std::string("rule of thumb for ") + rule.name);
+      if (has_level(rule.sparsity))
+        add(uniform_candidate(rule.dtype, rule.sparsity, parts),
+            std::string("rule of thumb for ") + rule.name);
     for (const NamedChoice& choice : presets)
-      add(uniform_candidate(choice.dtype, choice.sparsity, parts),
-          std::string("preset ") + choice.name);
+      if (has_level(choice.sparsity))
+        add(uniform_candidate(choice.dtype, choice.sparsity, parts),
+            std::string("preset ") + choice.name);
     for (const Candidate& found : spread_over_time(out_.table, out_.front, options_.points))
       add(found, "search");
   }
@@ -168,8 +182,9 @@ class Run {
   void choose_one() {
     std::vector<MeasuredPoint> points;
     for (const OptimizedModel& at : out_.models) points.push_back(at.judged);
-    const std::vector<bool> front = on_front(points);
-    for (size_t i = 0; i < front.size(); ++i) out_.models[i].on_front = front[i];
+    std::vector<ParetoPoint> places;
+    for (const MeasuredPoint& p : points) places.push_back({"", p.seconds, p.accuracy, ""});
+    for (size_t i : pareto_front(places)) out_.models[i].on_front = true;
     const NamedChoice& rule = rule_of_thumb(options_.target);
     const Candidate ruled = uniform_candidate(rule.dtype, rule.sparsity, out_.table.parts.size());
     while (!(out_.models[out_.rule].candidate == ruled)) ++out_.rule;

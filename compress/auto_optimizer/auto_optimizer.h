@@ -17,7 +17,8 @@ namespace espalier {
 struct OptimizeOptions {
   std::string target = "balanced";  // or "speed", "size", "accuracy"
   Budget budget{};
-  // Shares of the parameters to prune, tried beside 0 and those of the presets and rules of thumb.
+  // Shares of the parameters to prune, tried beside 0 and those of the presets and rules of thumb,
+  // as far as the model is wide enough.
   std::vector<double> levels = {0.85, 0.93};
   size_t points = 8;  // of the search's front that are made and measured
   int64_t batch = 1;  // that latency is of

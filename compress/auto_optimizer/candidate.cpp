@@ -19,6 +19,12 @@ const NamedChoice& named(std::span<const NamedChoice> choices, const char* what,
   argument_error("auto_optimizer", what, "'" + name + "'", "one of " + known, "");
 }
 
+std::string pruned_text(double sparsity) {
+  char text[32] = "";
+  if (sparsity > 0) std::snprintf(text, sizeof text, ", %g %% pruned", 100 * sparsity);
+  return text;
+}
+
 }  // namespace
 
 bool Candidate::any_integer() const {
@@ -47,12 +53,13 @@ std::string Candidate::name() const {
   if (any_integer() && !all_integer())
     text += " with " + std::to_string(std::count(integer.begin(), integer.end(), false)) + " of " +
             std::to_string(integer.size()) + " parts in " + dtype_name(floats);
-  if (sparsity > 0) {
-    char pruned[32];
-    std::snprintf(pruned, sizeof pruned, ", %g %% pruned", 100 * sparsity);
-    text += pruned;
-  }
-  return text;
+  return text + pruned_text(sparsity);
+}
+
+std::string Candidate::short_name() const {
+  std::string text = any_integer() ? "int8" : dtype_name(floats);
+  if (any_integer() && !all_integer()) text += std::string("/") + dtype_name(floats);
+  return text + pruned_text(sparsity);
 }
 
 Candidate uniform_candidate(const std::string& dtype, double sparsity, size_t parts) {

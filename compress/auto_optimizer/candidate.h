@@ -23,6 +23,7 @@ struct Candidate {
   KeptLayers kept(const std::vector<Int8Part>& parts) const;
   // "int8, 50 % pruned", "bf16", "int8 with 2 of 9 parts in bf16, 30 % pruned"
   std::string name() const;
+  std::string short_name() const;  // "int8/bf16, 30 % pruned"
 
   friend bool operator==(const Candidate&, const Candidate&) = default;
 };

@@ -5,7 +5,6 @@
 #include <functional>
 #include <map>
 
-#include "compress/auto_optimizer/search.h"
 #include "engine/error.h"
 
 namespace espalier {
@@ -81,15 +80,6 @@ size_t nearest(const std::vector<MeasuredPoint>& points, const Budget& budget) {
       points.begin(), points.end(),
       [&](const MeasuredPoint& a, const MeasuredPoint& b) { return missed(a) < missed(b); });
   return static_cast<size_t>(least - points.begin());
-}
-
-std::vector<bool> on_front(const std::vector<MeasuredPoint>& points) {
-  std::vector<bool> out;
-  for (const MeasuredPoint& p : points)
-    out.push_back(std::none_of(points.begin(), points.end(), [&](const MeasuredPoint& other) {
-      return dominates(other.seconds, -other.accuracy, p.seconds, -p.accuracy);
-    }));
-  return out;
 }
 
 }  // namespace espalier

@@ -33,7 +33,4 @@ std::optional<size_t> choose(const std::vector<MeasuredPoint>& points, const std
 // The point that misses the budget by the least, as the sum of the shares it misses by.
 size_t nearest(const std::vector<MeasuredPoint>& points, const Budget& budget);
 
-// By point: whether no other is faster and as accurate, or more accurate and as fast.
-std::vector<bool> on_front(const std::vector<MeasuredPoint>& points);
-
 }  // namespace espalier

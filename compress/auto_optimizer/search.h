@@ -20,9 +20,4 @@ std::vector<Candidate> pareto_search(const CostTable& table, const SearchOptions
 std::vector<Candidate> spread_over_time(const CostTable& table, const std::vector<Candidate>& front,
                                         size_t count);
 
-// Whether (seconds, loss) a is no worse than b in both and better in one.
-constexpr bool dominates(double a_seconds, double a_loss, double b_seconds, double b_loss) {
-  return a_seconds <= b_seconds && a_loss <= b_loss && (a_seconds < b_seconds || a_loss < b_loss);
-}
-
 }  // namespace espalier

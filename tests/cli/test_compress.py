@@ -251,6 +251,66 @@ class Compress(Command):
         self.expect(3, "compress", self.folder / "absent", "-o", made, says="absent")
         self.assertFalse(made.exists())
 
+    def test_a_target_is_met_by_measurement_and_says_why(self):
+        quick = ["--recover", 1, "--max-steps", 3, "--width-step", 4, "--levels", 0.8, "--points", 3,
+                 "--calibration-images", 64, "--seconds", 0.1, "-t", 1]
+        folder, made = self.folder / "speed", self.folder / "speed.safetensors"
+        result = run("compress", self.model, "--target", "speed", "--report", folder, "-o", made,
+                     "--json", *quick)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        said = json.loads(result.stdout)
+        models, chosen = said["models"], said["models"][said["chosen"]]
+        self.assertEqual(models[0]["from"][0], "before")
+        rule = models[said["rule_of_thumb"]]
+        self.assertIn("rule of thumb for speed", rule["from"])
+        self.assertLessEqual(chosen["judged_seconds"], rule["judged_seconds"])
+        self.assertGreaterEqual(chosen["validation_accuracy"], rule["validation_accuracy"])
+        self.assertLessEqual(chosen["judged_seconds"], models[0]["judged_seconds"])
+        for model in models:
+            self.assertTrue((folder / "candidates" / model["path"].split("/")[-1]).is_file()
+                            or model is models[0])
+        self.assertEqual([part["part"] for part in said["why"]][:2],
+                         ["tokenizer", "blocks.0.attention"])
+        self.assertEqual(made.read_bytes(), (folder / "chosen.safetensors").read_bytes())
+        self.assertEqual(run("eval", made, "-q").returncode, 0)
+        text = (folder / "report.md").read_text()
+        for words in ("## Why this one", "Target: speed.", "pareto.png", "| blocks.0.mlp |"):
+            self.assertIn(words, text)
+        self.assertEqual((folder / "pareto.png").read_bytes()[:4], b"\x89PNG")
+        self.expect(3, "compress", self.model, "--target", "speed", "--report", folder,
+                    says=f"--resume {folder}")
+
+    def test_budgets_that_cannot_be_met_say_what_comes_nearest(self):
+        quick = ["--recover", 0, "--width-step", 4, "--levels", 0.8, "--points", 2,
+                 "--calibration-images", 64, "--seconds", 0.1, "-t", 1]
+        self.expect(4, "compress", self.model, "--target", "size", "--max-size", 0.001, "--report",
+                    self.folder / "small", "-q", *quick, says="nearest is")
+        made = self.folder / "made.safetensors"
+        for budget, says in ((["--max-size", 0.001], "the file takes"),
+                             (["--min-accuracy", 99.9], "of the test images are right"),
+                             (["--max-latency", 1e-6], "the budget is 0.000 ms")):
+            self.expect(4, "compress", self.model, "-o", made, "--calibration-images", 64,
+                        "--seconds", 0.05, *budget, says=says)
+        self.assertEqual(run("compress", self.model, "-o", made, "--calibration-images", 64,
+                             "--max-size", 1, *UNTIMED).returncode, 0)
+
+    def test_presets_are_what_they_say(self):
+        for name, dtype, sparsity in (("edge", "int8", 0.5), ("gpu-server", "f16", 0.3)):
+            result = run("compress", self.model, "--preset", name, "-o", self.folder / "preset",
+                         "--run-dir", self.folder / name, "--max-steps", 2, "--width-step", 4,
+                         "--calibration-images", 64, "--json", *UNTIMED)
+            self.assertEqual(result.returncode, 0, result.stderr)
+            said = json.loads(result.stdout)
+            self.assertEqual((said["dtype"], said["sparsity"], said["recover_epochs"]),
+                             (dtype, sparsity, 2))
+            self.assertLess(said["after"]["parameters"],
+                            (1 - sparsity) * said["before"]["parameters"])
+        self.expect(2, "compress", self.model, "--preset", "edge", "--dtype", "f16", "-o", "x",
+                    says="--preset")
+        self.expect(2, "compress", self.model, "--preset", "phone", "-o", "x", says="gpu-server")
+        self.expect(2, "compress", self.model, "--target", "speed", "-o", "x", "--sparsity", 0.5,
+                    says="where a target chooses")
+
 
 if __name__ == "__main__":
     unittest.main()
