@@ -36,18 +36,9 @@ std::vector<Artefact> artefacts_of(const CompressRun& run) {
     config.output = file_of(run, name);
     out.push_back({what, std::move(config), run.run_dir + "/" + trainings});
   };
-  if (rounded) {
-    CompressConfig config = all;
-    config.sparsity = 0;
-    config.recover_epochs = 0;
-    add("quantised", "the whole model in " + all.dtype, config, "quantised");
-  }
-  if (pruned) {
-    CompressConfig config = all;
-    config.dtype = "f32";
-    config.qat_epochs = 0;
-    add("pruned", "the pruned model in f32", config, "pruned");
-  }
+  if (rounded)
+    add("quantised", "the whole model in " + all.dtype, without_pruning(all), "quantised");
+  if (pruned) add("pruned", "the pruned model in f32", without_rounding(all), "pruned");
   if (rounded && pruned) add("combined", "the pruned model in " + all.dtype, all, "pruned");
   return out;
 }

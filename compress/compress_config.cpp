@@ -264,6 +264,23 @@ std::string pruning_text(const CompressConfig& c) {
   return text;
 }
 
+CompressConfig without_pruning(CompressConfig config) {
+  const CompressConfig usual;
+  config.sparsity = 0;
+  config.schedule = usual.schedule;
+  config.unstructured = false;
+  config.pattern.clear();
+  config.rewind.clear();
+  config.recover_epochs = 0;
+  return config;
+}
+
+CompressConfig without_rounding(CompressConfig config) {
+  config.dtype = "f32";
+  config.qat_epochs = 0;
+  return config;
+}
+
 DType stored_in(const CompressConfig& c) {
   const std::string& floats = c.dtype == "int8" ? c.kept_dtype : c.dtype;
   return floats == "f16" ? DType::f16 : floats == "bf16" ? DType::bf16 : DType::f32;

@@ -79,6 +79,10 @@ CompressConfig compress_config_from_json(const std::string& text, const std::str
 // "50 % of parameters pruned by l2", and what else is to be said of it; empty where nothing is.
 std::string pruning_text(const CompressConfig& config);
 
+// What it asks for less a part: the whole model rounded, and the pruned one in fp32.
+CompressConfig without_pruning(CompressConfig config);
+CompressConfig without_rounding(CompressConfig config);
+
 // The same in the terms of each stage, for a valid configuration.
 DType stored_in(const CompressConfig& config);  // of weights that are not int8
 QuantizeOptions quantization_of(const CompressConfig& config);

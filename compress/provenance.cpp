@@ -14,6 +14,8 @@ std::string form_of(const std::string& dtype) {
   if (dtype == "f32") return "fp32 weights";
   if (dtype == "f16" || dtype == "bf16") return "weights rounded to " + dtype;
   if (dtype == "int8") return "8-bit whole numbers up to the head";
+  if (dtype == "w8" || dtype == "w4")
+    return "weights of linear layers in " + dtype.substr(1) + "-bit codes";
   return dtype;
 }
 
@@ -21,13 +23,13 @@ std::string epochs(const std::string& count) {
   return count + (count == "1" ? " epoch" : " epochs");
 }
 
-// "0.500000 of parameters by l2" as "50 % of parameters pruned by l2".
+// "0.500000 of parameters by l2" as "50 % of parameters pruned by l2"; other words as they stand.
 std::string pruned(const std::string& note) {
   char* rest = nullptr;
   const double share = std::strtod(note.c_str(), &rest);
-  std::string what = rest;
+  const std::string what = rest;
   const size_t by = what.rfind(" by ");
-  if (rest == note.c_str() || by == what.npos) return "pruned: " + note;
+  if (what.rfind(" of ", 0) != 0 || by == what.npos) return note;
   char percent[32];
   std::snprintf(percent, sizeof percent, "%.4g %%", 100 * share);
   return percent + what.substr(0, by) + " pruned" + what.substr(by);

@@ -227,6 +227,13 @@ TEST_CASE("names of points that lie together do not cover each other") {
     for (size_t j = 0; j < i; ++j) CHECK(!overlap(taken[i], taken[j]));
   }
   CHECK(taken[0].x > 306);  // to the right, while that is free
+  for (const Point corner : {Point{595, 5}, Point{5, 395}}) {
+    const Rect box = places.place(corner, 6, 90, 16);
+    CHECK(box.x >= 0);
+    CHECK(box.y >= 0);
+    CHECK(box.right() <= 600);
+    CHECK(box.bottom() <= 400);
+  }
 }
 
 TEST_CASE("names keep clear of lines where they can") {
@@ -299,6 +306,15 @@ TEST_CASE("marks stand on an axis that starts where they do") {
   CHECK(as_marks > 2 * 100);
   CHECK(as_marks < 2 * 200);  // circles of radius 7
   CHECK(as_bars > 10 * as_marks);
+  chart.series = {{"", {93.4, 94.3}}};
+  const Canvas zoomed = draw(chart);
+  const auto height_at = [&](int from, int to) {
+    for (int y = 0; y < zoomed.height(); ++y)
+      for (int x = from; x < to; ++x)
+        if (same_colour(zoomed.pixel(x, y), series_colour(0))) return y;
+    return -1;
+  };
+  CHECK(height_at(0, 290) - height_at(290, 500) > 100);
 }
 
 TEST_CASE("slot labels turn when they are wider than their slot") {

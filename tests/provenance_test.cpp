@@ -29,7 +29,8 @@ TEST_CASE("how a model was made is told in words") {
 }
 
 TEST_CASE("notes without words of their own are told as they stand, configurations are not") {
-  CHECK(provenance("f32", {{"espalier.pruned", "by hand"}}) == "fp32 weights; pruned: by hand");
+  for (const char* words : {"50 % of parameters pruned by l2", "2:4 zeros by magnitude", "by hand"})
+    CHECK(provenance("f32", {{"espalier.pruned", words}}) == std::string("fp32 weights; ") + words);
   CHECK(provenance("int4", {{"espalier.group", "32"}, {"espalier.plan", std::string(81, 'x')}}) ==
         "int4; group 32");
 }
