@@ -258,11 +258,11 @@ std::string quoted(const std::string& word) {
   return out + "'";
 }
 
-// What was asked for, as a shell takes it.
+// What was asked for, as a shell takes it; the report adds the threads that it ran on.
 std::string command_of(const CLI::App& verb) {
   std::string text = "espalier compress";
   for (const CLI::Option* option : verb.get_options()) {
-    if (option->count() == 0) continue;
+    if (option->count() == 0 || option->check_lname("threads")) continue;
     if (!option->get_positional()) text += " " + option->get_name();
     if (option->get_expected_max() > 0)
       for (const std::string& value : option->results()) text += " " + quoted(value);

@@ -9,6 +9,7 @@
 #include "compress/comparison_table.h"
 #include "compress/efficiency_report.h"
 #include "engine/io/file.h"
+#include "engine/parallel.h"
 
 namespace espalier::app {
 namespace {
@@ -91,7 +92,8 @@ void report_artefacts(const CompressRun& run, const std::string& command, double
   const std::vector<ModelMetrics> models =
       benchmark_models(paths, load_fashion_mnist(run.data, Split::test), options);
   create_efficiency_report(models, run.run_dir,
-                           {.command = command, .environment = environment_json()});
+                           {.command = command + " -t " + std::to_string(num_threads()),
+                            .environment = environment_json()});
   if (json) {
     std::printf("%s", read_text(run.run_dir + "/report.json").c_str());
     return;

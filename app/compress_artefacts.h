@@ -15,7 +15,7 @@ bool make_artefacts(const CompressRun& run, const LoadedModel& original);
 
 // Measures the files, writes report.md, report.json and comparison.png beside them, and prints
 // table and place, or the JSON. Without `timed_seconds`, for each of two batch sizes, no speed.
-// `command` is what asked for it.
+// `command` is what asked for it, without the number of threads.
 void report_artefacts(const CompressRun& run, const std::string& command, double timed_seconds,
                       bool json);
 

@@ -101,7 +101,7 @@ TEST_CASE("a report tells energy where it was counted, and no speed where there 
   std::string text = read_text(folder.file("report.md"));
   CHECK(contains(text, "mJ/image"));
   CHECK(contains(text, "12.500"));
-  CHECK(contains(text, "\n**quantised** (fp32 weights) takes"));
+  CHECK(contains(text, "cost\n\n**quantised** (fp32 weights) takes"));
   CHECK(!contains(text, "Energy is not told"));
   for (ModelMetrics& m : models) m.speeds.clear();
   create_efficiency_report(models, folder.path(), {});

@@ -64,7 +64,7 @@ class Compress(Command):
         self.assertEqual(measured["accuracy"], said["models"][3]["accuracy"])
         text = (whole / "report.md").read_text()
         for words in ("**combined** (8-bit", "| quantised |", f"espalier compress {self.model}",
-                      f"--report {whole}", "trained for 1 epoch to recover"):
+                      f"--report {whole}", " -t 1\n", "trained for 1 epoch to recover"):
             self.assertIn(words, text)
         self.assertEqual((whole / "comparison.png").read_bytes()[:4], b"\x89PNG")
         self.assertEqual(run("compress", self.model, "-o", single, "--run-dir", self.folder / "one",
