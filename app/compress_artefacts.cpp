@@ -30,7 +30,7 @@ std::string file_of(const CompressRun& run, const std::string& name) {
 // finished training of that.
 std::vector<Artefact> artefacts_of(const CompressRun& run) {
   const CompressConfig& all = run.config;
-  const bool rounded = all.dtype != "f32", pruned = all.sparsity > 0;
+  const bool rounded = all.dtype != "f32", pruned = prunes(all);
   std::vector<Artefact> out;
   const auto add = [&](const char* name, const std::string& what, CompressConfig config,
                        const std::string& trainings) {
