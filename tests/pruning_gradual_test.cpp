@@ -106,7 +106,8 @@ TEST_CASE("gradual pruning: moments are those of before, along what is kept") {
   CHECK(!kept.empty());
   // One step of beta = 0.999 between them: v_8 >= 0.999 v_7, element by element of what is kept.
   for (const auto& [name, indices] : kept) {
-    INFO(name);
+    const std::string& of = name;
+    INFO(of);
     const Tensor old = kept_part(before.at("optimizer.exp_avg_sq." + name), indices);
     const Tensor now = after.at("optimizer.exp_avg_sq." + name);
     REQUIRE(old.shape() == now.shape());

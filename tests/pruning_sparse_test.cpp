@@ -46,7 +46,8 @@ void check_same_zeros(const VisionTransformer& model, const VisionTransformer& z
   const NamedTensors expected = zeros.state_dict();
   for (const auto& [name, weight] : model.state_dict()) {
     if (weight.rank() < 2 || name.find(".weight") == std::string::npos) continue;
-    INFO(name);
+    const std::string& of = name;
+    INFO(of);
     const auto a = weight.to_vector(), b = find_named(expected, name)->to_vector();
     int64_t differ = 0;
     for (size_t i = 0; i < a.size(); ++i) differ += (a[i] == 0) != (b[i] == 0);
@@ -102,7 +103,8 @@ TEST_CASE("zeros: two of each four inputs of linear layers") {
   const auto model = initial_model(config, 3);
   const auto with_zeros = sparsify(*model, {.pattern = SparsePattern::two_of_four});
   for (const auto& [name, weight] : with_zeros->state_dict()) {
-    INFO(name);
+    const std::string& of = name;
+    INFO(of);
     const bool linear = weight.rank() == 2 && name.find(".weight") != std::string::npos;
     if (!linear || weight.size(1) % 4 != 0) {
       CHECK(weight.to_vector() == parameter(*model, name).to_vector());
@@ -184,7 +186,8 @@ TEST_CASE("lottery tickets: what stays goes back to what it was") {
   CHECK(ticket.kept == smaller.kept);
   CHECK(to_json(ticket.model->config) == to_json(smaller.model->config));
   for (const auto& [name, weight] : ticket.model->state_dict()) {
-    INFO(name);
+    const std::string& of = name;
+    INFO(of);
     const Tensor from = parameter(*first, name);
     const auto found = ticket.kept.find(name);
     const Tensor expected = found == ticket.kept.end() ? from : kept_part(from, found->second);
