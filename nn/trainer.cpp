@@ -76,6 +76,23 @@ TrainConfig validated(const TrainConfig& config) {
   return config;
 }
 
+// The model of a checkpoint whose shape it alone knows.
+std::unique_ptr<VisionTransformer> model_in(const TensorFile& file, const std::string& path) {
+  const auto config = file.metadata.find(config_key);
+  if (config == file.metadata.end()) file_error(path, "does not say what model it holds");
+  const ViTConfig shape = vit_config_from_json(config->second, path);
+  const NamedTensors weights = file.under("model.");
+  int64_t held = 0;  // before memory for the model is taken
+  for (const auto& [name, tensor] : weights) held += tensor.numel();
+  if (held != shape.parameter_count())
+    file_error(path, "holds " + std::to_string(held) + " parameters; its configuration needs " +
+                         std::to_string(shape.parameter_count()));
+  Generator unused;
+  auto model = std::make_unique<VisionTransformer>(shape, unused);
+  model->load_state_dict(weights);
+  return model;
+}
+
 }  // namespace
 
 std::unique_ptr<VisionTransformer> initial_model(const ViTConfig& config, uint64_t seed) {
@@ -304,12 +321,7 @@ void Trainer::resume() {
     file_error(path, "belongs to another kind of training; take it up by the verb that began it");
   try {
     if (state_->shrinking.times > 0) {
-      const auto shape = file.metadata.find(config_key);
-      if (shape == file.metadata.end()) file_error(path, "does not say what model it holds");
-      Generator unused;
-      VisionTransformer model(vit_config_from_json(shape->second, path), unused);
-      model.load_state_dict(file.under("model."));
-      state_->take(model);
+      state_->take(*model_in(file, path));
       state_->start_optimizer();
     }
     copy_named("resume", state_->trained->named_parameters(), file.under("model."));

@@ -117,6 +117,28 @@ TEST_CASE("gradual pruning: moments are those of before, along what is kept") {
   }
 }
 
+TEST_CASE("gradual pruning: a checkpoint of another shape than it says is refused") {
+  const TemporaryFolder folder;
+  const std::string run = new_run(folder, "run");
+  const auto start = [&] {
+    return Trainer(small_run(), stripes(320, 1), stripes(10, 2), run, gradual_parts("l2"));
+  };
+  Trainer trainer = start();
+  trainer.run({.interrupted = [] { return true; }});
+  TensorFile file = load_safetensors(trainer.last_checkpoint());
+  file.metadata.erase("espalier.checksum");  // the next save makes one that holds
+  ViTConfig huge = small_run().model;
+  huge.mlp_hidden = 4096;
+  for (const std::string& config : {to_json(huge), std::string()}) {
+    file.metadata["espalier.config"] = config;
+    if (config.empty()) file.metadata.erase("espalier.config");
+    save_safetensors(trainer.last_checkpoint(), file.tensors, file.metadata);
+    Trainer again = start();
+    CHECK_THROWS_WITH_AS(again.resume(),
+                         doctest::Contains(config.empty() ? "does not say" : "needs"), Error);
+  }
+}
+
 TEST_CASE("gradual pruning: what cannot be done is refused before it begins") {
   const TemporaryFolder folder;
   const auto refused = [&](auto change, const char* part) {
