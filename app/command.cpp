@@ -55,7 +55,11 @@ LoadedModel loaded_model_of(const std::string& name_or_file) {
 
 void check_fp32(const LoadedModel& loaded, const std::string& name_or_file) {
   if (!loaded.model)
-    file_error(name_or_file, "holds a model in whole numbers; this takes the fp32 model");
+    file_error(name_or_file, "holds " + described(loaded) + "; this takes the fp32 model");
+}
+
+std::string described(const LoadedModel& loaded) {
+  return "a model in " + (loaded.dtype == "int8" ? "whole numbers" : loaded.dtype);
 }
 
 std::unique_ptr<VisionTransformer> model_of(const std::string& name_or_file) {

@@ -38,9 +38,11 @@ void apply_machine_flags(const CommonFlags& flags);
 
 // The model in a file, or a built-in one with random weights, which take as long as trained ones.
 LoadedModel loaded_model_of(const std::string& name_or_file);
-// The same as a module in evaluation mode; a file error where it is one in whole numbers.
+// The same as a module in evaluation mode; a file error where it is one in codes.
 std::unique_ptr<VisionTransformer> model_of(const std::string& name_or_file);
 void check_fp32(const LoadedModel& loaded, const std::string& name_or_file);
+// "a model in whole numbers", "a model in w4": of one without a module.
+std::string described(const LoadedModel& loaded);
 
 // A verb: its name, and a body that runs after parsing and returns the exit code.
 using Body = std::function<int()>;

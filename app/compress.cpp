@@ -58,7 +58,7 @@ int run(CompressFlags flags) {
   if (!flags.sensitivity) validate(config);
   const LoadedModel before = load_model(config.model);
   if (!before.model)
-    file_error(config.model, "holds a model in whole numbers already; give the fp32 model");
+    file_error(config.model, "holds " + described(before) + " already; give the fp32 model");
   if (!flags.sensitivity && std::filesystem::exists(config.output) &&
       std::filesystem::equivalent(config.model, config.output))
     argument_error("compress", "--output", config.output, "another file than the model", "");
@@ -290,9 +290,15 @@ void add_compress(CLI::App& app, Body& chosen) {
       ->excludes(output);
   verb->add_option(
           "--dtype", c.dtype,
-          "int8 runs all up to the head in whole numbers, f16 and bf16 halve the weights; f32 "
-          "where it is only pruned")
-      ->check(CLI::IsMember({"int8", "f16", "bf16", "f32"}))
+          "int8 runs all up to the head in whole numbers, f16 and bf16 halve the weights, w8 and "
+          "w4 "
+          "store those of linear layers in codes of 8 and 4 bits; f32 where it is only pruned")
+      ->check(CLI::IsMember({"int8", "f16", "bf16", "w8", "w4", "f32"}))
+      ->capture_default_str();
+  verb->add_option("--group-size", c.group_size,
+                   "Weights of a channel that share a scale; 0: 32 in w4, all of them in w8")
+      ->check(CLI::Range(0, 65'536))
+      ->group("Rounding")
       ->capture_default_str();
   verb->add_option("--calibration-images", c.calibration_images,
                    "Training images that ranges, and gradients of taylor, are observed on")

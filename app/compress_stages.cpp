@@ -64,6 +64,12 @@ class Stages {
     if (prunes(config_) && !gradual) prune();
     if (config_.recover_epochs > 0 && !recover()) return false;
     if (config_.dtype == "int8") return quantise();
+    if (const auto codes = weight_codes_of(config_)) {
+      const Graph graph = capture(*model_);
+      save_coded_model(config_.output, model_->config, graph, weight_only(graph, *codes),
+                       config_.dtype, codes->group_size, notes_);
+      return true;
+    }
     save_model(config_.output, *model_, notes_, stored_in(config_));
     return true;
   }

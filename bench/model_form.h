@@ -12,7 +12,9 @@ namespace espalier::bench {
 struct ModelForm {
   Graph graph;
   DType weights = DType::f32;
-  std::string dtype() const;  // "int8" of a graph with integer products, else the weights'
+  // "int8" of a graph with integer products, "w8" or "w4" of one with weights in such codes, else
+  // the weights'.
+  std::string dtype() const;
 };
 
 }  // namespace espalier::bench

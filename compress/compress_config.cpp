@@ -29,6 +29,7 @@ void visit_fields(CompressConfig& c, Visit&& visit) {
   visit("bias_correction", c.bias_correction);
   visit("keep", c.keep);
   visit("kept_dtype", c.kept_dtype);
+  visit("group_size", c.group_size);
   visit("sparsity", c.sparsity);
   visit("sparsity_of", c.sparsity_of);
   visit("importance", c.importance);
@@ -172,6 +173,20 @@ void check_rewinding(const CompressConfig& c) {
           "'one-shot' before a rewind");
 }
 
+void check_weight_codes(const CompressConfig& c) {
+  const std::string size = std::to_string(c.group_size);
+  require(c.group_size >= 0, "group_size", size, "0 (the dtype's own) or more");
+  if (!weight_codes_of(c))
+    return require(c.group_size == 0, "group_size", size, "0 where the dtype is neither w8 nor w4");
+  require(c.dtype == "w8" || c.group_size % 2 == 0, "group_size", size, "an even number for w4");
+  // All that --dtype int8 alone takes.
+  const CompressConfig usual;
+  require(c.observer == usual.observer, "observer", "'" + c.observer + "'",
+          "'" + usual.observer + "' where activations are not rounded");
+  require(!c.equalize, "equalize", "true", "false where activations are not rounded");
+  require(!c.bias_correction, "bias_correction", "true", "false where the dtype is not int8");
+}
+
 void check_training(const CompressConfig& c) {
   require(c.recover_epochs >= 0, "recover_epochs", std::to_string(c.recover_epochs),
           "0 (none) or more");
@@ -220,7 +235,7 @@ WidthSteps steps_of(const CompressConfig& c) {
 void validate(const CompressConfig& c) {
   require(!c.model.empty(), "model", "empty", "the path of an fp32 model");
   require(!c.output.empty() || c.report, "output", "empty", "the path of the file to write");
-  require_one_of("dtype", c.dtype, {"int8", "f16", "bf16", "f32"});
+  require_one_of("dtype", c.dtype, {"int8", "f16", "bf16", "w8", "w4", "f32"});
   require(c.dtype != "f32" || prunes(c), "dtype", "'f32'",
           "another, or a sparsity above 0: without either nothing would change");
   require(c.calibration_images >= 1, "calibration_images", std::to_string(c.calibration_images),
@@ -228,6 +243,7 @@ void validate(const CompressConfig& c) {
   check_budget(c);
   check_target(c);
   check_rounding(c);
+  check_weight_codes(c);
   check_zeros(c);
   check_pruning(c);
   check_rewinding(c);
@@ -284,6 +300,12 @@ CompressConfig without_rounding(CompressConfig config) {
 DType stored_in(const CompressConfig& c) {
   const std::string& floats = c.dtype == "int8" ? c.kept_dtype : c.dtype;
   return floats == "f16" ? DType::f16 : floats == "bf16" ? DType::bf16 : DType::f32;
+}
+
+std::optional<WeightOnlyOptions> weight_codes_of(const CompressConfig& c) {
+  if (c.dtype != "w8" && c.dtype != "w4") return std::nullopt;
+  const bool four = c.dtype == "w4";
+  return WeightOnlyOptions{four ? 4 : 8, c.group_size == 0 && four ? 32 : c.group_size};
 }
 
 QuantizeOptions quantization_of(const CompressConfig& c) {

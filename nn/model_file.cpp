@@ -1,6 +1,7 @@
 #include "nn/model_file.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <set>
 
@@ -11,6 +12,7 @@
 #include "engine/ops/cast.h"
 #include "engine/ops/view.h"
 #include "kernels/cast/cast.h"
+#include "nn/coded_weights.h"
 #include "nn/int8_graph.h"
 #include "nn/named_tensors.h"
 
@@ -19,20 +21,31 @@ namespace {
 
 constexpr const char *fp32_kind = "model", *int8_kind = "int8 model";
 
+std::string kind_of(const std::string& dtype) { return dtype + " model"; }
+
+// What a file of that kind holds codes for; "f32" of one that holds none.
+std::string dtype_in(const std::string& kind) {
+  static constexpr char dtypes[][8] = {"int8", "w8", "w4"};
+  for (const char* dtype : dtypes)
+    if (kind == kind_of(dtype)) return dtype;
+  return dtype_name(DType::f32);
+}
+
 // Before memory for a model is taken: the file must hold the numbers that its configuration needs.
-// Whole numbers come with scales and tables of their own.
-void check_size(const NamedTensors& weights, const ViTConfig& config, bool int8,
+// Codes come with scales and tables of their own, those of 4 bits two a byte.
+void check_size(const NamedTensors& weights, const ViTConfig& config, bool codes,
                 const std::string& path) {
   int64_t held = 0;
-  for (const auto& [name, tensor] : weights) held += tensor.numel();
+  for (const auto& [name, tensor] : weights)
+    held += tensor.numel() * (tensor.dtype() == DType::u8 ? 2 : 1);
   const int64_t needed = config.parameter_count();
-  if (int8 ? held < needed : held != needed)
+  if (codes ? held < needed : held != needed)
     file_error(path, "holds " + std::to_string(held) + " parameters; its configuration needs " +
                          std::to_string(needed));
 }
 
-// What an int8 model keeps in fp32 goes into a module; of what became whole numbers the module
-// keeps its own values, which int8_graph() puts aside.
+// What a model in codes keeps in fp32 goes into a module; of what became codes the module keeps its
+// own values, which int8_graph() and coded_graph() put aside.
 void load_fp32_part(VisionTransformer& model, const NamedTensors& tensors) {
   NamedTensors state;
   for (auto& [name, parameter] : model.state_dict()) {
@@ -82,12 +95,22 @@ void check_fp32_part(const Graph& graph, const NamedTensors& tensors) {
   }
 }
 
-void fill_int8(LoadedModel& loaded, const NamedTensors& stored) {
-  loaded.options.weights = half_among(stored);
-  const NamedTensors tensors = widened(stored, loaded.options.weights);
+// 0, which stands for all of a channel, where nobody told a number.
+int64_t group_size_of(const std::map<std::string, std::string>& metadata) {
+  const auto found = metadata.find(group_size_key);
+  return found == metadata.end() ? 0 : std::strtoll(found->second.c_str(), nullptr, 10);
+}
+
+void fill_with_codes(LoadedModel& loaded, const NamedTensors& stored) {
+  const bool whole = loaded.dtype == "int8";
+  const DType half = half_among(stored);
+  const NamedTensors tensors = widened(stored, half);
   load_fp32_part(*loaded.model, tensors);
   loaded.model->eval();
-  loaded.graph = int8_graph(capture(*loaded.model), tensors);
+  const Graph graph = capture(*loaded.model);
+  loaded.graph = whole ? int8_graph(graph, tensors)
+                       : coded_graph(graph, tensors, group_size_of(loaded.metadata));
+  if (whole) loaded.options.weights = half;
   check_fp32_part(loaded.graph, tensors);
   loaded.model.reset();
 }
@@ -155,7 +178,8 @@ OnnxModel onnx_model(const VisionTransformer& model,
 }
 
 OnnxModel onnx_model(const LoadedModel& loaded, const std::map<std::string, std::string>& notes) {
-  return onnx_model(loaded.graph, loaded.model ? fp32_kind : int8_kind, loaded.config, notes);
+  const std::string kind = loaded.model ? fp32_kind : kind_of(loaded.dtype);
+  return onnx_model(loaded.graph, kind.c_str(), loaded.config, notes);
 }
 
 void save_int8_model(const std::string& path, const ViTConfig& config, const Graph& graph,
@@ -176,6 +200,21 @@ void save_int8_model(const std::string& path, const ViTConfig& config, const Gra
   save_safetensors(path, tensors, metadata_of(int8_kind, config, notes));
 }
 
+void save_coded_model(const std::string& path, const ViTConfig& config, const Graph& graph,
+                      const NamedTensors& parameters, const std::string& dtype, int64_t group_size,
+                      const std::map<std::string, std::string>& notes) {
+  NamedTensors tensors = parameters;
+  for (const Graph::Value& value : graph.values)
+    if (value.constant.defined() && !value.name.empty() && !find_named(parameters, value.name))
+      tensors.emplace_back(value.name, value.constant.detach());
+  const NoGradGuard off;
+  for (auto& [name, tensor] : tensors)
+    if (tensor.dtype() == DType::f32) tensor = to(tensor, DType::f16);
+  auto metadata = metadata_of(kind_of(dtype).c_str(), config, notes);
+  metadata[group_size_key] = std::to_string(group_size);
+  save_safetensors(path, tensors, metadata);
+}
+
 LoadedModel load_model(const std::string& path) {
   const TensorFile file = load_safetensors(path);
   const auto kind = file.metadata.find(kind_key), config = file.metadata.find(config_key);
@@ -185,14 +224,14 @@ LoadedModel load_model(const std::string& path) {
   LoadedModel loaded;
   loaded.config = vit_config_from_json(config->second, path);
   loaded.metadata = file.metadata;
-  const bool int8 = kind->second == int8_kind;
-  loaded.dtype = int8 ? "int8" : "f32";
+  loaded.dtype = dtype_in(kind->second);
+  const bool codes = loaded.dtype != "f32";
   const NamedTensors weights = file.under(kind->second == "checkpoint" ? "optimizer.average." : "");
-  check_size(weights, loaded.config, int8, path);
+  check_size(weights, loaded.config, codes, path);
   Generator unused;
   loaded.model = std::make_unique<VisionTransformer>(loaded.config, unused);
   try {
-    int8 ? fill_int8(loaded, weights) : fill(loaded, weights);
+    codes ? fill_with_codes(loaded, weights) : fill(loaded, weights);
   } catch (const Error& error) {
     file_error(path, error.what());
   }

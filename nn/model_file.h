@@ -12,7 +12,7 @@ namespace espalier {
 
 // Metadata keys. A "model" holds weights by their names; a "checkpoint" holds a whole training run,
 // whose averaged weights stand under "optimizer.average."; an "int8 model" holds the parameters of
-// nn/int8_graph.h and what stays in fp32.
+// nn/int8_graph.h and what stays in fp32; a "w8 model" or "w4 model" those of nn/coded_weights.h.
 constexpr const char* kind_key = "espalier.kind";
 constexpr const char* config_key = "espalier.config";
 
@@ -27,14 +27,22 @@ void save_int8_model(const std::string& path, const ViTConfig& config, const Gra
                      const NamedTensors& parameters,
                      const std::map<std::string, std::string>& notes = {}, DType kept = DType::f32);
 
-// A file of any of the three kinds, ready to compile.
+// Writes a model whose linear layers have codes for weights atomically, as nn/coded_weights.h says:
+// `graph` is a capture of the fp32 model, `parameters` the codes and their f32 scales, `dtype` "w8"
+// or "w4".
+void save_coded_model(const std::string& path, const ViTConfig& config, const Graph& graph,
+                      const NamedTensors& parameters, const std::string& dtype, int64_t group_size,
+                      const std::map<std::string, std::string>& notes = {});
+
+// A file of any of these kinds, ready to compile.
 struct LoadedModel {
   ViTConfig config;
   Graph graph;
-  // "int8" of a model in whole numbers, else what the file stores weights in: "f32", "f16", "bf16".
+  // "int8" of a model in whole numbers, else what the file stores weights in: "f32", "f16", "bf16",
+  // or in linear layers "w8", "w4".
   std::string dtype;
   PlanOptions options;  // to compile `graph` with: weights stay in memory as they are in the file
-  // In evaluation mode; null for a model in whole numbers.
+  // In evaluation mode; null for a model in whole numbers or with weights in codes.
   std::unique_ptr<VisionTransformer> model;
   std::map<std::string, std::string> metadata;
 };

@@ -46,6 +46,13 @@ constexpr Op linear_op{.name = "linear",
 struct Sizes {
   int64_t M, in, out;
   Precision precision;
+
+  Sizes(const Tensor& x, const Tensor& weight)
+      : in(weight.size(1)), out(weight.size(0)), precision(product_precision()) {
+    Shape rows = x.shape();
+    rows[rows.rank() - 1] = 1;
+    M = rows.numel();
+  }
 };
 
 template <class T>
@@ -234,15 +241,19 @@ void tie_axes(NodeAxes& n) {
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   check_arguments(x, weight, bias);
   const profiler::Scope scope(linear_op.name);
-  Shape shape = x.shape();
-  shape[shape.rank() - 1] = 1;
-  const Sizes sizes{shape.numel(), weight.size(1), weight.size(0), product_precision()};
   const Tensor in = contiguous(x.detach()), w = contiguous(weight.detach());
   const Tensor b = bias.defined() ? contiguous(bias.detach()) : bias;
+  return record(linear_op, {}, {x, weight, bias}, linear_forward(in, w, b),
+                Saved{Sizes(in, w), in, w});
+}
+
+Tensor linear_forward(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  const Sizes sizes(x, weight);
+  Shape shape = x.shape();
   shape[shape.rank() - 1] = sizes.out;
   const Tensor y = Tensor::empty(shape, x.dtype());
-  visit_floating_point(x.dtype(), [&]<class T>() { forward<T>(sizes, in, w, b, y); });
-  return record(linear_op, {}, {x, weight, bias}, y, Saved{sizes, in, w});
+  visit_floating_point(x.dtype(), [&]<class T>() { forward<T>(sizes, x, weight, bias, y); });
+  return y;
 }
 
 void linear_derivatives(Derivatives& all) { all.add<derivative>(linear_op); }

@@ -220,6 +220,29 @@ class Compress(Command):
                                    "--allow-noise").stdout)
             self.assertIn(f'"{dtype}"', json.dumps(timed))
 
+    def test_weights_in_codes_take_their_bits_and_run_everywhere(self):
+        before = json.loads(run("eval", self.model, "--json").stdout)["accuracy"]
+        for words, loss, share in ((("w8",), 0.005, 0.5), (("w8", "--group-size", 8), 0.005, 0.5),
+                                   (("w4",), 0.05, 0.4)):
+            made = self.folder / "codes.safetensors"
+            said = json.loads(run("compress", self.model, "-o", made, "--dtype", *words, "--json",
+                                  *UNTIMED).stdout)
+            dtype = words[0]
+            self.assertEqual(said["after"]["dtype"], dtype)
+            self.assertGreater(said["after"]["accuracy"], before - loss)
+            self.assertLess(said["after"]["file_bytes"], share * said["before"]["file_bytes"])
+            measured = json.loads(run("eval", made, "--json").stdout)
+            self.assertEqual(measured["accuracy"], said["after"]["accuracy"])
+            line, = json.loads(run("bench", "model", made, "-b", 2, "-t", 1, "--seconds", 0.2,
+                                   "--allow-noise", "--json").stdout)
+            self.assertEqual(line["dtype"], dtype)
+            self.assertLessEqual(line["largest_difference"], line["tolerance"])
+            profile = json.loads(run("profile", made, "--seconds", 0.2, "--json").stdout)
+            self.assertIn("linear_wq", {step["operation"] for step in profile["steps"]})
+            self.assertEqual(run("export", made, "--onnx", self.folder / "codes.onnx").returncode, 0)
+            for verb in (("compress", "-o", self.folder / "twice"), ("export", "--safetensors", "x")):
+                self.expect(3, verb[0], made, *verb[1:], says=f"a model in {dtype}")
+
     def test_layers_are_ranked_by_what_coarse_weights_cost(self):
         words = ("compress", self.model, "--sensitivity", "--calibration-images", 32)
         layers = json.loads(run(*words, "--json").stdout)["layers"]
@@ -247,6 +270,10 @@ class Compress(Command):
                     "--dimensions", "heads", says="at most 0.")
         self.expect(2, "compress", self.model, "-o", made, "--qat", 1, "--bias-correction",
                     says="bias_correction")
+        for words, says in (("int8 --group-size 32", "neither w8 nor w4"), ("w4 --group-size 7", "even"),
+                            ("w8 --observer mse", "observer"), ("w4 --equalize", "equalize"),
+                            ("w8 --bias-correction", "bias_correction"), ("w4 --qat 1", "qat_epochs")):
+            self.expect(2, "compress", self.model, "-o", made, "--dtype", *words.split(), says=says)
         self.expect(3, "compress", "--resume", self.folder / "absent", says="absent")
         self.expect(3, "compress", self.folder / "absent", "-o", made, says="absent")
         self.assertFalse(made.exists())

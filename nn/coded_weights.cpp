@@ -1,0 +1,79 @@
+#include "nn/coded_weights.h"
+
+#include <algorithm>
+#include <cstring>
+#include <functional>
+
+#include "engine/capture.h"
+#include "engine/error.h"
+#include "engine/ops/linear_wq.h"
+#include "engine/replay.h"
+#include "nn/named_tensors.h"
+
+namespace espalier {
+namespace {
+
+constexpr const char* name_of_rewrite = "coded_graph";
+
+class CodedCalls {
+ public:
+  CodedCalls(const Graph& graph, const NamedTensors& parameters, int64_t group_size)
+      : graph_(graph), parameters_(parameters), group_size_(group_size) {
+    for (size_t v = 0; v < graph.values.size(); ++v) check(static_cast<int>(v));
+  }
+
+  Tensor operator()(const NodeCall& call) const {
+    const Tensor* codes = is_linear(call.node) ? codes_of(call.node.inputs[1]) : nullptr;
+    if (!codes) return call.run();
+    const Tensor& scales = *find_named(parameters_, scale_of(name(call.node.inputs[1])));
+    const int64_t all = std::max<int64_t>(1, call.in(0).shape().back());
+    return linear_wq(call.in(0), {*codes, scales, group_size_ ? group_size_ : all}, call.in(2));
+  }
+
+ private:
+  static bool is_linear(const Graph::Node& node) {
+    return std::strcmp(node.op->name, "linear") == 0;
+  }
+  const std::string& name(int value) const {
+    return graph_.values[static_cast<size_t>(value)].name;
+  }
+  // Null for what is f32.
+  const Tensor* codes_of(int value) const {
+    const Tensor* found = name(value).empty() ? nullptr : find_named(parameters_, name(value));
+    return found && found->dtype() != DType::f32 ? found : nullptr;
+  }
+
+  void check(int value) const {
+    if (!codes_of(value)) return;
+    for (const Graph::Node& node : graph_.nodes)
+      for (size_t i = 0; i < node.inputs.size(); ++i)
+        if (node.inputs[i] == value && !(is_linear(node) && i == 1))
+          argument_error(name_of_rewrite, name(value).c_str(), codes_of(value)->describe(), "f32",
+                         "only the weights of linear layers come in codes");
+    if (!find_named(parameters_, scale_of(name(value))))
+      argument_error(name_of_rewrite, "parameters", "no '" + scale_of(name(value)) + "'", "one",
+                     "");
+  }
+
+  const Graph& graph_;
+  const NamedTensors& parameters_;
+  const int64_t group_size_;
+};
+
+}  // namespace
+
+std::string scale_of(const std::string& weight) { return weight + "_scale"; }
+
+Graph coded_graph(const Graph& graph, const NamedTensors& parameters, int64_t group_size) {
+  const CodedCalls calls(graph, parameters, group_size);
+  NamedTensors names = parameters;
+  for (const Graph::Value& value : graph.values)
+    if (value.constant.defined() && !value.name.empty())
+      names.emplace_back(value.name, value.constant);
+  const Shape batch = shape_at(graph.values[static_cast<size_t>(graph.input)].shape, 1);
+  const NodeRule rule = std::cref(calls);
+  return capture([&](const Tensor& x) { return replay(graph, x, rule); },
+                 Shape(batch.begin() + 1, batch.end()), names);
+}
+
+}  // namespace espalier
