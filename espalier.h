@@ -23,6 +23,7 @@
 #include "engine/ops/layer_norm.h"
 #include "engine/ops/layer_norm_s8.h"
 #include "engine/ops/linear.h"
+#include "engine/ops/linear_dynamic.h"
 #include "engine/ops/linear_s8.h"
 #include "engine/ops/linear_wq.h"
 #include "engine/ops/matmul.h"

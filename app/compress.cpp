@@ -290,10 +290,10 @@ void add_compress(CLI::App& app, Body& chosen) {
       ->excludes(output);
   verb->add_option(
           "--dtype", c.dtype,
-          "int8 runs all up to the head in whole numbers, f16 and bf16 halve the weights, w8 and "
-          "w4 "
-          "store those of linear layers in codes of 8 and 4 bits; f32 where it is only pruned")
-      ->check(CLI::IsMember({"int8", "f16", "bf16", "w8", "w4", "f32"}))
+          "int8 runs all up to the head in whole numbers; f16 and bf16 halve the weights; w8 and "
+          "w4 store those of linear layers in codes of 8 and 4 bits; dynamic multiplies such codes "
+          "of 8 with activations that are rounded as they come; f32 where it is only pruned")
+      ->check(CLI::IsMember({"int8", "f16", "bf16", "w8", "w4", "dynamic", "f32"}))
       ->capture_default_str();
   verb->add_option("--group-size", c.group_size,
                    "Weights of a channel that share a scale; 0: 32 in w4, all of them in w8")

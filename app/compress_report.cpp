@@ -32,6 +32,7 @@ std::string how_pruned(const CompressConfig& c) {
 }
 
 std::string how_rounded(const CompressConfig& c) {
+  if (c.dtype == "dynamic") return "linear layers in 8-bit codes, activations as they come";
   if (c.dtype != "int8") return "weights in " + c.dtype;
   std::string text = "whole numbers up to the head, " + c.observer + " ranges from " +
                      std::to_string(c.calibration_images) + " training images";

@@ -176,14 +176,15 @@ void check_rewinding(const CompressConfig& c) {
 void check_weight_codes(const CompressConfig& c) {
   const std::string size = std::to_string(c.group_size);
   require(c.group_size >= 0, "group_size", size, "0 (the dtype's own) or more");
-  if (!weight_codes_of(c))
-    return require(c.group_size == 0, "group_size", size, "0 where the dtype is neither w8 nor w4");
-  require(c.dtype == "w8" || c.group_size % 2 == 0, "group_size", size, "an even number for w4");
+  require(c.group_size == 0 || c.dtype == "w8" || c.dtype == "w4", "group_size", size,
+          "0 where the dtype is neither w8 nor w4");
+  if (!weight_codes_of(c)) return;
+  require(c.dtype != "w4" || c.group_size % 2 == 0, "group_size", size, "an even number for w4");
   // All that --dtype int8 alone takes.
   const CompressConfig usual;
   require(c.observer == usual.observer, "observer", "'" + c.observer + "'",
-          "'" + usual.observer + "' where activations are not rounded");
-  require(!c.equalize, "equalize", "true", "false where activations are not rounded");
+          "'" + usual.observer + "' where no ranges are observed");
+  require(!c.equalize, "equalize", "true", "false where the dtype is not int8");
   require(!c.bias_correction, "bias_correction", "true", "false where the dtype is not int8");
 }
 
@@ -235,7 +236,7 @@ WidthSteps steps_of(const CompressConfig& c) {
 void validate(const CompressConfig& c) {
   require(!c.model.empty(), "model", "empty", "the path of an fp32 model");
   require(!c.output.empty() || c.report, "output", "empty", "the path of the file to write");
-  require_one_of("dtype", c.dtype, {"int8", "f16", "bf16", "w8", "w4", "f32"});
+  require_one_of("dtype", c.dtype, {"int8", "f16", "bf16", "w8", "w4", "dynamic", "f32"});
   require(c.dtype != "f32" || prunes(c), "dtype", "'f32'",
           "another, or a sparsity above 0: without either nothing would change");
   require(c.calibration_images >= 1, "calibration_images", std::to_string(c.calibration_images),
@@ -303,7 +304,7 @@ DType stored_in(const CompressConfig& c) {
 }
 
 std::optional<WeightOnlyOptions> weight_codes_of(const CompressConfig& c) {
-  if (c.dtype != "w8" && c.dtype != "w4") return std::nullopt;
+  if (c.dtype != "w8" && c.dtype != "w4" && c.dtype != "dynamic") return std::nullopt;
   const bool four = c.dtype == "w4";
   return WeightOnlyOptions{four ? 4 : 8, c.group_size == 0 && four ? 32 : c.group_size};
 }

@@ -10,7 +10,8 @@ namespace espalier {
 
 struct CompressConfig {
   std::string model, output;  // paths: the fp32 model, and the file to write
-  // Of all up to the head; or "f16", "bf16", "f32", and in linear layers "w8", "w4": of weights.
+  // Of all up to the head; or "f16", "bf16", "f32", and in linear layers "w8", "w4": of weights;
+  // or "dynamic": of the products of linear layers.
   std::string dtype = "int8";
   int64_t calibration_images =
       512;              // training images that ranges, and gradients of "taylor", are of
@@ -34,7 +35,8 @@ struct CompressConfig {
   std::vector<std::string>
       keep{};                      // parts of the model that stay in floats, as KeptLayers has them
   std::string kept_dtype = "f32";  // of their linear layers' weights; or "f16", "bf16"
-  int64_t group_size = 0;  // of "w8" and "w4" (compress/weight_only.h); 0: all of a channel, and 32
+  // Of "w8" and "w4" (compress/weight_only.h). 0: all of a channel in the one, 32 in the other.
+  int64_t group_size = 0;
 
   // Pruning (compress/pruning/), before anything is rounded.
   double sparsity = 0;                     // share that is removed; 0: none
@@ -88,7 +90,7 @@ CompressConfig without_rounding(CompressConfig config);
 
 // The same in the terms of each stage, for a valid configuration.
 DType stored_in(const CompressConfig& config);  // of weights that are not int8
-std::optional<WeightOnlyOptions> weight_codes_of(const CompressConfig& config);  // w8 and w4
+std::optional<WeightOnlyOptions> weight_codes_of(const CompressConfig& config);  // w8, w4, dynamic
 QuantizeOptions quantization_of(const CompressConfig& config);
 PruneOptions pruning_of(const CompressConfig& config);
 bool prunes(const CompressConfig& config);

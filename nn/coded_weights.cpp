@@ -6,6 +6,7 @@
 
 #include "engine/capture.h"
 #include "engine/error.h"
+#include "engine/ops/linear_dynamic.h"
 #include "engine/ops/linear_wq.h"
 #include "engine/replay.h"
 #include "nn/named_tensors.h"
@@ -17,8 +18,8 @@ constexpr const char* name_of_rewrite = "coded_graph";
 
 class CodedCalls {
  public:
-  CodedCalls(const Graph& graph, const NamedTensors& parameters, int64_t group_size)
-      : graph_(graph), parameters_(parameters), group_size_(group_size) {
+  CodedCalls(const Graph& graph, const NamedTensors& parameters, int64_t group_size, bool dynamic)
+      : graph_(graph), parameters_(parameters), group_size_(group_size), dynamic_(dynamic) {
     for (size_t v = 0; v < graph.values.size(); ++v) check(static_cast<int>(v));
   }
 
@@ -26,6 +27,7 @@ class CodedCalls {
     const Tensor* codes = is_linear(call.node) ? codes_of(call.node.inputs[1]) : nullptr;
     if (!codes) return call.run();
     const Tensor& scales = *find_named(parameters_, scale_of(name(call.node.inputs[1])));
+    if (dynamic_) return linear_dynamic(call.in(0), *codes, scales, call.in(2));
     const int64_t all = std::max<int64_t>(1, call.in(0).shape().back());
     return linear_wq(call.in(0), {*codes, scales, group_size_ ? group_size_ : all}, call.in(2));
   }
@@ -58,14 +60,16 @@ class CodedCalls {
   const Graph& graph_;
   const NamedTensors& parameters_;
   const int64_t group_size_;
+  const bool dynamic_;
 };
 
 }  // namespace
 
 std::string scale_of(const std::string& weight) { return weight + "_scale"; }
 
-Graph coded_graph(const Graph& graph, const NamedTensors& parameters, int64_t group_size) {
-  const CodedCalls calls(graph, parameters, group_size);
+Graph coded_graph(const Graph& graph, const NamedTensors& parameters, int64_t group_size,
+                  bool dynamic) {
+  const CodedCalls calls(graph, parameters, group_size, dynamic);
   NamedTensors names = parameters;
   for (const Graph::Value& value : graph.values)
     if (value.constant.defined() && !value.name.empty())

@@ -1,5 +1,6 @@
-// Models whose linear layers keep their weights in codes of 8 or 4 bits, and everything else,
-// activations and sums too, in floating point.
+// Models whose linear layers keep their weights in codes of 8 or 4 bits, and everything else in
+// floating point: activations and sums too or, where a model is dynamic, all but the products, for
+// which each row of activations is rounded as it comes.
 //
 // A file holds, for each such layer, under the name of its weight:
 //
@@ -7,7 +8,8 @@
 //   <linear>.weight_scale  f16 [out, groups]
 //
 // as engine/ops/linear_wq.h takes them, the length of a group in the metadata, and all other
-// parameters in f16. Scales and parameters are f32 in memory.
+// parameters in f16. Scales and parameters are f32 in memory. A dynamic model has 8 bits and one
+// group (engine/ops/linear_dynamic.h).
 #pragma once
 
 #include "engine/graph.h"
@@ -20,7 +22,8 @@ constexpr const char* group_size_key = "espalier.group_size";
 // The graph with the layers whose weights `parameters` holds codes of, f32 scales beside them, on
 // those. Argument errors: a parameter in codes that no linear layer multiplies with, codes or
 // scales that do not fit.
-Graph coded_graph(const Graph& graph, const NamedTensors& parameters, int64_t group_size);
+Graph coded_graph(const Graph& graph, const NamedTensors& parameters, int64_t group_size,
+                  bool dynamic = false);
 
 // The name of the scales that belong to a weight.
 std::string scale_of(const std::string& weight);

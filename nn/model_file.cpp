@@ -25,7 +25,7 @@ std::string kind_of(const std::string& dtype) { return dtype + " model"; }
 
 // What a file of that kind holds codes for; "f32" of one that holds none.
 std::string dtype_in(const std::string& kind) {
-  static constexpr char dtypes[][8] = {"int8", "w8", "w4"};
+  static constexpr char dtypes[][8] = {"int8", "w8", "w4", "dynamic"};
   for (const char* dtype : dtypes)
     if (kind == kind_of(dtype)) return dtype;
   return dtype_name(DType::f32);
@@ -109,7 +109,8 @@ void fill_with_codes(LoadedModel& loaded, const NamedTensors& stored) {
   loaded.model->eval();
   const Graph graph = capture(*loaded.model);
   loaded.graph = whole ? int8_graph(graph, tensors)
-                       : coded_graph(graph, tensors, group_size_of(loaded.metadata));
+                       : coded_graph(graph, tensors, group_size_of(loaded.metadata),
+                                     loaded.dtype == "dynamic");
   if (whole) loaded.options.weights = half;
   check_fp32_part(loaded.graph, tensors);
   loaded.model.reset();

@@ -12,7 +12,8 @@ namespace espalier {
 
 // Metadata keys. A "model" holds weights by their names; a "checkpoint" holds a whole training run,
 // whose averaged weights stand under "optimizer.average."; an "int8 model" holds the parameters of
-// nn/int8_graph.h and what stays in fp32; a "w8 model" or "w4 model" those of nn/coded_weights.h.
+// nn/int8_graph.h and what stays in fp32; a "w8 model", "w4 model" or "dynamic model" those of
+// nn/coded_weights.h.
 constexpr const char* kind_key = "espalier.kind";
 constexpr const char* config_key = "espalier.config";
 
@@ -28,8 +29,8 @@ void save_int8_model(const std::string& path, const ViTConfig& config, const Gra
                      const std::map<std::string, std::string>& notes = {}, DType kept = DType::f32);
 
 // Writes a model whose linear layers have codes for weights atomically, as nn/coded_weights.h says:
-// `graph` is a capture of the fp32 model, `parameters` the codes and their f32 scales, `dtype` "w8"
-// or "w4".
+// `graph` is a capture of the fp32 model, `parameters` the codes and their f32 scales, `dtype`
+// "w8", "w4" or "dynamic".
 void save_coded_model(const std::string& path, const ViTConfig& config, const Graph& graph,
                       const NamedTensors& parameters, const std::string& dtype, int64_t group_size,
                       const std::map<std::string, std::string>& notes = {});
@@ -39,7 +40,7 @@ struct LoadedModel {
   ViTConfig config;
   Graph graph;
   // "int8" of a model in whole numbers, else what the file stores weights in: "f32", "f16", "bf16",
-  // or in linear layers "w8", "w4".
+  // or in linear layers "w8", "w4", and "dynamic" where their activations are rounded too.
   std::string dtype;
   PlanOptions options;  // to compile `graph` with: weights stay in memory as they are in the file
   // In evaluation mode; null for a model in whole numbers or with weights in codes.

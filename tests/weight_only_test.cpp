@@ -7,6 +7,7 @@
 #include "engine/ops/cast.h"
 #include "engine/ops/linear.h"
 #include "engine/plan.h"
+#include "engine/replay.h"
 #include "kernels/cast/cast.h"
 #include "nn/coded_weights.h"
 #include "nn/named_tensors.h"
@@ -40,7 +41,7 @@ struct Model {
   }
   void save(const std::string& path, const std::string& dtype, int64_t group) const {
     save_coded_model(path, model.config, graph,
-                     weight_only(graph, {.bits = dtype == "w8" ? 8 : 4, .group_size = group}),
+                     weight_only(graph, {.bits = dtype == "w4" ? 4 : 8, .group_size = group}),
                      dtype, group, {{"note", "kept"}});
   }
 };
@@ -156,6 +157,30 @@ TEST_CASE("a file of coded weights runs as the graph that was saved, in every en
     check_close(other, logits.to_vector(),
                 [&](size_t) { return 12 * 576 * epsilon * std::max(1.0, largest); });
   }
+}
+
+TEST_CASE("a dynamic file has the layout of w8 and rounds activations too") {
+  const TemporaryFolder folder;
+  const Model m(ragged_config());
+  m.save(folder.file("w8"), "w8", 0);
+  m.save(folder.file("dynamic"), "dynamic", 0);
+  const TensorFile w8 = load_safetensors(folder.file("w8"));
+  const TensorFile dynamic = load_safetensors(folder.file("dynamic"));
+  REQUIRE(w8.tensors.size() == dynamic.tensors.size());
+  for (const auto& [name, tensor] : w8.tensors)
+    CHECK(to(dynamic.at(name), DType::f32).to_vector() == to(tensor, DType::f32).to_vector());
+  const LoadedModel loaded = load_model(folder.file("dynamic"));
+  CHECK(loaded.dtype == "dynamic");
+  const Tensor logits = compile(loaded.graph, loaded.options)(images());
+  CHECK(logits.to_vector() == replay(loaded.graph, images()).to_vector());
+  CHECK(fidelity(logits, compile(m.graph)(images())).signal_to_noise > 30);
+  for (const Graph::Node& node : loaded.graph.nodes)
+    CHECK(!std::string(node.op->name).starts_with("linear_w"));
+  CHECK(contains(refusal_of([&] { onnx_model(loaded); }), "export the fp32 model"));
+  save_coded_model(folder.file("w4"), m.model.config, m.graph, weight_only(m.graph, {.bits = 4}),
+                   "dynamic", 0);
+  CHECK_THROWS_WITH_AS(load_model(folder.file("w4")), doctest::Contains("expected dtype s8"),
+                       Error);
 }
 
 TEST_CASE("files of coded weights that do not fit are refused in one line") {

@@ -191,42 +191,37 @@ constexpr Op linear_wq_op{.name = "linear_wq",
                           .lower = lower,
                           .replay = replay_call};
 
-void check_weight(const CodedWeight& w, int64_t K) {
-  const char* op = linear_wq_op.name;
+}  // namespace
+
+void check_coded_layer(const char* op, const Tensor& x, const CodedWeight& w, const Tensor& bias) {
+  check_dtype(op, "x", x, DType::f32);
+  check_min_rank(op, "x", x, 1);
+  const int64_t K = x.shape().back();
   check_min_rank(op, "codes", w.codes, 2);
   if (w.codes.dtype() != DType::s8) check_dtype(op, "codes", w.codes, DType::u8);
-  check_shape(op, "codes", w.codes, {w.codes.size(0), w.bits() == 8 ? K : (K + 1) / 2});
+  const int64_t N = w.codes.size(0);
+  check_shape(op, "codes", w.codes, {N, w.bits() == 8 ? K : (K + 1) / 2});
   if (w.group < 1 || (w.bits() == 4 && w.group % 2 != 0 && w.group < K))
     argument_error(op, "group", std::to_string(w.group), "a positive, for 4 bits an even number",
                    "");
   check_dtype(op, "scales", w.scales, DType::f32);
-  check_shape(op, "scales", w.scales, {w.codes.size(0), groups_of(K, w.group)});
-}
-
-void check_scales(const Tensor& scales) {
+  check_shape(op, "scales", w.scales, {N, groups_of(K, w.group)});
+  const Tensor scales = contiguous(w.scales);
   for (int64_t i = 0; i < scales.numel(); ++i)
     if (const float s = scales.data<float>()[i]; !(s > 0) || !std::isfinite(s))
-      argument_error(linear_wq_op.name, "scales", std::to_string(s), "finite, positive numbers",
-                     "");
+      argument_error(op, "scales", std::to_string(s), "finite, positive numbers", "");
+  if (!bias.defined()) return;
+  check_dtype(op, "bias", bias, DType::f32);
+  check_shape(op, "bias", bias, {N});
 }
 
-}  // namespace
-
 Tensor linear_wq(const Tensor& x, const CodedWeight& weight, const Tensor& bias) {
-  check_dtype(linear_wq_op.name, "x", x, DType::f32);
-  check_min_rank(linear_wq_op.name, "x", x, 1);
-  const int64_t K = x.shape().back();
-  check_weight(weight, K);
-  if (bias.defined()) {
-    check_dtype(linear_wq_op.name, "bias", bias, DType::f32);
-    check_shape(linear_wq_op.name, "bias", bias, {weight.codes.size(0)});
-  }
+  check_coded_layer(linear_wq_op.name, x, weight, bias);
   const profiler::Scope scope(linear_wq_op.name);
   const NoGradGuard off;
   const CodedWeight w{contiguous(weight.codes), contiguous(weight.scales), weight.group};
-  check_scales(w.scales);
-  const Tensor y =
-      linear_forward(contiguous(x), widened(w, K), bias.defined() ? contiguous(bias) : bias);
+  const Tensor y = linear_forward(contiguous(x), widened(w, x.shape().back()),
+                                  bias.defined() ? contiguous(bias) : bias);
   return record(linear_wq_op, {{"group", weight.group}}, {x, weight.codes, weight.scales, bias}, y,
                 nullptr);
 }

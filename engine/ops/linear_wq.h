@@ -22,4 +22,8 @@ struct CodedWeight {
 // slice at a time. Not differentiable.
 Tensor linear_wq(const Tensor& x, const CodedWeight& weight, const Tensor& bias = {});
 
+// Argument errors in `op`'s name, which takes the same operands.
+void check_coded_layer(const char* op, const Tensor& x, const CodedWeight& weight,
+                       const Tensor& bias);
+
 }  // namespace espalier

@@ -22,7 +22,7 @@ namespace espalier {
 using LinearWqWiden = void(int bits, const uint8_t* codes, const float* scales, int64_t K,
                            int64_t width, float* to) noexcept;
 
-constexpr int linear_wq_middle(int bits) noexcept { return 1 << (bits - 1); }
+constexpr ESPALIER_INLINE int linear_wq_middle(int bits) noexcept { return 1 << (bits - 1); }
 
 // Rows of the table, best first.
 std::span<const KernelRow<LinearWqWiden>> linear_wq_kernels() noexcept;

@@ -223,7 +223,7 @@ class Compress(Command):
     def test_weights_in_codes_take_their_bits_and_run_everywhere(self):
         before = json.loads(run("eval", self.model, "--json").stdout)["accuracy"]
         for words, loss, share in ((("w8",), 0.005, 0.5), (("w8", "--group-size", 8), 0.005, 0.5),
-                                   (("w4",), 0.05, 0.4)):
+                                   (("w4",), 0.05, 0.4), (("dynamic",), 0.005, 0.5)):
             made = self.folder / "codes.safetensors"
             said = json.loads(run("compress", self.model, "-o", made, "--dtype", *words, "--json",
                                   *UNTIMED).stdout)
@@ -238,8 +238,14 @@ class Compress(Command):
             self.assertEqual(line["dtype"], dtype)
             self.assertLessEqual(line["largest_difference"], line["tolerance"])
             profile = json.loads(run("profile", made, "--seconds", 0.2, "--json").stdout)
-            self.assertIn("linear_wq", {step["operation"] for step in profile["steps"]})
-            self.assertEqual(run("export", made, "--onnx", self.folder / "codes.onnx").returncode, 0)
+            operations = {step["operation"]: step["arithmetic"] for step in profile["steps"]}
+            onnx = ("export", made, "--onnx", self.folder / "codes.onnx")
+            if dtype == "dynamic":
+                self.assertEqual(operations["linear_dynamic"], "int8")
+                self.expect(3, *onnx, says="export the fp32 model")
+            else:
+                self.assertEqual(operations["linear_wq"], "f32")
+                self.assertEqual(run(*onnx).returncode, 0)
             for verb in (("compress", "-o", self.folder / "twice"), ("export", "--safetensors", "x")):
                 self.expect(3, verb[0], made, *verb[1:], says=f"a model in {dtype}")
 
@@ -271,6 +277,7 @@ class Compress(Command):
         self.expect(2, "compress", self.model, "-o", made, "--qat", 1, "--bias-correction",
                     says="bias_correction")
         for words, says in (("int8 --group-size 32", "neither w8 nor w4"), ("w4 --group-size 7", "even"),
+                            ("dynamic --group-size 32", "neither w8 nor w4"),
                             ("w8 --observer mse", "observer"), ("w4 --equalize", "equalize"),
                             ("w8 --bias-correction", "bias_correction"), ("w4 --qat 1", "qat_epochs")):
             self.expect(2, "compress", self.model, "-o", made, "--dtype", *words.split(), says=says)

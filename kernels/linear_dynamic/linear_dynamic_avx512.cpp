@@ -1,0 +1,2 @@
+// The linear_dynamic rows for avx512: the shared algorithm, compiled with its flags.
+#include "kernels/linear_dynamic/linear_dynamic_simd.h"
