@@ -121,10 +121,9 @@ void add_rounding_flags(CLI::App& verb, CompressConfig& c) {
 
 void add_pruning_flags(CLI::App& verb, CompressConfig& c) {
   const char* group = "Pruning";
-  CLI::Option* sparsity =
-      verb.add_option("--sparsity", c.sparsity, "Share to remove, 0 up to 1, before rounding")
-          ->check(CLI::Range(0.0, 0.999))
-          ->group(group);
+  verb.add_option("--sparsity", c.sparsity, "Share to remove, 0 up to 1, before rounding")
+      ->check(CLI::Range(0.0, 0.999))
+      ->group(group);
   const auto option = [&](const char* name, auto& value, const char* help) {
     return verb.add_option(name, value, help)->group(group);
   };

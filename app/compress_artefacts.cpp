@@ -27,7 +27,7 @@ std::string file_of(const CompressRun& run, const std::string& name) {
 }
 
 // In the order of the report. `combined` is pruned and recovered as `pruned` is, and takes up the
-// finished training of that.
+// finished training of that; unless it is pruned for its own latency, which is another.
 std::vector<Artefact> artefacts_of(const CompressRun& run) {
   const CompressConfig& all = run.config;
   const bool rounded = all.dtype != "f32", pruned = prunes(all);
@@ -40,7 +40,9 @@ std::vector<Artefact> artefacts_of(const CompressRun& run) {
   if (rounded)
     add("quantised", "the whole model in " + all.dtype, without_pruning(all), "quantised");
   if (pruned) add("pruned", "the pruned model in f32", without_rounding(all), "pruned");
-  if (rounded && pruned) add("combined", "the pruned model in " + all.dtype, all, "pruned");
+  const bool alike = all.sparsity_of != "latency";
+  if (rounded && pruned)
+    add("combined", "the pruned model in " + all.dtype, all, alike ? "pruned" : "combined");
   return out;
 }
 

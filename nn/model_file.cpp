@@ -103,7 +103,7 @@ int64_t group_size_of(const std::map<std::string, std::string>& metadata) {
 
 void fill_with_codes(LoadedModel& loaded, const NamedTensors& stored) {
   const bool whole = loaded.dtype == "int8";
-  const DType half = half_among(stored);
+  const DType half = whole ? half_among(stored) : DType::f16;
   const NamedTensors tensors = widened(stored, half);
   load_fp32_part(*loaded.model, tensors);
   loaded.model->eval();
