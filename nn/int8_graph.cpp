@@ -89,7 +89,7 @@ Int8Calls::Numbers Int8Calls::read_numbers(size_t n) const {
   if (role == Int8Role::attention)
     numbers.score = static_cast<double>(number<float>(layer + ".scales", 0)),
     numbers.multiplier = static_cast<double>(number<float>(layer + ".scales", 1));
-  if (is_linear(role) || role == Int8Role::conv) check_bias(layer);
+  if (is_linear(role) || role == Int8Role::conv) check_bias(layer), check_multiplier(layer);
   return numbers;
 }
 
@@ -113,6 +113,17 @@ Affine Int8Calls::codes_if_told(const std::string& prefix) const {
 Affine Int8Calls::codes(const std::string& prefix) const {
   return {static_cast<double>(number<float>(prefix + "scale", 0)),
           number<int32_t>(prefix + "zero_point", 0)};
+}
+
+// What no conversion makes would round to other codes on other processors.
+void Int8Calls::check_multiplier(const std::string& layer) const {
+  const std::string name = layer + ".multiplier";
+  const Tensor& multiplier = parameter(name);
+  check_dtype(name_of_rewrite, name.c_str(), multiplier, DType::f32);
+  for (double value : multiplier.to_vector())
+    if (!(value >= 0) || !std::isfinite(value))
+      argument_error(name_of_rewrite, name.c_str(), std::to_string(value),
+                     "numbers that are finite and not negative", "");
 }
 
 // No sum of products may push a bias out of 32 bits.

@@ -86,6 +86,7 @@ class Int8Calls {
   Numbers read_numbers(size_t n) const;
   void read_tokenizer();
   void check_bias(const std::string& layer) const;
+  void check_multiplier(const std::string& layer) const;
   LinearS8 linear(const std::string& layer) const;
 
   const Graph& graph_;

@@ -220,6 +220,8 @@ TEST_CASE("parameters that make no integer model are refused by name") {
   refused("blocks.0.attention.qkv.bias", Tensor::zeros({48}, DType::s64), "qkv.bias is");
   refused("blocks.0.attention.qkv.bias", Tensor::full({48}, 2'147'483'647.0, DType::s32),
           "leave 32 bits");
+  refused("blocks.0.mlp.fc1.multiplier", Tensor::full({24}, NAN), "fc1.multiplier is nan");
+  refused("tokenizer.0.multiplier", Tensor::full({4}, -1), "not negative");
   refused("blocks.1.mlp.fc1.table", Tensor::zeros({255}, DType::s8), "table");
   refused("blocks.1.mlp.fc2.weight", Tensor::zeros({16, 23}, DType::s8), "weight");
   refused("blocks.0.norm1.weight", Tensor::zeros({15}), "weight");
