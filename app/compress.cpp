@@ -10,6 +10,7 @@
 #include "compress/observers/factory.h"
 #include "engine/error.h"
 #include "engine/io/file.h"
+#include "engine/parallel.h"
 
 namespace espalier::app {
 namespace {
@@ -30,6 +31,14 @@ void take_up(CompressFlags& flags) {
   if (flags.config.report) flags.command = read_text(flags.resume + command_file);
 }
 
+// What the folder held before is not to be taken for what a run makes.
+void check_new(const std::string& folder) {
+  for (const char* name : {"baseline", "quantised", "pruned", "combined", "chosen"})
+    if (const std::string path = folder + "/" + name + ".safetensors";
+        std::filesystem::exists(path))
+      file_error(path, "is there already; choose another folder for --report");
+}
+
 // A folder for the trainings, or for all that --report makes.
 void begin(CompressFlags& flags) {
   if (flags.run_dir.empty()) flags.run_dir = default_run_dir("compress");
@@ -41,6 +50,7 @@ void begin(CompressFlags& flags) {
                              holds("/candidates")))
     file_error(flags.run_dir, "holds a run already; continue it with --resume " + flags.run_dir +
                                   " or choose another --run-dir");
+  if (flags.config.report) check_new(flags.run_dir);
   std::error_code error;
   std::filesystem::create_directories(flags.run_dir, error);
   if (error) file_error(flags.run_dir, "cannot make the run folder: " + error.message());
@@ -50,12 +60,26 @@ void begin(CompressFlags& flags) {
   if (flags.config.report) write_atomically(flags.run_dir + command_file, flags.command);
 }
 
+ExitCode judged(const CompressConfig& config, const ModelMetrics& model) {
+  const std::string missed = missed_budget(config, model);
+  if (!missed.empty())
+    std::fprintf(stderr, "espalier: %s: %s\n", model.path.c_str(), missed.c_str());
+  return missed.empty() ? done : gate_missed;
+}
+
+// Times are wanted, and not to be taken.
+void check_timed(const CompressFlags& flags) {
+  const bool wanted = !flags.config.target.empty() || flags.config.max_milliseconds > 0;
+  if (wanted && flags.timed_seconds <= 0)
+    argument_error("compress", "--seconds", "0", "more for --target and --max-latency", "");
+}
+
 int run(CompressFlags flags) {
   apply_machine_flags(flags);
   const bool resuming = !flags.resume.empty();
   if (resuming) take_up(flags);
   const CompressConfig& config = flags.config;
-  if (!flags.sensitivity) validate(config);
+  if (!flags.sensitivity) validate(config), check_timed(flags);
   const LoadedModel before = load_model(config.model);
   if (!before.model)
     file_error(config.model, "holds " + described(before) + " already; give the fp32 model");
@@ -69,12 +93,12 @@ int run(CompressFlags flags) {
   const bool keeps = config.report || config.recover_epochs > 0 || config.qat_epochs > 0;
   if (!resuming && keeps) begin(flags);
   const CompressRun asked = {config, flags.data, flags.run_dir, flags.quiet};
+  const std::string again = flags.command + " -t " + std::to_string(num_threads());
   if (!config.target.empty())
-    return run_target(asked, before, flags.command, flags.timed_seconds, flags.json);
+    return run_target(asked, before, again, flags.timed_seconds, flags.json);
   if (config.report) {
     if (!make_artefacts(asked, before)) return interrupted;
-    report_artefacts(asked, flags.command, flags.timed_seconds, flags.json);
-    return done;
+    return judged(config, report_artefacts(asked, again, flags.timed_seconds, flags.json));
   }
   const auto start = std::chrono::steady_clock::now();
   if (!compress(asked, before)) return interrupted;
@@ -82,10 +106,7 @@ int run(CompressFlags flags) {
   CompressOutcome outcome = measure_compressed(config, flags.data, flags.timed_seconds);
   outcome.seconds = std::chrono::duration<double>(end - start).count();
   print_compressed(config, outcome, flags.json);
-  const std::string missed = missed_budget(config, outcome.after);
-  if (!missed.empty())
-    std::fprintf(stderr, "espalier: %s: %s\n", config.output.c_str(), missed.c_str());
-  return missed.empty() ? done : gate_missed;
+  return judged(config, outcome.after);
 }
 
 void add_rounding_flags(CLI::App& verb, CompressConfig& c) {

@@ -3,13 +3,14 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "app/compress_report.h"
 #include "app/interrupt.h"
 #include "app/progress.h"
 #include "app/run_folder.h"
 #include "compress/comparison_table.h"
 #include "compress/efficiency_report.h"
 #include "engine/io/file.h"
-#include "engine/parallel.h"
+#include "nn/int8_roles.h"
 
 namespace espalier::app {
 namespace {
@@ -46,8 +47,11 @@ std::vector<Artefact> artefacts_of(const CompressRun& run) {
   return out;
 }
 
-// The weights alone, since a checkpoint also holds what training needs; as exact as they were.
-void write_baseline(const CompressRun& run, const LoadedModel& original) {
+}  // namespace
+
+std::string write_baseline(const CompressRun& run, const LoadedModel& original) {
+  const std::string path = file_of(run, baseline);
+  if (std::filesystem::exists(path)) return path;
   std::map<std::string, std::string> notes;
   for (const char* kept : {"espalier.epoch", "espalier.validation_accuracy", "espalier.pruned",
                            "espalier.recover_epochs"})
@@ -55,14 +59,15 @@ void write_baseline(const CompressRun& run, const LoadedModel& original) {
       notes.insert(*found);
   CompressConfig as_it_is;
   as_it_is.dtype = original.dtype;
-  save_model(file_of(run, baseline), *original.model, notes, stored_in(as_it_is));
+  save_model(path, *original.model, notes, stored_in(as_it_is));
+  return path;
 }
-
-}  // namespace
 
 bool make_artefacts(const CompressRun& run, const LoadedModel& original) {
   Progress progress(run.quiet);
-  if (!std::filesystem::exists(file_of(run, baseline))) write_baseline(run, original);
+  const KeptLayers kept(run.config.keep.begin(), run.config.keep.end());
+  if (!kept.empty()) int8_roles(original.graph, kept);  // refuses other names before any work
+  write_baseline(run, original);
   for (const Artefact& each : artefacts_of(run)) {
     if (std::filesystem::exists(each.config.output)) continue;
     if (interrupt_requested()) {
@@ -81,28 +86,26 @@ bool make_artefacts(const CompressRun& run, const LoadedModel& original) {
   return true;
 }
 
-void report_artefacts(const CompressRun& run, const std::string& command, double timed_seconds,
-                      bool json) {
+ModelMetrics report_artefacts(const CompressRun& run, const std::string& command,
+                              double timed_seconds, bool json) {
   Progress(run.quiet).line("measuring them on the test images");
   std::vector<std::string> paths = {file_of(run, baseline)};
   for (const Artefact& each : artefacts_of(run)) paths.push_back(each.config.output);
   if (!run.config.output.empty())
     write_atomically(run.config.output, {MappedFile(paths.back()).bytes()});
-  BenchmarkOptions options;
-  options.measure.budget_seconds = timed_seconds;
-  if (timed_seconds <= 0) options.batches.clear();
   const std::vector<ModelMetrics> models =
-      benchmark_models(paths, load_fashion_mnist(run.data, Split::test), options);
+      benchmark_models(paths, load_fashion_mnist(run.data, Split::test),
+                       benchmark_options(run.config, timed_seconds));
   create_efficiency_report(models, run.run_dir,
-                           {.command = command + " -t " + std::to_string(num_threads()),
-                            .environment = environment_json()});
+                           {.command = command, .environment = environment_json()});
   if (json) {
     std::printf("%s", read_text(run.run_dir + "/report.json").c_str());
-    return;
+    return models.back();
   }
   std::printf("%s\n%s %s\n\nreport: %s/report.md\n", comparison_table(models).c_str(),
               models.back().label.c_str(), summary_of(models.back(), models.front()).c_str(),
               run.run_dir.c_str());
+  return models.back();
 }
 
 }  // namespace espalier::app

@@ -5,8 +5,13 @@
 #include <string>
 
 #include "app/compress_stages.h"
+#include "compress/benchmark_models.h"
 
 namespace espalier::app {
+
+// Writes the model's weights alone, since a checkpoint also holds what training needs, into
+// run.run_dir unless they are there; the path.
+std::string write_baseline(const CompressRun& run, const LoadedModel& original);
 
 // Writes baseline.safetensors and those of quantised, pruned and combined that the options make
 // into run.run_dir, where their trainings lie too. What is there already is not made again. False
@@ -15,8 +20,8 @@ bool make_artefacts(const CompressRun& run, const LoadedModel& original);
 
 // Measures the files, writes report.md, report.json and comparison.png beside them, and prints
 // table and place, or the JSON. Without `timed_seconds`, for each of two batch sizes, no speed.
-// `command` is what asked for it, without the number of threads.
-void report_artefacts(const CompressRun& run, const std::string& command, double timed_seconds,
-                      bool json);
+// `command` is what asked for it. What the last of them, which all options made, came to.
+ModelMetrics report_artefacts(const CompressRun& run, const std::string& command,
+                              double timed_seconds, bool json);
 
 }  // namespace espalier::app

@@ -84,16 +84,21 @@ void print_text(const CompressConfig& config, const CompressOutcome& o) {
 
 }  // namespace
 
-CompressOutcome measure_compressed(const CompressConfig& config, const std::string& data_folder,
-                                   double timed_seconds) {
-  const ImageDataset test = load_fashion_mnist(data_folder, Split::test);
+BenchmarkOptions benchmark_options(const CompressConfig& config, double timed_seconds) {
   BenchmarkOptions options;
   options.measure.budget_seconds = timed_seconds;
   if (config.latency_batch != 1 && config.latency_batch != 256)
     options.batches.insert(options.batches.begin() + 1, config.latency_batch);
   if (timed_seconds <= 0) options.batches.clear();
+  return options;
+}
+
+CompressOutcome measure_compressed(const CompressConfig& config, const std::string& data_folder,
+                                   double timed_seconds) {
+  const ImageDataset test = load_fashion_mnist(data_folder, Split::test);
   const std::string paths[] = {config.model, config.output};
-  const std::vector<ModelMetrics> metrics = benchmark_models(paths, test, options);
+  const std::vector<ModelMetrics> metrics =
+      benchmark_models(paths, test, benchmark_options(config, timed_seconds));
   return {.before = metrics[0],
           .after = metrics[1],
           .logits = fidelity(metrics[1].logits, metrics[0].logits)};

@@ -14,6 +14,9 @@ struct CompressOutcome {
   double seconds = 0;  // that compressing took
 };
 
+// Batches 1 and 256, and that of the budget; none without `timed_seconds`.
+BenchmarkOptions benchmark_options(const CompressConfig& config, double timed_seconds);
+
 // Measures both files on the test images in `data_folder`. Without `timed_seconds`, for each of two
 // batch sizes, no speed.
 CompressOutcome measure_compressed(const CompressConfig& config, const std::string& data_folder,

@@ -17,7 +17,7 @@ struct CompressRun {
 };
 
 // In run_dir: what channels were left, which a measured target would not give twice.
-constexpr const char* pruned_file = "/pruned.safetensors";
+constexpr const char* pruned_file = "/stage-pruned.safetensors";
 
 // config.calibration_images of the training images in folder `data`, chosen by config.seed.
 ImageDataset calibration_images(const CompressConfig& config, const std::string& data);

@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "app/command.h"
+#include "app/compress_artefacts.h"
 #include "app/progress.h"
 #include "app/run_folder.h"
 #include "app/training_run.h"
@@ -45,7 +46,7 @@ OptimizeOptions options_of(const CompressRun& run, double timed_seconds) {
 
 std::string percent(double share) {
   char text[32];
-  std::snprintf(text, sizeof text, "%g", 100 * share);
+  std::snprintf(text, sizeof text, "%.15g", 100 * share);
   return text;
 }
 
@@ -91,13 +92,11 @@ std::vector<ModelMetrics> on_test_images(const CompressRun& run, const Optimizat
 
 std::string missed(const Optimization& result) {
   const OptimizedModel& at = result.models[result.nearest];
-  char text[256];
-  std::snprintf(text, sizeof text,
-                "no model meets the budget; nearest is %s: %.3f MB, %.3f ms, %.2f %% of validation "
-                "images right (%s)",
-                at.name().c_str(), 1e-6 * at.judged.bytes, 1e3 * at.judged.seconds,
-                100 * at.judged.accuracy, at.metrics.path.c_str());
-  return text;
+  char text[128];
+  std::snprintf(text, sizeof text, "%.3f MB, %.3f ms, %.2f %% of validation images right",
+                1e-6 * at.judged.bytes, 1e3 * at.judged.seconds, 100 * at.judged.accuracy);
+  return "no model meets the budget; nearest is " + at.name() + ": " + text + " (" +
+         at.metrics.path + ")";
 }
 
 }  // namespace
@@ -115,7 +114,7 @@ int run_target(const CompressRun& run, const LoadedModel& original, const std::s
       return recover(run, original, pruned, "recover-" + percent(sparsity));
     };
   const AutoOptimizer optimizer(
-      run.config.model, options,
+      write_baseline(run, original), options,
       {calibration_images(run.config, run.data), load_training_data(split, run.data).validation},
       hooks);
   const auto result = optimizer.optimize_model(run.run_dir + "/candidates");

@@ -131,6 +131,9 @@ void check_pruning(const CompressConfig& c) {
           "1 to 1000");
   require(c.prune_share > 0 && c.prune_share < 1, "prune_share", std::to_string(c.prune_share),
           "between 0 and 1");
+  const bool coded = c.dtype == "w8" || c.dtype == "w4" || c.dtype == "dynamic";
+  require(!coded || c.sparsity_of != "latency", "sparsity_of", "'latency'",
+          "another for " + c.dtype + ", whose latency is not measured while it prunes");
   const bool gradual = c.schedule == "cubic";
   require(!gradual || c.sparsity > 0, "sparsity", std::to_string(c.sparsity),
           "above 0 where the schedule is cubic");

@@ -98,7 +98,12 @@ void check_fp32_part(const Graph& graph, const NamedTensors& tensors) {
 // 0, which stands for all of a channel, where nobody told a number.
 int64_t group_size_of(const std::map<std::string, std::string>& metadata) {
   const auto found = metadata.find(group_size_key);
-  return found == metadata.end() ? 0 : std::strtoll(found->second.c_str(), nullptr, 10);
+  if (found == metadata.end()) return 0;
+  char* end = nullptr;
+  const int64_t size = std::strtoll(found->second.c_str(), &end, 10);
+  if (found->second.empty() || *end != '\0')
+    argument_error("load_model", group_size_key, "'" + found->second + "'", "a number", "");
+  return size;
 }
 
 void fill_with_codes(LoadedModel& loaded, const NamedTensors& stored) {

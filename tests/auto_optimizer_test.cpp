@@ -1,6 +1,7 @@
 // The optimiser: its choices on measurements made up for it, and one run on a small model.
 #include "compress/auto_optimizer/auto_optimizer.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -140,6 +141,7 @@ TEST_CASE("each target takes what it wants among points as good as the rule's") 
   CHECK(choose(points, "accuracy", {.bytes = 1.3e6}, 1) == 2);
   CHECK(choose(points, "accuracy", {.bytes = 0.5e6}, 1) == 3);  // beyond the rule
   CHECK(choose(points, "speed", {.seconds = 0.05}, 1) == std::nullopt);
+  CHECK(choose(points, "speed", {.bytes = 0.35e6, .accuracy = 0.935}, 1) == 5);  // slow, but within
   CHECK(nearest(points, {.seconds = 0.05}) == 3);
   CHECK(nearest(points, {.accuracy = 0.95}) == 0);
   CHECK(contains(refusal_of([&] { choose(points, "joy", {}, 1); }), "speed, size, accuracy"));
@@ -147,6 +149,11 @@ TEST_CASE("each target takes what it wants among points as good as the rule's") 
 }
 
 namespace {
+
+bool beats(const OptimizedModel& a, const OptimizedModel& b) {
+  return a.judged.seconds <= b.judged.seconds && a.judged.accuracy >= b.judged.accuracy &&
+         (a.judged.seconds < b.judged.seconds || a.judged.accuracy > b.judged.accuracy);
+}
 
 // A small model in a folder of its own, and a machine whose int8 peak is its f32 one times
 // `int8_rate`.
@@ -223,8 +230,9 @@ TEST_CASE("an optimisation makes each model that it speaks of") {
     CHECK(load_model(at.metrics.path).dtype ==
           (at.candidate.any_integer() ? "int8" : dtype_name(at.candidate.floats)));
   }
-  CHECK(std::any_of(result->models.begin(), result->models.end(),
-                    [](const OptimizedModel& at) { return at.on_front; }));
+  for (const OptimizedModel& a : result->models)
+    CHECK(a.on_front == std::none_of(result->models.begin(), result->models.end(),
+                                     [&](const OptimizedModel& b) { return beats(b, a); }));
   const auto json = nlohmann::json::parse(optimization_json(*result, small.options));
   CHECK(json["models"].size() == result->models.size());
   CHECK(json["why"].size() == 6);

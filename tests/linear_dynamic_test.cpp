@@ -92,7 +92,8 @@ TEST_CASE("linear_dynamic rows scale sums one operation after the other") {
 }
 
 TEST_CASE("linear_dynamic rounds each row by its own scale and multiplies exactly") {
-  for (const auto& [N, K] : shapes) {
+  for (const auto& shape : shapes) {
+    const int64_t N = shape[0], K = shape[1];
     INFO("N ", N, " K ", K);
     const Tensor x = random_tensor({2, 51, K}, 1, DType::f32);
     for (int64_t m = 0; m < 102; ++m)  // each row of another size
@@ -125,7 +126,8 @@ TEST_CASE("linear_dynamic keeps special values to their row") {
 TEST_CASE("a plan gives the bits of linear_dynamic, and of what it is added to") {
   const NoGradGuard off;
   const int before = num_threads();
-  for (const auto& [N, K] : shapes) {
+  for (const auto& shape : shapes) {
+    const int64_t N = shape[0], K = shape[1];
     INFO("N ", N, " K ", K);
     const Layer layer(N, K), back(K, N);
     const auto f = [&](const Tensor& x) {

@@ -130,8 +130,15 @@ TEST_CASE("weight_only refuses what codes cannot stand for") {
 
 TEST_CASE("a file of coded weights runs as the graph that was saved, in every engine") {
   const TemporaryFolder folder;
-  for (const auto& [dtype, group, least_signal] :
-       {std::tuple("w8", 0, 30.0), std::tuple("w8", 10, 30.0), std::tuple("w4", 6, 10.0)}) {
+  struct Case {
+    const char* dtype;
+    int group;
+    double least_signal;
+  };
+  for (const Case& at : {Case{"w8", 0, 30}, Case{"w8", 10, 30}, Case{"w4", 6, 10}}) {
+    const char* dtype = at.dtype;
+    const int group = at.group;
+    const double least_signal = at.least_signal;
     INFO(dtype, " ", group);
     const Model m(ragged_config());
     const std::string path = folder.file("m");
@@ -216,7 +223,7 @@ TEST_CASE("files of coded weights that do not fit are refused in one line") {
       "scales");
   refused([](TensorFile& file) { file.metadata[group_size_key] = "-6"; }, "group");
   refused([](TensorFile& file) { file.metadata[group_size_key] = "5"; }, "even");
-  refused([](TensorFile& file) { file.metadata[group_size_key] = "many"; }, "scales");
+  refused([](TensorFile& file) { file.metadata[group_size_key] = "many"; }, "expected a number");
   refused([](TensorFile& file) { file.metadata[group_size_key] = "99999999999999999999"; },
           "scales");
   refused(

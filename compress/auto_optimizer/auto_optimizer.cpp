@@ -44,6 +44,7 @@ class Run {
   }
 
   std::optional<Optimization> run() {
+    check_before_work();
     std::filesystem::create_directories(folder_);
     if (!options_.here) tell("measuring this machine");
     out_.here = options_.here ? *options_.here : bench::measure_hardware();
@@ -58,6 +59,18 @@ class Run {
   }
 
  private:
+  // What could only fail after hours fails now.
+  void check_before_work() const {
+    pruned_to(*loaded_.model, rule_of_thumb(options_.target).sparsity);
+    if (!options_.machine) return;
+    for (DType arithmetic : bench::arithmetics)
+      if (!bench::best_peak(*options_.machine, arithmetic, threads_))
+        argument_error(name_of_optimizer, "machine",
+                       std::string("without a peak of ") + bench::arithmetic_name(arithmetic) +
+                           " on " + std::to_string(threads_) + " threads",
+                       "one", "run with as many threads as it was measured on");
+  }
+
   void tell(const std::string& line) const {
     if (hooks_.tell) hooks_.tell(line);
   }
@@ -78,10 +91,9 @@ class Run {
     const Tensor inputs = normalized(slice(data_.calibration.images, 0, 0, held), loaded_.config);
     const Tensor expected = compile(loaded_.graph)(inputs);
     const VisionTransformer* last = loaded_.model.get();
-    double before = 0;
     for (double sparsity : sparsities()) {
       if (sparsity > 0) {
-        auto pruned = pruned_to(*last, 1 - (1 - sparsity) / (1 - before), sparsity);
+        auto pruned = pruned_to(*last, sparsity);
         if (!pruned) break;
         auto trained = hooks_.recover ? hooks_.recover(*pruned, sparsity) : std::move(pruned);
         if (!trained) return false;
@@ -93,16 +105,16 @@ class Run {
       out_.table.levels.push_back(
           measure_level(*last, sparsity, inputs, expected, out_.here,
                         {options_.batch, threads_, options_.profile_seconds, machine}));
-      before = sparsity;
     }
     return true;
   }
 
   // Null where the model is too narrow to lose so much.
-  std::unique_ptr<VisionTransformer> pruned_to(const VisionTransformer& model, double fraction,
+  std::unique_ptr<VisionTransformer> pruned_to(const VisionTransformer& model,
                                                double sparsity) const {
     PruneOptions how = options_.pruning;
-    how.selection.fraction = fraction;
+    how.selection.fraction = sparsity;
+    how.selection.whole = whole_cost(*loaded_.model, how);
     try {
       return prune_model(model, how, data_.calibration).model;
     } catch (const Error& error) {

@@ -82,12 +82,13 @@ struct Optimization {
 
 class AutoOptimizer {
  public:
-  // `model` is the file at `path`, which stays as it is. Argument errors: options out of range, a
-  // model that has no form in whole numbers.
+  // `path` is of an fp32 model, which stays as it is. Argument errors: options out of range.
   AutoOptimizer(std::string path, OptimizeOptions options, OptimizeData data,
                 OptimizeHooks hooks = {});
 
-  // Makes models in `folder`. None where the hook was interrupted.
+  // Makes models in `folder`. None where the hook was interrupted. Argument errors, before anything
+  // is made: a model that has no form in whole numbers, or is too narrow for the target's rule of
+  // thumb; a machine without peaks for so many threads.
   std::optional<Optimization> optimize_model(const std::string& folder) const;
 
  private:

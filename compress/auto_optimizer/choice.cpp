@@ -67,7 +67,8 @@ std::optional<size_t> choose(const std::vector<MeasuredPoint>& points, const std
   const Cost seconds = [](const MeasuredPoint& p) { return p.seconds; };
   const auto both = [&](const MeasuredPoint& p) { return allowed(p) && beside_rule(p); };
   if (const auto found = best(both, cost, by_accuracy ? seconds : least_loss)) return found;
-  return best(allowed, least_loss, cost);
+  if (const auto found = best(allowed, least_loss, cost)) return found;
+  return best([&](const MeasuredPoint& p) { return meets(p, budget); }, least_loss, cost);
 }
 
 size_t nearest(const std::vector<MeasuredPoint>& points, const Budget& budget) {

@@ -24,9 +24,9 @@ bool meets(const MeasuredPoint& point, const Budget& budget);
 // Which of `points` to recommend for "speed", "size", "accuracy" or "balanced"; points[0] is the
 // model before, points[rule] what the rule of thumb for the target makes of it, which the choice is
 // no worse than on the target, at its accuracy or better (for "accuracy": in its time or less),
-// unless a budget leaves no such point. None is slower than the model before, but for "size". Of
-// what a budget leaves beyond the rule, the most accurate. None where the budget leaves nothing.
-// Argument errors: another target, a rule beyond the points.
+// unless a budget leaves no such point: then the most accurate of what it leaves. None is slower
+// than the model before, but for "size", and where a budget leaves nothing else. None where the
+// budget leaves nothing. Argument errors: another target, a rule beyond the points.
 std::optional<size_t> choose(const std::vector<MeasuredPoint>& points, const std::string& target,
                              const Budget& budget, size_t rule);
 

@@ -145,7 +145,7 @@ std::string why_report(const Optimization& result, const OptimizeOptions& option
     out += "No model meets the budget; " + result.models[result.nearest].name() + " comes nearest.";
   if (result.chosen &&
       result.models[*result.chosen].judged.seconds > result.models[0].judged.seconds)
-    out += " It is smaller, but slower than the model before.";
+    out += " It is slower than the model before: nothing quicker meets what was asked for.";
   if (options.machine)
     out += " Judged by the times to be expected on " + options.machine->cpu +
            " from its profile: nothing was measured there.";

@@ -157,7 +157,7 @@ class Compress(Command):
                    "-t", 1, "--sparsity", 0.3, "--sparsity-of", "latency", "--latency-batch", 4,
                    "--recover", 1, "--max-steps", 6, "--json", *UNTIMED]
         self.assertEqual(stop_at(2, signal.SIGINT, folder / "recover", list(map(str, command)))[0], 130)
-        chosen = json.loads(run("inspect", folder / "pruned.safetensors", "--json").stdout)
+        chosen = json.loads(run("inspect", folder / "stage-pruned.safetensors", "--json").stdout)
         said = json.loads(run("compress", "--resume", folder, "--json", *UNTIMED).stdout)
         self.assertLess(said["after"]["parameters"], said["before"]["parameters"])
         held = json.loads(run("inspect", made, "--json").stdout)
