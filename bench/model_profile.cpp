@@ -18,13 +18,17 @@ double seconds_of(Plan& plan, const Tensor& images, const Tensor& logits) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-// Adds one profiled run to the steps.
-void add_run(const std::vector<profiler::Event>& events, ModelProfile& profile) {
+// Adds one profiled run to the steps, and the seconds that it took of each to `runs`.
+void add_run(const std::vector<profiler::Event>& events, ModelProfile& profile,
+             std::vector<std::vector<double>>& runs) {
+  for (std::vector<double>& of_step : runs) of_step.push_back(0);
   for (const profiler::Event& event : events) {
     if (event.step < 0) continue;
     StepProfile& step = profile.steps[static_cast<size_t>(event.step)];
     step.calls += 1;
-    step.seconds += 1e-9 * static_cast<double>(event.duration);
+    const double seconds = 1e-9 * static_cast<double>(event.duration);
+    step.seconds += seconds;
+    runs[static_cast<size_t>(event.step)].back() += seconds;
   }
 }
 
@@ -97,6 +101,7 @@ ModelProfile profile_model(const ViTConfig& config, const ModelForm& form, int64
   const Tensor images = normal(config.batch_shape(batch), generator);
   const Tensor logits = plan(images);
   std::vector<double> with, without;
+  std::vector<std::vector<double>> runs(profile.steps.size());
   Counters counters(processor_events());
   profile.counters_absent = counters.absent();
   for (double spent = 0; spent < seconds || profile.runs < 3; ++profile.runs) {
@@ -106,10 +111,11 @@ ModelProfile profile_model(const ViTConfig& config, const ModelForm& form, int64
     profiler::start();
     with.push_back(seconds_of(plan, images, logits));
     profile.events = profiler::stop();
-    add_run(profile.events, profile);
+    add_run(profile.events, profile, runs);
     profile.wall_seconds += with.back();
     spent += with.back() + without.back();
   }
+  for (size_t i = 0; i < runs.size(); ++i) profile.steps[i].median = summarise(runs[i]).median;
   profile.overhead = paired_ratio(with, without) - 1;
   judge(profile);
   return profile;
@@ -128,6 +134,7 @@ ModelProfile expected_on(ModelProfile profile, const HardwareProfile& hardware) 
     StepProfile& step = profile.steps[i];
     if (roofs[i] <= 0 || step.roof <= 0) continue;
     step.seconds *= roofs[i] / step.roof;
+    step.median *= roofs[i] / step.roof;
     step.reached *= step.roof / roofs[i];
   }
   return profile;

@@ -17,6 +17,7 @@ struct StepProfile {
   Plan::StepInfo info;
   int64_t calls = 0;
   double seconds = 0;           // of all calls, on all threads together
+  double median = 0;            // of the runs' seconds, which a disturbed run does not move
   double flops = 0, bytes = 0;  // operations, of whatever arithmetic
   // The operations a second that the roofline of the step's arithmetic allows these threads at its
   // intensity, the share of it that the step reached, and what the roof is made of: "f32", "int8",

@@ -44,6 +44,8 @@ TEST_CASE("a profile counts every step of every run, with the graph's own arithm
       INFO(step.info.layer, " ", step.info.operation);
       CHECK(step.calls == chunks * profile.runs);
       CHECK(step.seconds > 0);
+      CHECK(step.median > 0);
+      CHECK(step.median * static_cast<double>(profile.runs) <= 2 * step.seconds);
       CHECK(step.flops == static_cast<double>(profile.runs * step.info.cost(batch).flops));
       CHECK(step.info.cost(batch).bytes() > 0);
       CHECK(step.bytes >= static_cast<double>(profile.runs * step.info.cost(batch).bytes()));

@@ -119,7 +119,7 @@ std::vector<PartCost> part_costs(const std::vector<Int8Part>& parts,
       return part.holds(step.info.layer);
     });
     const auto p = static_cast<size_t>(found - parts.begin());
-    const double seconds = step.seconds / static_cast<double>(profile.runs) / profile.workers;
+    const double seconds = step.median / profile.workers;
     out[p].seconds += seconds;
     if (seconds <= longest[p]) continue;
     longest[p] = seconds;
