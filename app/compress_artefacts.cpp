@@ -23,10 +23,6 @@ struct Artefact {
 
 const char* const baseline = "baseline";
 
-std::string file_of(const CompressRun& run, const std::string& name) {
-  return run.run_dir + "/" + name + ".safetensors";
-}
-
 // In the order of the report. `combined` is pruned and recovered as `pruned` is, and takes up the
 // finished training of that; unless it is pruned for its own latency, which is another.
 std::vector<Artefact> artefacts_of(const CompressRun& run) {
@@ -35,7 +31,7 @@ std::vector<Artefact> artefacts_of(const CompressRun& run) {
   std::vector<Artefact> out;
   const auto add = [&](const char* name, const std::string& what, CompressConfig config,
                        const std::string& trainings) {
-    config.output = file_of(run, name);
+    config.output = artefact_file(run, name);
     out.push_back({what, std::move(config), run.run_dir + "/" + trainings});
   };
   if (rounded)
@@ -49,8 +45,12 @@ std::vector<Artefact> artefacts_of(const CompressRun& run) {
 
 }  // namespace
 
+std::string artefact_file(const CompressRun& run, const std::string& name) {
+  return run.run_dir + "/" + name + ".safetensors";
+}
+
 std::string write_baseline(const CompressRun& run, const LoadedModel& original) {
-  const std::string path = file_of(run, baseline);
+  const std::string path = artefact_file(run, baseline);
   if (std::filesystem::exists(path)) return path;
   std::map<std::string, std::string> notes;
   for (const char* kept : {"espalier.epoch", "espalier.validation_accuracy", "espalier.pruned",
@@ -89,7 +89,7 @@ bool make_artefacts(const CompressRun& run, const LoadedModel& original) {
 ModelMetrics report_artefacts(const CompressRun& run, const std::string& command,
                               double timed_seconds, bool json) {
   Progress(run.quiet).line("measuring them on the test images");
-  std::vector<std::string> paths = {file_of(run, baseline)};
+  std::vector<std::string> paths = {artefact_file(run, baseline)};
   for (const Artefact& each : artefacts_of(run)) paths.push_back(each.config.output);
   if (!run.config.output.empty())
     write_atomically(run.config.output, {MappedFile(paths.back()).bytes()});

@@ -9,6 +9,9 @@
 
 namespace espalier::app {
 
+// Where the artefact of that name lies.
+std::string artefact_file(const CompressRun& run, const std::string& name);
+
 // Writes the model's weights alone, since a checkpoint also holds what training needs, into
 // run.run_dir unless they are there; the path.
 std::string write_baseline(const CompressRun& run, const LoadedModel& original);

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <map>
 
+#include "app/command.h"
 #include "app/training_run.h"
 #include "compress/latency.h"
 #include "compress/qat.h"
@@ -28,7 +29,7 @@ std::unique_ptr<VisionTransformer> module_of(const ViTConfig& config, const Grap
 
 std::unique_ptr<VisionTransformer> load_fp32(const std::string& path) {
   LoadedModel loaded = load_model(path);
-  if (!loaded.model) file_error(path, "holds a model in whole numbers; give an fp32 checkpoint");
+  check_fp32(loaded, path);
   return std::move(loaded.model);
 }
 

@@ -50,10 +50,6 @@ std::string percent(double share) {
   return text;
 }
 
-std::string file_of(const CompressRun& run, const char* name) {
-  return run.run_dir + "/" + name + ".safetensors";
-}
-
 void draw_front(const Optimization& result, const std::string& path) {
   std::vector<ParetoPoint> points;
   for (size_t i = 0; i < result.models.size(); ++i) {
@@ -71,21 +67,18 @@ void draw_front(const Optimization& result, const std::string& path) {
 
 // The model before, what the rule of thumb makes and what was chosen, on the test images.
 std::vector<ModelMetrics> on_test_images(const CompressRun& run, const Optimization& result,
-                                         double timed_seconds) {
+                                         const OptimizeOptions& how) {
   std::vector<std::string> paths = {result.models[0].metrics.path};
   std::vector<std::string> labels = {"before"};
   if (result.rule != *result.chosen) {
     paths.push_back(result.models[result.rule].metrics.path);
     labels.push_back("rule of thumb");
   }
-  paths.push_back(file_of(run, "chosen"));
+  paths.push_back(artefact_file(run, "chosen"));
   labels.push_back("chosen");
-  BenchmarkOptions options;
-  options.batches = {run.config.latency_batch};
-  if (run.config.latency_batch != 256) options.batches.push_back(256);
-  options.measure.budget_seconds = timed_seconds;
   std::vector<ModelMetrics> models =
-      benchmark_models(paths, load_fashion_mnist(run.data, Split::test), options);
+      benchmark_models(paths, load_fashion_mnist(run.data, Split::test),
+                       {.batches = how.batches(), .measure = how.measure});
   for (size_t i = 0; i < models.size(); ++i) models[i].label = labels[i];
   return models;
 }
@@ -127,11 +120,11 @@ int run_target(const CompressRun& run, const LoadedModel& original, const std::s
     return gate_missed;
   }
   const std::string& chosen = result->models[*result->chosen].metrics.path;
-  write_atomically(file_of(run, "chosen"), {MappedFile(chosen).bytes()});
+  write_atomically(artefact_file(run, "chosen"), {MappedFile(chosen).bytes()});
   if (!run.config.output.empty()) write_atomically(run.config.output, {MappedFile(chosen).bytes()});
   progress.line("measuring the chosen model on the test images");
   create_efficiency_report(
-      on_test_images(run, *result, timed_seconds), run.run_dir,
+      on_test_images(run, *result, options), run.run_dir,
       {.command = command,
        .environment = environment_json(),
        .sections = {{"Why this one", why + "\n![accuracy against time](pareto.png)\n"}}});

@@ -25,6 +25,11 @@ Operand Lowering::in(int input) {
   return compiler_.operand(node().inputs[static_cast<size_t>(input)]);
 }
 
+Operand Lowering::even_rows_in(int input) {
+  const Operand from = in(input);
+  return from.even_rows() ? from : contiguous_in(input);
+}
+
 Operand Lowering::contiguous_in(int input) {
   const Operand from = in(input);
   if (from.contiguous()) return from;

@@ -31,4 +31,14 @@ Tensor replay(const Graph& graph, const Tensor& input, const NodeRule& rule) {
   return values[static_cast<size_t>(graph.output)];
 }
 
+Graph rewritten(const Graph& graph, const NamedTensors& parameters,
+                const std::function<Tensor(const Tensor& input)>& run) {
+  NamedTensors names = parameters;
+  for (const Graph::Value& value : graph.values)
+    if (value.constant.defined() && !value.name.empty())
+      names.emplace_back(value.name, value.constant);
+  const Shape batch = shape_at(graph.values[static_cast<size_t>(graph.input)].shape, 1);
+  return capture(run, Shape(batch.begin() + 1, batch.end()), names);
+}
+
 }  // namespace espalier

@@ -39,4 +39,9 @@ using NodeRule = std::function<Tensor(const NodeCall& call)>;
 // the module's parameters.
 Tensor replay(const Graph& graph, const Tensor& input, const NodeRule& rule = {});
 
+// The graph of what `run` calls for an input like the graph's, which is how replay() with a rule
+// becomes another graph. Constants have their names in `parameters`, or else in the graph.
+Graph rewritten(const Graph& graph, const NamedTensors& parameters,
+                const std::function<Tensor(const Tensor& input)>& run);
+
 }  // namespace espalier

@@ -4,7 +4,6 @@
 #include <cstring>
 #include <functional>
 
-#include "engine/capture.h"
 #include "engine/error.h"
 #include "engine/ops/linear_dynamic.h"
 #include "engine/ops/linear_wq.h"
@@ -70,14 +69,8 @@ std::string scale_of(const std::string& weight) { return weight + "_scale"; }
 Graph coded_graph(const Graph& graph, const NamedTensors& parameters, int64_t group_size,
                   bool dynamic) {
   const CodedCalls calls(graph, parameters, group_size, dynamic);
-  NamedTensors names = parameters;
-  for (const Graph::Value& value : graph.values)
-    if (value.constant.defined() && !value.name.empty())
-      names.emplace_back(value.name, value.constant);
-  const Shape batch = shape_at(graph.values[static_cast<size_t>(graph.input)].shape, 1);
   const NodeRule rule = std::cref(calls);
-  return capture([&](const Tensor& x) { return replay(graph, x, rule); },
-                 Shape(batch.begin() + 1, batch.end()), names);
+  return rewritten(graph, parameters, [&](const Tensor& x) { return replay(graph, x, rule); });
 }
 
 }  // namespace espalier

@@ -7,7 +7,6 @@
 #include <limits>
 #include <set>
 
-#include "engine/capture.h"
 #include "engine/error.h"
 #include "engine/ops/attention_s8.h"
 #include "engine/ops/conv2d_s8.h"
@@ -236,13 +235,8 @@ Tensor run_in_whole_numbers(const Graph& graph, const Int8Calls& calls, const Te
 
 Graph int8_graph(const Graph& graph, const NamedTensors& parameters) {
   const Int8Calls calls(graph, parameters);
-  NamedTensors names = parameters;
-  for (const Graph::Value& value : graph.values)
-    if (value.constant.defined() && !value.name.empty())
-      names.emplace_back(value.name, value.constant);
-  const Shape batch = shape_at(graph.values[static_cast<size_t>(graph.input)].shape, 1);
-  return capture([&](const Tensor& x) { return run_in_whole_numbers(graph, calls, x); },
-                 Shape(batch.begin() + 1, batch.end()), names);
+  return rewritten(graph, parameters,
+                   [&](const Tensor& x) { return run_in_whole_numbers(graph, calls, x); });
 }
 
 }  // namespace espalier

@@ -48,16 +48,6 @@ std::vector<Candidate> all_candidates(const CostTable& table) {
   return out;
 }
 
-ImageDataset noise(int64_t count) {
-  ImageDataset data{Tensor::empty({count, 8, 8, 1}, DType::u8),
-                    Tensor::zeros({count}, DType::s64),
-                    {"a", "b", "c", "d", "e"}};
-  Generator generator(3);
-  for (int64_t i = 0; i < data.images.numel(); ++i)
-    data.images.data<uint8_t>()[i] = static_cast<uint8_t>(generator.below(256));
-  return data;
-}
-
 }  // namespace
 
 TEST_CASE("a candidate says what it is, and what of it stays in floats") {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "compress/convert.h"
+#include "nn/data/dataset.h"
 #include "nn/model_file.h"
 #include "tests/gradient_test.h"
 
@@ -35,6 +36,17 @@ inline NamedTensors without_tokenizer(const NamedTensors& parameters) {
     if (!name.starts_with("tokenizer.") && !name.starts_with("input."))
       kept.emplace_back(name, tensor);
   return kept;
+}
+
+// Images of its size, with nothing on them, all of the first class.
+inline ImageDataset noise(int64_t count) {
+  ImageDataset data{Tensor::empty({count, 8, 8, 1}, DType::u8),
+                    Tensor::zeros({count}, DType::s64),
+                    {"a", "b", "c", "d", "e"}};
+  Generator generator(3);
+  for (int64_t i = 0; i < data.images.numel(); ++i)
+    data.images.data<uint8_t>()[i] = static_cast<uint8_t>(generator.below(256));
+  return data;
 }
 
 struct Int8Model {

@@ -176,11 +176,9 @@ class Run {
     tell("measuring " + std::to_string(out_.models.size()) + " models in turns");
     std::vector<std::string> paths;
     for (const OptimizedModel& at : out_.models) paths.push_back(at.metrics.path);
-    std::vector<int64_t> batches = {options_.batch};
-    if (options_.batch != 256) batches.push_back(256);
     const auto metrics = benchmark_models(
         paths, data_.validation,
-        {.batches = std::move(batches), .threads = threads_, .measure = options_.measure});
+        {.batches = options_.batches(), .threads = threads_, .measure = options_.measure});
     for (size_t i = 0; i < metrics.size(); ++i) {
       OptimizedModel& at = out_.models[i];
       at.metrics = metrics[i];
@@ -229,6 +227,11 @@ void validate(const OptimizeOptions& options) {
 }
 
 }  // namespace
+
+std::vector<int64_t> OptimizeOptions::batches() const {
+  if (batch == 256) return {batch};
+  return {batch, 256};
+}
 
 std::string OptimizedModel::name() const {
   return roles.front() == "before" ? "before" : candidate.name();

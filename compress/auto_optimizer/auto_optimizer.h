@@ -20,9 +20,10 @@ struct OptimizeOptions {
   // Shares of the parameters to prune, tried beside 0 and those of the presets and rules of thumb,
   // as far as the model is wide enough.
   std::vector<double> levels = {0.85, 0.93};
-  size_t points = 8;  // of the search's front that are made and measured
-  int64_t batch = 1;  // that latency is of
-  int threads = 0;    // 0: num_threads()
+  size_t points = 8;                     // of the search's front that are made and measured
+  int64_t batch = 1;                     // that latency is of
+  std::vector<int64_t> batches() const;  // that models are timed at: it, and 256
+  int threads = 0;                       // 0: num_threads()
   uint64_t seed = 1;
   PruneOptions pruning{};  // its fraction is set for each level
   QuantizeOptions quantization{};

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "compress/convert.h"
+#include "compress/observers/factory.h"
 #include "compress/quantize_model.h"
 #include "engine/autograd.h"
 #include "engine/error.h"
@@ -36,6 +38,7 @@ class LevelMeter {
         inputs_(inputs),
         here_(here),
         options_(options),
+        observers_(calibrate(graph_, inputs, observer_factory(QuantizeOptions().observer))),
         logits_(compile(graph_)(inputs)) {}
 
   LevelCosts measure(double sparsity, const Tensor& expected) {
@@ -55,11 +58,9 @@ class LevelMeter {
  private:
   void add_times(PartForm form, LevelCosts& out) const {
     const bool codes = form == PartForm::int8;
-    bench::ModelProfile profile = bench::profile_model(
-        config_,
-        {codes ? int8_graph(graph_, quantize_model(graph_, inputs_, {}).parameters) : graph_,
-         weights_of(form)},
-        options_.batch, options_.threads, options_.seconds, &here_);
+    bench::ModelProfile profile =
+        bench::profile_model(config_, {codes ? in_codes({}) : graph_, weights_of(form)},
+                             options_.batch, options_.threads, options_.seconds, &here_);
     if (options_.target) profile = bench::expected_on(std::move(profile), *options_.target);
     const std::vector<PartCost> costs = part_costs(parts_, profile);
     for (size_t p = 0; p < costs.size(); ++p) out.parts[p][at(form)] = costs[p];
@@ -67,17 +68,17 @@ class LevelMeter {
 
   // The logits where part p alone is in whole numbers.
   Tensor with_codes_in(size_t p) const {
-    QuantizeOptions how;
+    KeptLayers kept;
     for (size_t other = 0; other < parts_.size(); ++other)
-      if (other != p) how.keep.insert(parts_[other].name);
+      if (other != p) kept.insert(parts_[other].name);
     // The tokenizer gives its codes back as floats, so some branch has to take up the stream.
     const bool tokenizer = parts_[p].norm.empty();
-    if (tokenizer) how.keep.erase(parts_.back().name);
-    const Tensor with = run(how);
+    if (tokenizer) kept.erase(parts_.back().name);
+    const Tensor with = compile(in_codes(kept))(inputs_);
     if (!tokenizer) return with;
-    how.keep.insert(parts_[p].name);
+    kept.insert(parts_[p].name);
     // What that branch rounds by itself is taken off by measuring from there.
-    const Tensor without = run(how);
+    const Tensor without = compile(in_codes(kept))(inputs_);
     const Tensor out = Tensor::empty(with.shape());
     for (int64_t i = 0; i < out.numel(); ++i)
       out.data<float>()[i] =
@@ -85,8 +86,8 @@ class LevelMeter {
     return out;
   }
 
-  Tensor run(const QuantizeOptions& how) const {
-    return compile(int8_graph(graph_, quantize_model(graph_, inputs_, how).parameters))(inputs_);
+  Graph in_codes(const KeptLayers& kept) const {
+    return int8_graph(graph_, convert_int8(graph_, choose_int8_scales(graph_, observers_, kept)));
   }
 
   const ViTConfig& config_;
@@ -95,6 +96,7 @@ class LevelMeter {
   const Tensor& inputs_;
   const bench::HardwareProfile& here_;
   const CostOptions& options_;
+  const Observers observers_;
   const Tensor logits_;
 };
 
@@ -136,18 +138,19 @@ LevelCosts measure_level(const VisionTransformer& model, double sparsity, const 
   return LevelMeter(model, inputs, here, options).measure(sparsity, expected);
 }
 
+const LevelCosts& level_at(const CostTable& table, double sparsity) {
+  for (const LevelCosts& level : table.levels)
+    if (level.sparsity == sparsity) return level;
+  argument_error("level_at", "sparsity", std::to_string(sparsity), "a level of the table", "");
+}
+
 Expectation expect(const CostTable& table, const Candidate& candidate) {
-  const auto level =
-      std::find_if(table.levels.begin(), table.levels.end(),
-                   [&](const LevelCosts& l) { return l.sparsity == candidate.sparsity; });
-  if (level == table.levels.end())
-    argument_error("expect", "sparsity", std::to_string(candidate.sparsity), "a level of the table",
-                   "");
-  Expectation sum{0, level->distance};
+  const LevelCosts& level = level_at(table, candidate.sparsity);
+  Expectation sum{0, level.distance};
   const PartForm floats = form_of(candidate.floats);
-  for (size_t p = 0; p < level->parts.size(); ++p) {
+  for (size_t p = 0; p < level.parts.size(); ++p) {
     const bool codes = p < candidate.integer.size() && candidate.integer[p];
-    const PartCost& cost = level->parts[p][at(codes ? PartForm::int8 : floats)];
+    const PartCost& cost = level.parts[p][at(codes ? PartForm::int8 : floats)];
     sum.seconds += cost.seconds;
     sum.distance += cost.distance;
   }

@@ -56,7 +56,10 @@ LevelCosts measure_level(const VisionTransformer& model, double sparsity, const 
 std::vector<PartCost> part_costs(const std::vector<Int8Part>& parts,
                                  const bench::ModelProfile& profile);
 
-// Sums over the parts. An argument error where the table has no such level.
+// An argument error where the table has no such level.
+const LevelCosts& level_at(const CostTable& table, double sparsity);
+
+// Sums over the parts, at the candidate's level.
 struct Expectation {
   double seconds = 0, distance = 0;
 };

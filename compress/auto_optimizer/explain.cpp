@@ -39,11 +39,6 @@ std::string reason_for(PartForm form, const std::array<PartCost, form_count>& co
          text("%.2g", cost(PartForm::int8).distance) + " (mean square)";
 }
 
-const LevelCosts& level_of(const CostTable& table, double sparsity) {
-  return *std::find_if(table.levels.begin(), table.levels.end(),
-                       [&](const LevelCosts& level) { return level.sparsity == sparsity; });
-}
-
 std::string table_of_models(const Optimization& result) {
   std::string out =
       "| model | from | expected | measured | spread | accuracy | file | |\n"
@@ -116,7 +111,7 @@ std::vector<PartChoice> explain(const CostTable& table, const OptimizedModel& mo
       table.parts, bench::profile_model(loaded.config, {loaded.graph, loaded.options.weights},
                                         batch, threads, 0.5, &here));
   const Candidate& candidate = model.candidate;
-  const LevelCosts& level = level_of(table, candidate.sparsity);
+  const LevelCosts& level = level_at(table, candidate.sparsity);
   std::vector<PartChoice> out;
   for (size_t p = 0; p < level.parts.size(); ++p) {
     const bool has_codes = p < table.parts.size();

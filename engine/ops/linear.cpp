@@ -8,7 +8,7 @@
 #include "engine/dispatch.h"
 #include "engine/gemm.h"
 #include "engine/lowering.h"
-#include "engine/onnx_writer.h"
+#include "engine/ops/linear_forms.h"
 #include "engine/ops/view.h"
 #include "engine/parallel.h"
 #include "engine/profiler.h"
@@ -18,11 +18,19 @@
 #include "kernels/reduce/reduce.h"
 
 namespace espalier {
-namespace {
 
 int64_t linear_flops(Shapes inputs, const Shape& output) {
   return 2 * output.numel() * inputs[0].back();
 }
+
+void onnx_linear(OnnxWriter& w, const OnnxName& x, const OnnxName& weight, int bias) {
+  if (w.has(bias))
+    w.out("Add", {w.add("MatMul", {x, weight}), w.in(bias)});
+  else
+    w.out("MatMul", {x, weight});
+}
+
+namespace {
 
 void lower(Lowering& l);
 
@@ -30,10 +38,7 @@ Tensor replay_call(const NodeCall& c) { return linear(c.in(0), c.in(1), c.in(2))
 
 void onnx(OnnxWriter& w) {
   const OnnxName x = w.in(0), weight = w.in_permuted(1, {1, 0});
-  if (w.has(2))
-    w.out("Add", {w.add("MatMul", {x, weight}), w.in(2)});
-  else
-    w.out("MatMul", {x, weight});
+  onnx_linear(w, x, weight, 2);
 }
 
 constexpr Op linear_op{.name = "linear",
@@ -74,11 +79,6 @@ const GemmKernel<float>& row_for(DType weights) {
                                          : gemm_kernels<float>());
 }
 
-Operand rows_in(Lowering& l) {
-  const Operand x = l.in(0);
-  return x.even_rows() ? x : l.contiguous_in(0);
-}
-
 // What a layer brings along, as a step takes it.
 struct PackedLayer {
   int64_t K, N;
@@ -107,7 +107,7 @@ bool lower_mlp(Lowering& up) {
   if (best.isa != product.isa || !gelu || std::strcmp(gelu->text("form"), "erf") != 0) return false;
   std::optional<Lowering> down = gelu->then(linear_op.name);
   if (!down || !down->is_constant(1)) return false;
-  const Operand x = rows_in(up);
+  const Operand x = up.even_rows_in(0);
   const PackedLayer first = pack(up, product), second = pack(*down, product);
   const std::optional<Operand> sum = down->absorb_addition();
   const Operand y = sum ? *sum : down->out();
@@ -136,7 +136,7 @@ bool lower_mlp(Lowering& up) {
 
 void lower(Lowering& l) {
   if (lower_mlp(l)) return;
-  const Operand x = rows_in(l);
+  const Operand x = l.even_rows_in(0);
   const auto& best = row_for(l.weights());
   const PackedLayer layer = pack(l, best);
   const std::optional<Operand> sum = l.absorb_addition();

@@ -10,8 +10,8 @@
 #include "engine/dispatch.h"
 #include "engine/error.h"
 #include "engine/lowering.h"
-#include "engine/onnx_writer.h"
 #include "engine/ops/layer_s8.h"
+#include "engine/ops/linear_forms.h"
 #include "engine/ops/linear_wq.h"
 #include "engine/ops/view.h"
 #include "engine/parallel.h"
@@ -23,11 +23,6 @@
 
 namespace espalier {
 namespace {
-
-// Inputs: x, codes, scales, bias.
-int64_t linear_dynamic_flops(Shapes inputs, const Shape& y) {
-  return 2 * y.numel() * inputs[0].back();
-}
 
 // Rows that are rounded together: their sums stay in cache, and tiles of any height divide them.
 constexpr int64_t most_rows = 48;
@@ -128,7 +123,7 @@ struct DynamicStep {
 };
 
 void lower(Lowering& l) {
-  const Operand x = l.in(0).even_rows() ? l.in(0) : l.contiguous_in(0);
+  const Operand x = l.even_rows_in(0);
   const Tensor codes = contiguous(l.constant(1));
   const DynamicKernels by(codes.size(0), codes.size(1));
   const BatchDim rows{x.rows(1) - x.rows(0), x.rows(0)};
@@ -152,8 +147,9 @@ void onnx(OnnxWriter& w) {
                  "a model that ONNX can say", "export the fp32 model, or one in w8 or int8");
 }
 
+// Inputs: x, codes, scales, bias.
 constexpr Op linear_dynamic_op{.name = "linear_dynamic",
-                               .flops = linear_dynamic_flops,
+                               .flops = linear_flops,
                                .row_inputs = 1,
                                .lower = lower,
                                .replay = replay_call};

@@ -43,7 +43,7 @@ struct LoweredLinear {
 
   LoweredLinear(Lowering& l, int first)
       : row(kernel(gemm_s8_kernels())),
-        x(l.in(first).even_rows() ? l.in(first) : l.contiguous_in(first)),
+        x(l.even_rows_in(first)),
         bias(l.contiguous_in(first + 2)),
         multiplier(l.contiguous_in(first + 3)) {
     const Tensor weight = contiguous(l.constant(first + 1));

@@ -12,8 +12,8 @@
 #include "engine/error.h"
 #include "engine/gemm.h"
 #include "engine/lowering.h"
-#include "engine/onnx_writer.h"
 #include "engine/ops/linear.h"
+#include "engine/ops/linear_forms.h"
 #include "engine/ops/view.h"
 #include "engine/panels.h"
 #include "engine/profiler.h"
@@ -22,9 +22,6 @@
 
 namespace espalier {
 namespace {
-
-// Inputs: x, codes, scales, bias.
-int64_t linear_wq_flops(Shapes inputs, const Shape& y) { return 2 * y.numel() * inputs[0].back(); }
 
 // Half of a first-level cache of 32 KiB.
 constexpr int64_t slice_floats = 4096;
@@ -157,7 +154,7 @@ CodedWeight weight_of(const NodeCall& c) { return {c.in(1), c.in(2), c.integer("
 Tensor replay_call(const NodeCall& c) { return linear_wq(c.in(0), weight_of(c), c.in(3)); }
 
 void lower(Lowering& l) {
-  const Operand x = l.in(0).even_rows() ? l.in(0) : l.contiguous_in(0);
+  const Operand x = l.even_rows_in(0);
   const CodedWeight weight{contiguous(l.constant(1)), contiguous(l.constant(2)),
                            l.integer("group")};
   const CodedPanels panels(weight, x.back());
@@ -179,14 +176,12 @@ void onnx(OnnxWriter& w) {
   const CodedWeight weight{w.constant(1), w.constant(2), w.integer("group")};
   const Tensor wide = widened(weight, w.fixed(w.in_shape(0).back()));
   const OnnxName x = w.in(0), by = w.in_place_of(1, contiguous(transpose(wide, 0, 1)));
-  if (w.has(3))
-    w.out("Add", {w.add("MatMul", {x, by}), w.in(3)});
-  else
-    w.out("MatMul", {x, by});
+  onnx_linear(w, x, by, 3);
 }
 
+// Inputs: x, codes, scales, bias.
 constexpr Op linear_wq_op{.name = "linear_wq",
-                          .flops = linear_wq_flops,
+                          .flops = linear_flops,
                           .row_inputs = 1,
                           .lower = lower,
                           .replay = replay_call};
