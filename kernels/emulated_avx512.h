@@ -206,6 +206,12 @@ EMULATED __m512i set1_epi32(int a) {
 EMULATED __m512i setzero_si512() { return set1_epi32(0); }
 EMULATED __m512i loadu_si512(const void* p) { return castps_si512(loadu_ps(p)); }
 EMULATED void storeu_si512(void* p, __m512i a) { storeu_ps(p, castsi512_ps(a)); }
+EMULATED __m512i maskz_loadu_epi8(unsigned long long mask, const void* p) {
+  char bytes[64] = {};
+  for (int i = 0; i < 64; ++i)
+    if (mask >> i & 1) bytes[i] = static_cast<const char*>(p)[i];
+  return loadu_si512(bytes);
+}
 
 EMULATED __m512i cvtepu8_epi32(__m128i a) {
   return join<__m512i>(_mm256_cvtepu8_epi32(a), _mm256_cvtepu8_epi32(_mm_srli_si128(a, 8)));
@@ -419,6 +425,7 @@ EMULATED __m128i cvtepi32_epi8(__m512i a) {
 #define _mm512_cvtusepi32_epi8 emulated_avx512::cvtusepi32_epi8
 #define _mm512_mask_blend_ps emulated_avx512::mask_blend_ps
 #define _mm512_mask_blend_epi32 emulated_avx512::mask_blend_epi32
+#define _mm512_maskz_loadu_epi8 emulated_avx512::maskz_loadu_epi8
 #define _mm512_maskz_set1_epi32 emulated_avx512::maskz_set1_epi32
 #define _mm512_mask_loadu_ps emulated_avx512::mask_loadu_ps
 #define _mm512_mask_storeu_ps emulated_avx512::mask_storeu_ps

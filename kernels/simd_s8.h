@@ -349,4 +349,33 @@ ESPALIER_INLINE void add_to(int16_t* p, s32 a, s32 b) {
 #endif
 }
 
+// ---- parts of two registers --------------------------------------------------------------------
+
+// `bytes`, up to `whole`, and zeros: 64 of them leave by one store, so that registers that are read
+// back need not wait for two to meet.
+template <int whole>
+ESPALIER_INLINE void copy_padded(void* to, const void* from, int64_t bytes) {
+#if defined(__AVX512BW__)
+  if constexpr (whole % 64 == 0) {
+    for (int at = 0; at < whole; at += 64, bytes -= 64) {
+      const uint64_t there = bytes >= 64 ? ~0ull : bytes > 0 ? (1ull << bytes) - 1 : 0;
+      _mm512_storeu_si512(static_cast<char*>(to) + at,
+                          _mm512_maskz_loadu_epi8(there, static_cast<const char*>(from) + at));
+    }
+    return;
+  }
+#endif
+  std::memset(to, 0, whole);
+  std::memcpy(to, from, static_cast<size_t>(bytes));
+}
+
+// `bytes` of `whole`: half of them, which is what pruning often leaves, by registers.
+template <int whole>
+ESPALIER_INLINE void copy_part(void* to, const void* from, int64_t bytes) {
+  if (bytes == whole / 2)
+    std::memcpy(to, from, whole / 2);
+  else
+    std::memcpy(to, from, static_cast<size_t>(bytes));
+}
+
 }  // namespace espalier::ESPALIER_ISA

@@ -34,6 +34,7 @@ static_assert(panel % pair_columns == 0);
 // Two registers of sums, and what C receives of them at p, by its output. All columns exist.
 struct AsSums {
   static constexpr int size = gemm_s8_output_size(GemmS8Output::s32);
+  static constexpr bool adds = false;
   static ESPALIER_INLINE void put(std::byte* p, s32 low, s32 high, f32v, f32v, int) {
     int32_t* c = reinterpret_cast<int32_t*>(p);
     store(c, low), store(c + s32_lanes, high);
@@ -41,6 +42,7 @@ struct AsSums {
 };
 struct AsCodes {
   static constexpr int size = gemm_s8_output_size(GemmS8Output::s8);
+  static constexpr bool adds = false;
   static ESPALIER_INLINE void put(std::byte* p, s32 low, s32 high, f32v by, f32v by_high,
                                   int zero_point) {
     store_codes(reinterpret_cast<int8_t*>(p), rounded(mul(to_float(low), by)),
@@ -49,6 +51,7 @@ struct AsCodes {
 };
 struct AddedTo16Bits {
   static constexpr int size = gemm_s8_output_size(GemmS8Output::s16_sum);
+  static constexpr bool adds = true;
   static ESPALIER_INLINE void put(std::byte* p, s32 low, s32 high, f32v by, f32v by_high, int) {
     add_to(reinterpret_cast<int16_t*>(p), rounded(mul(to_float(low), by)),
            rounded(mul(to_float(high), by_high)));
@@ -69,10 +72,10 @@ ESPALIER_INLINE void put_pair(const Tile& t, int column, int count, const int32_
       Output::put(c, left, right, low, high, t.g.zero_point);
       continue;
     }
-    alignas(64) std::byte whole[pair_columns * Output::size] = {};
-    for (int64_t i = 0; i < bytes; ++i) whole[i] = c[i];
+    alignas(64) std::byte whole[pair_columns * Output::size];
+    if (Output::adds) copy_padded<sizeof whole>(whole, c, bytes);
     Output::put(whole, left, right, low, high, t.g.zero_point);
-    for (int64_t i = 0; i < bytes; ++i) c[i] = whole[i];
+    copy_part<sizeof whole>(c, whole, bytes);
   }
 }
 

@@ -12,9 +12,9 @@ constexpr int at_once = 2 * s32_lanes;
 // The values that are left behind the last whole piece, and zeros.
 template <class T>
 struct Rest {
-  T values[at_once] = {};
+  alignas(64) T values[at_once];
   ESPALIER_INLINE Rest(const T* p, int64_t count) {
-    for (int64_t i = 0; i < count; ++i) values[i] = p[i];
+    copy_padded<sizeof values>(values, p, count * int64_t{sizeof(T)});
   }
 };
 
@@ -46,6 +46,7 @@ struct Normalise {
 void layer_norm_s8(const int16_t* x, const float* gamma, const float* beta, int8_t* y, int64_t rows,
                    int64_t width, float eps) noexcept {
   const int64_t whole = width / at_once * at_once, rest = width - whole;
+  const Rest<float> last_gamma(gamma + whole, rest), last_beta(beta + whole, rest);
   for (int64_t r = 0; r < rows; ++r, x += width, y += width) {
     Moments moments;
     for (int64_t i = 0; i < whole; i += at_once) moments.take(x + i);
@@ -61,10 +62,9 @@ void layer_norm_s8(const int16_t* x, const float* gamma, const float* beta, int8
     const Normalise normalise{rstd, shift};
     for (int64_t i = 0; i < whole; i += at_once) normalise(x + i, gamma + i, beta + i, y + i);
     if (rest == 0) continue;
-    int8_t codes[at_once];
-    normalise(last.values, Rest<float>(gamma + whole, rest).values,
-              Rest<float>(beta + whole, rest).values, codes);
-    for (int64_t i = 0; i < rest; ++i) y[whole + i] = codes[i];
+    alignas(64) int8_t codes[at_once];
+    normalise(last.values, last_gamma.values, last_beta.values, codes);
+    copy_part<at_once>(y + whole, codes, rest);
   }
 }
 

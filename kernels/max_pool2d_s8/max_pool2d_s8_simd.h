@@ -1,5 +1,5 @@
-// A register of channels at a time; each window's taps are visited with the maximum in it. Channels
-// past the last whole register go one by one.
+// A register of channels at a time; each window's taps are visited with the maximum in it. The last
+// register overlaps the one before; channels that do not fill one take half, or go one by one.
 #pragma once
 
 #include "kernels/max_pool2d_s8/max_pool2d_s8.h"
@@ -9,6 +9,7 @@ namespace espalier::ESPALIER_ISA {
 
 #if defined(__x86_64__)
 ESPALIER_INLINE s32 larger(s32 a, s32 b) { return _mm256_max_epi8(a, b); }
+ESPALIER_INLINE __m128i larger(__m128i a, __m128i b) { return _mm_max_epi8(a, b); }
 #else
 ESPALIER_INLINE uint8x16_t larger(uint8x16_t a, uint8x16_t b) {
   return vreinterpretq_u8_s8(vmaxq_s8(vreinterpretq_s8_u8(a), vreinterpretq_s8_u8(b)));
@@ -34,16 +35,34 @@ ESPALIER_INLINE auto largest_in(const InnerWindow& w, int64_t c, Load load_from)
   return best;
 }
 
+template <class Load, class Store>
+ESPALIER_INLINE void pool_at_once(const InnerWindow& w, int8_t* y, int64_t codes, Load load_from,
+                                  Store store_to) {
+  for (int64_t c = 0; c < w.channels; c += codes) {
+    if (c + codes > w.channels) c = w.channels - codes;
+    store_to(y + c, largest_in(w, c, load_from));
+  }
+}
+
 ESPALIER_INLINE void pool_codes(const InnerWindow& w, int8_t* y) {
-  int64_t c = 0;
-  for (; c + codes_at_once <= w.channels; c += codes_at_once)
-    store_codes(y + c, largest_in(
-                           w, c, [](const int8_t* p) __attribute__((always_inline)) {
-                             return load_codes(p);
-                           }));
-  for (; c < w.channels; ++c)
-    y[c] = largest_in(
-        w, c, [](const int8_t* p) __attribute__((always_inline)) { return *p; });
+  if (w.channels >= codes_at_once)
+    return pool_at_once(
+        w, y, codes_at_once,
+        [](const int8_t* p) __attribute__((always_inline)) { return load_codes(p); },
+        [](int8_t * p, auto codes) __attribute__((always_inline)) { store_codes(p, codes); });
+#if defined(__x86_64__)
+  if (w.channels >= 16)
+    return pool_at_once(
+        w, y, 16, [](const int8_t* p) __attribute__((always_inline)) {
+          return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+        },
+        [](int8_t * p, __m128i codes) __attribute__((always_inline)) {
+          _mm_storeu_si128(reinterpret_cast<__m128i*>(p), codes);
+        });
+#endif
+  pool_at_once(
+      w, y, 1, [](const int8_t* p) __attribute__((always_inline)) { return *p; },
+      [](int8_t * p, int8_t code) __attribute__((always_inline)) { *p = code; });
 }
 
 // Where window i starts and ends inside an image side of `size`.
