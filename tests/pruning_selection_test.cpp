@@ -101,6 +101,29 @@ TEST_CASE("pruning: a selection reaches its target with the widths that steps al
       }
 }
 
+TEST_CASE("pruning: steps of width too coarse for a target are halved until they are not") {
+  const auto model = random_model(named_config("vit-tiny"), 3);
+  const Graph graph = capture(*model);
+  const Coupling coupling = find_coupling(graph);
+  const ChannelScores scores = channel_scores(coupling, l2_saliency(model->named_parameters()));
+  const auto cost = [&](const Widths& widths) { return parameters_at(graph, coupling, widths); };
+  const auto widths_at = [&](double fraction, int64_t step) {
+    SelectionOptions options{.fraction = fraction};
+    for (GroupKind kind : group_kinds) options.steps[kind] = kind == GroupKind::head ? 1 : step;
+    return widths_of(select_channels(coupling, scores, cost, options));
+  };
+  const double whole = cost(full_widths(coupling));
+  const Widths coarse = widths_at(0.7, 32), finer = widths_at(0.9, 32);
+  CHECK(cost(coarse) <= 0.3 * whole);
+  CHECK(cost(finer) <= 0.1 * whole);
+  for (size_t g = 0; g < coarse.size(); ++g) {
+    if (coupling.groups[g].kind == GroupKind::head) continue;
+    CHECK(coarse[g] % 32 == 0);  // those that do are kept
+    CHECK(finer[g] % 16 == 0);
+  }
+  CHECK(finer == widths_at(0.9, 16));
+}
+
 TEST_CASE("pruning: a ranking by layer takes the same share of each, a global one does not") {
   const auto model = random_model(named_config("vit-tiny"), 3);
   const Graph graph = capture(*model);

@@ -17,7 +17,7 @@ constexpr const char* name_of_selection = "select_channels";
 class Selector {
  public:
   Selector(const Coupling& coupling, const ChannelScores& scores, const SelectionOptions& options)
-      : coupling_(coupling), scores_(scores), options_(options) {
+      : coupling_(coupling), scores_(scores), options_(options), steps_(options.steps) {
     check();
     for (size_t g = 0; g < coupling.groups.size(); ++g) add_candidates(g);
     std::sort(candidates_.begin(), candidates_.end(), [](const Candidate& a, const Candidate& b) {
@@ -25,17 +25,18 @@ class Selector {
     });
   }
 
-  KeptChannels select(const CostFunction& cost) const {
+  KeptChannels select(const CostFunction& cost) {
     if (options_.fraction == 0) return kept(widths_after(0));
     const double present = cost(widths_after(0));
     const double whole = options_.whole > 0 ? options_.whole : present;
     const double most = (1 - options_.fraction) * whole;
     if (present <= most) return kept(widths_after(0));
     size_t too_few = 0, enough = candidates_.size();
-    if (const double least = cost(widths_after(enough)); !(least <= most))
-      argument_error(name_of_selection, "fraction", std::to_string(options_.fraction),
-                     "at most " + std::to_string(1 - least / whole),
-                     "one channel of each group stays, and what is no group's");
+    for (double least = 0; least = cost(widths_after(enough)), !(least <= most);)
+      if (!halve_steps())
+        argument_error(name_of_selection, "fraction", std::to_string(options_.fraction),
+                       "at most " + std::to_string(1 - least / whole),
+                       "one channel of each group stays, and what is no group's");
     while (enough - too_few > 1) {
       const size_t middle = too_few + (enough - too_few) / 2;
       (cost(widths_after(middle)) <= most ? enough : too_few) = middle;
@@ -67,7 +68,7 @@ class Selector {
       for (double score : scores)
         if (!std::isfinite(score))
           argument_error(name_of_selection, "scores", std::to_string(score), "finite numbers", "");
-    for (const auto& [kind, step] : options_.steps)
+    for (const auto& [kind, step] : steps_)
       if (step < 1)
         argument_error(name_of_selection, name_of(kind), "a step of " + std::to_string(step),
                        "at least 1", "");
@@ -78,8 +79,19 @@ class Selector {
   }
 
   int64_t step_of(GroupKind kind) const {
-    const auto found = options_.steps.find(kind);
-    return found == options_.steps.end() ? 1 : found->second;
+    const auto found = steps_.find(kind);
+    return found == steps_.end() ? 1 : found->second;
+  }
+
+  // False where all are 1.
+  bool halve_steps() {
+    bool halved = false;
+    for (auto& [kind, step] : steps_)
+      if (step > 1) {
+        step /= 2;
+        halved = true;
+      }
+    return halved;
   }
 
   // The group's channels, the least first; of equal ones the last.
@@ -143,6 +155,7 @@ class Selector {
   const Coupling& coupling_;
   const ChannelScores& scores_;
   const SelectionOptions& options_;
+  WidthSteps steps_;                         // those of the options, or finer ones
   std::vector<std::vector<int64_t>> order_;  // of each group
   std::vector<Candidate> candidates_;
 };

@@ -33,7 +33,8 @@ struct SelectionOptions {
 };
 
 // Removes channels in the order of their scores, by bisection, until `cost` is at most 1 - fraction
-// of the whole; then steps of width come back, the latest first, as long as it stays so. At least
+// of the whole; then steps of width come back, the latest first, as long as it stays so. Where the
+// steps of width are too coarse to get there, all are halved until they are not. At least
 // one channel of each group stays, and all where the cost is small enough as it is. `cost` is asked
 // about log2(channels) times, and once for each step that comes back and each group; if it is
 // measured, the target is met up to what measuring it once more would change. Argument errors:
