@@ -158,6 +158,7 @@ void add_bench(CLI::App& app, Body& chosen) {
   add_step(*verb, chosen);
   add_hardware(*verb, chosen);
   add_bench_model(*verb, chosen);
+  add_bench_pruning(*verb, chosen);
   add_bench_turns(*verb, chosen);
   CLI::App* kernels = verb->add_subcommand(
       "kernels", "Every kernel row against its reference and this machine's peak");

@@ -55,6 +55,7 @@ void add_profile(CLI::App& app, Body& chosen);
 void add_bench(CLI::App& app, Body& chosen);
 void add_export(CLI::App& app, Body& chosen);
 void add_bench_model(CLI::App& bench, Body& chosen);
+void add_bench_pruning(CLI::App& bench, Body& chosen);
 void add_bench_turns(CLI::App& bench, Body& chosen);
 
 }  // namespace espalier::app

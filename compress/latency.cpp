@@ -13,11 +13,13 @@
 namespace espalier {
 namespace {
 
+constexpr const char* name_of_latency = "latency";
+
 DType weights_of(const std::string& dtype) {
   if (dtype == "f16") return DType::f16;
   if (dtype == "bf16") return DType::bf16;
   if (dtype != "f32" && dtype != "int8")
-    argument_error("relative_latency", "dtype", "'" + dtype + "'", "f32, f16, bf16 or int8", "");
+    argument_error(name_of_latency, "dtype", "'" + dtype + "'", "f32, f16, bf16 or int8", "");
   return DType::f32;
 }
 
@@ -53,6 +55,11 @@ class Subject {
   Tensor logits_;
 };
 
+void check_batch(const LatencyOptions& options) {
+  if (options.batch < 1)
+    argument_error(name_of_latency, "batch", std::to_string(options.batch), "1 or more", "");
+}
+
 class RelativeLatency {
  public:
   RelativeLatency(const ViTConfig& original, const LatencyOptions& options)
@@ -78,10 +85,22 @@ class RelativeLatency {
 
 }  // namespace
 
+std::vector<bench::Timing> latencies(std::span<const ViTConfig> configs,
+                                     const LatencyOptions& options) {
+  check_batch(options);
+  const NoGradGuard off;
+  std::vector<std::unique_ptr<Subject>> subjects;
+  std::vector<std::function<void()>> candidates;
+  for (const ViTConfig& config : configs) {
+    subjects.push_back(std::make_unique<Subject>(config, options));
+    candidates.push_back([subject = subjects.back().get()] { subject->run(); });
+  }
+  return bench::measure(candidates, options.measure);
+}
+
 std::function<double(const ViTConfig& config)> relative_latency(const ViTConfig& original,
                                                                 const LatencyOptions& options) {
-  if (options.batch < 1)
-    argument_error("relative_latency", "batch", std::to_string(options.batch), "1 or more", "");
+  check_batch(options);
   const NoGradGuard off;
   const auto latency = std::make_shared<RelativeLatency>(original, options);
   return [latency](const ViTConfig& config) { return (*latency)(config); };

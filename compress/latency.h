@@ -3,7 +3,9 @@
 #pragma once
 
 #include <functional>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "bench/measure.h"
 #include "nn/vit.h"
@@ -16,10 +18,15 @@ struct LatencyOptions {
   bench::MeasureOptions measure{.sample_seconds = 1e-3, .samples = 151, .budget_seconds = 2};
 };
 
+// Plans on num_threads() for models of these configurations, in turns, on random images. Weights
+// are random, as no time depends on them. An argument error for a dtype of another name, or a batch
+// below 1.
+std::vector<bench::Timing> latencies(std::span<const ViTConfig> configs,
+                                     const LatencyOptions& options);
+
 // The seconds a batch of a model of the configuration that it is given, as a share of those of one
-// of `original`: both as plans on num_threads(), in turns. Weights are random, as no time depends
-// on them, but a configuration that was timed before is not timed again. An argument error for a
-// dtype of another name, or a batch below 1.
+// of `original`, as latencies() measures both; a configuration that was timed before is not timed
+// again. Argument errors as there.
 std::function<double(const ViTConfig& config)> relative_latency(const ViTConfig& original,
                                                                 const LatencyOptions& options);
 

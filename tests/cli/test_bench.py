@@ -49,6 +49,21 @@ class Bench(Command):
         self.assertEqual([[part["arithmetic"] for part in line["parts"]] for line in lines[:2]],
                          [["f32"], ["f32", "int8"]])
 
+    def test_bench_pruning_times_shares_in_turns(self):
+        result = run("bench", "pruning", self.model, "--shares", "0.3,0.6", "--dtype", "f32,int8", "-b", 2,
+                     "-t", 1, "--seconds", 0.2, "--json")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        blocks = json.loads(result.stdout)
+        self.assertEqual([(block["dtype"], block["batch"]) for block in blocks], [("f32", 2), ("int8", 2)])
+        for block in blocks:
+            self.assertEqual([row["pruned"] for row in block["models"]], [0, 0.3, 0.6])
+            counts = [row["parameters"] for row in block["models"]]
+            self.assertEqual(counts, sorted(counts, reverse=True))
+        table = run("bench", "pruning", self.model, "--shares", 0.5, "--dtype", "f32", "-b", 1, "--seconds", 0.1)
+        self.assertIn("falls by more", table.stdout)
+        self.expect(2, "bench", "pruning", self.model, "--shares", "0.5,0.3", says="ascend")
+        self.expect(2, "bench", "pruning", self.model, "--dtype", "w4", says="int8")
+
     def test_an_integer_file_is_timed_and_profiled_against_its_own_peak(self):
         made, picture = self.folder / "int8.safetensors", self.folder / "int8-roofline.png"
         self.assertEqual(run("compress", self.model, "-o", made, "--calibration-images", 32,
