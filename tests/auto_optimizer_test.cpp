@@ -104,17 +104,64 @@ TEST_CASE("the search finds the whole front, and floats where whole numbers are 
   CHECK(contains(refusal_of([] { pareto_search({}); }), "one that was measured"));
 }
 
-TEST_CASE("what is made of a front spans it") {
-  const CostTable table = made_up_table();
+namespace {
+
+// Seven widths in f32, bf16 and int8, as a front of them looks: narrower ones take less time and
+// lie further off, and whole numbers and bf16 shorten each alike. Unpruned, forms in between fill
+// the slow half of the front.
+CostTable table_of_widths() {
+  CostTable table;
+  table.parts = {{"tokenizer", ""}, {"blocks.0.mlp", "blocks.0.norm2"}};
+  for (double sparsity : {0.0, 0.2, 0.3, 0.5, 0.7, 0.85, 0.93}) {
+    LevelCosts level{sparsity, sparsity, {}};
+    for (size_t p = 0; p < 3; ++p) {
+      constexpr double seconds[] = {1, 0.9, 0.8, 0.25}, distances[] = {0, 1e-6, 1e-5, 1e-4};
+      std::array<PartCost, form_count> costs{};
+      for (size_t f = 0; f < form_count; ++f) {
+        costs[f].seconds = (1.05 - sparsity) * seconds[f];
+        costs[f].distance = distances[f];
+      }
+      level.parts.push_back(costs);
+    }
+    table.levels.push_back(level);
+  }
+  return table;
+}
+
+std::vector<double> widths_of(const std::vector<Candidate>& candidates) {
+  std::vector<double> out;
+  for (const Candidate& at : candidates) out.push_back(at.sparsity);
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("what is made of a front shows each width at its fastest, then the gaps") {
+  const CostTable table = table_of_widths();
   const std::vector<Candidate> front = pareto_search(table);
-  REQUIRE(front.size() > 4);
-  const std::vector<Candidate> few = spread_over_time(table, front, 4);
-  REQUIRE(few.size() == 4);
-  CHECK(few.front() == front.front());
-  CHECK(few.back() == front.back());
-  for (size_t i = 1; i < few.size(); ++i)
-    CHECK(expect(table, few[i]).seconds > expect(table, few[i - 1]).seconds);
-  CHECK(spread_over_time(table, front, 100).size() == front.size());
+  const auto seconds = [&](const Candidate& at) { return expect(table, at).seconds; };
+  // As many of the unpruned forms as of all the others, and they take most of its range.
+  const std::vector<Candidate> seven = worth_making(table, front, 7);
+  CHECK(widths_of(seven) == std::vector<double>{0.93, 0.85, 0.7, 0.5, 0.3, 0.2, 0});
+  for (const Candidate& at : seven)
+    for (const Candidate& other : front)
+      if (other.sparsity == at.sparsity) CHECK(seconds(at) <= seconds(other));
+  CHECK(seconds(seven.back()) >= 8 * seconds(seven.front()));
+  const std::vector<Candidate> few = worth_making(table, front, 3);
+  CHECK(few.front() == seven.front());
+  CHECK(few.back() == seven.back());
+  // The eighth is the slow end, far from all the others; the ninth lies between the two.
+  const std::vector<Candidate> nine = worth_making(table, front, 9);
+  REQUIRE(nine.size() == 9);
+  CHECK(nine.back() == front.back());
+  CHECK(seconds(nine[7]) > seconds(seven.back()));
+  // What is made anyway costs no place.
+  const std::vector<Candidate> made = {front.back(), seven[2], uniform_candidate("f16", 0.3, 2)};
+  const std::vector<Candidate> beside = worth_making(table, front, 7, made);
+  REQUIRE(beside.size() == 9);
+  CHECK(beside == nine);
+  CHECK(worth_making(table, front, 1000) == front);
+  CHECK(contains(refusal_of([&] { worth_making(table, front, 0); }), "1 or more"));
 }
 
 TEST_CASE("each target takes what it wants among points as good as the rule's") {
@@ -225,6 +272,11 @@ TEST_CASE("an optimisation makes each model that it speaks of") {
                                      [&](const OptimizedModel& b) { return beats(b, a); }));
   const auto json = nlohmann::json::parse(optimization_json(*result, small.options));
   CHECK(json["models"].size() == result->models.size());
+  CHECK(json["measured_front"].size() == result->measured_front().size());
+  CHECK(json["times_of_front"] >= 1);
+  CHECK(contains(why_report(*result, small.options),
+                 "The front has " + std::to_string(result->measured_front().size()) + " of these " +
+                     std::to_string(result->models.size()) + " models"));
   CHECK(json["why"].size() == 6);
   small.hooks.recover = [](const VisionTransformer&, double) { return nullptr; };
   CHECK(!small.run());

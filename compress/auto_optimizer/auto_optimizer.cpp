@@ -49,6 +49,7 @@ class Run {
     if (!options_.here) tell("measuring this machine");
     out_.here = options_.here ? *options_.here : bench::measure_hardware();
     if (!make_levels()) return std::nullopt;
+    measure_costs();
     out_.front = pareto_search(out_.table, {.seed = options_.seed});
     tell("search: " + std::to_string(out_.front.size()) + " candidates are worth a look");
     gather();
@@ -87,26 +88,30 @@ class Run {
 
   // Each level is pruned from the one before, as training has left it.
   bool make_levels() {
-    const int64_t held = std::min(distance_images, data_.calibration.size());
-    const Tensor inputs = normalized(slice(data_.calibration.images, 0, 0, held), loaded_.config);
-    const Tensor expected = compile(loaded_.graph)(inputs);
     const VisionTransformer* last = loaded_.model.get();
     for (double sparsity : sparsities()) {
-      if (sparsity > 0) {
-        auto pruned = pruned_to(*last, sparsity);
-        if (!pruned) break;
-        auto trained = hooks_.recover ? hooks_.recover(*pruned, sparsity) : std::move(pruned);
-        if (!trained) return false;
-        trained->eval();
-        last = (levels_[sparsity] = std::move(trained)).get();
-      }
-      tell("measuring the parts of " + Candidate{.sparsity = sparsity}.name());
-      const bench::HardwareProfile* machine = options_.machine ? &*options_.machine : nullptr;
-      out_.table.levels.push_back(
-          measure_level(*last, sparsity, inputs, expected, out_.here,
-                        {options_.batch, threads_, options_.profile_seconds, machine}));
+      if (sparsity == 0) continue;
+      auto pruned = pruned_to(*last, sparsity);
+      if (!pruned) break;
+      auto trained = hooks_.recover ? hooks_.recover(*pruned, sparsity) : std::move(pruned);
+      if (!trained) return false;
+      trained->eval();
+      last = (levels_[sparsity] = std::move(trained)).get();
     }
     return true;
+  }
+
+  void measure_costs() {
+    const int64_t held = std::min(distance_images, data_.calibration.size());
+    const Tensor inputs = normalized(slice(data_.calibration.images, 0, 0, held), loaded_.config);
+    std::vector<LevelModel> levels = {{0, loaded_.model.get()}};
+    for (const auto& [sparsity, model] : levels_) levels.push_back({sparsity, model.get()});
+    const bench::HardwareProfile* machine = options_.machine ? &*options_.machine : nullptr;
+    out_.table.levels = measure_levels(
+        levels, inputs, compile(loaded_.graph)(inputs), out_.here,
+        {options_.batch, threads_, options_.profile_seconds, machine}, [this](double sparsity) {
+          tell("measuring the parts of " + Candidate{.sparsity = sparsity}.name());
+        });
   }
 
   // Null where the model is too narrow to lose so much.
@@ -145,7 +150,9 @@ class Run {
       if (has_level(choice.sparsity))
         add(uniform_candidate(choice.dtype, choice.sparsity, parts),
             std::string("preset ") + choice.name);
-    for (const Candidate& found : spread_over_time(out_.table, out_.front, options_.points))
+    std::vector<Candidate> gathered;
+    for (const OptimizedModel& at : out_.models) gathered.push_back(at.candidate);
+    for (const Candidate& found : worth_making(out_.table, out_.front, options_.points, gathered))
       add(found, "search");
   }
 
@@ -192,9 +199,7 @@ class Run {
   void choose_one() {
     std::vector<MeasuredPoint> points;
     for (const OptimizedModel& at : out_.models) points.push_back(at.judged);
-    std::vector<ParetoPoint> places;
-    for (const MeasuredPoint& p : points) places.push_back({"", p.seconds, p.accuracy, ""});
-    for (size_t i : pareto_front(places)) out_.models[i].on_front = true;
+    for (size_t i : out_.measured_front()) out_.models[i].on_front = true;
     const NamedChoice& rule = rule_of_thumb(options_.target);
     const Candidate ruled = uniform_candidate(rule.dtype, rule.sparsity, out_.table.parts.size());
     while (!(out_.models[out_.rule].candidate == ruled)) ++out_.rule;
@@ -231,6 +236,13 @@ void validate(const OptimizeOptions& options) {
 std::vector<int64_t> OptimizeOptions::batches() const {
   if (batch == 256) return {batch};
   return {batch, 256};
+}
+
+std::vector<size_t> Optimization::measured_front() const {
+  std::vector<ParetoPoint> places;
+  for (const OptimizedModel& at : models)
+    places.push_back({"", at.judged.seconds, at.judged.accuracy, ""});
+  return pareto_front(places);
 }
 
 std::string OptimizedModel::name() const {

@@ -20,7 +20,7 @@ struct OptimizeOptions {
   // Shares of the parameters to prune, tried beside 0 and those of the presets and rules of thumb,
   // as far as the model is wide enough.
   std::vector<double> levels = {0.85, 0.93};
-  size_t points = 8;                     // of the search's front that are made and measured
+  size_t points = 12;                    // of the search's front that are made and measured
   int64_t batch = 1;                     // that latency is of
   std::vector<int64_t> batches() const;  // that models are timed at: it, and 256
   int threads = 0;                       // 0: num_threads()
@@ -79,6 +79,9 @@ struct Optimization {
   bench::HardwareProfile here;
   std::vector<Candidate> front;  // all that the search expected to be worth it
   CostTable table;
+
+  // Of the models, those that no other one is both as fast and as accurate as: the fastest first.
+  std::vector<size_t> measured_front() const;
 };
 
 class AutoOptimizer {

@@ -28,6 +28,14 @@ DType weights_of(PartForm form) {
   return form == PartForm::f16 ? DType::f16 : form == PartForm::bf16 ? DType::bf16 : DType::f32;
 }
 
+// One form of one level: its plan, and what its parts take by a profile of it.
+struct FormMeter {
+  Plan plan;
+  Tensor images, logits;
+  std::vector<PartCost> costs;
+  double profiled = 0;  // seconds a batch on this machine, all parts together
+};
+
 class LevelMeter {
  public:
   LevelMeter(const VisionTransformer& model, const Tensor& inputs,
@@ -41,12 +49,11 @@ class LevelMeter {
         observers_(calibrate(graph_, inputs, observer_factory(QuantizeOptions().observer))),
         logits_(compile(graph_)(inputs)) {}
 
-  LevelCosts measure(double sparsity, const Tensor& expected) {
+  LevelCosts distances(double sparsity, const Tensor& expected) const {
     LevelCosts out;
     out.sparsity = sparsity;
     out.distance = distance(logits_, expected);
     out.parts.resize(parts_.size() + 1);
-    for (PartForm form : part_forms) add_times(form, out);
     for (PartForm form : {PartForm::f16, PartForm::bf16})
       out.parts.back()[at(form)].distance =
           distance(compile(graph_, {.weights = weights_of(form)})(inputs_), logits_);
@@ -55,17 +62,24 @@ class LevelMeter {
     return out;
   }
 
- private:
-  void add_times(PartForm form, LevelCosts& out) const {
-    const bool codes = form == PartForm::int8;
+  FormMeter profiled(PartForm form) const {
+    const Graph graph = form == PartForm::int8 ? in_codes({}) : graph_;
     bench::ModelProfile profile =
-        bench::profile_model(config_, {codes ? in_codes({}) : graph_, weights_of(form)},
-                             options_.batch, options_.threads, options_.seconds, &here_);
-    if (options_.target) profile = bench::expected_on(std::move(profile), *options_.target);
-    const std::vector<PartCost> costs = part_costs(parts_, profile);
-    for (size_t p = 0; p < costs.size(); ++p) out.parts[p][at(form)] = costs[p];
+        bench::profile_model(config_, {graph, weights_of(form)}, options_.batch, options_.threads,
+                             options_.seconds, &here_);
+    Generator generator(1);
+    FormMeter out{compile(graph, {.threads = options_.threads, .weights = weights_of(form)}),
+                  normal(config_.batch_shape(options_.batch), generator),
+                  {},
+                  part_costs(parts_, profile)};
+    out.logits = out.plan(out.images);
+    for (const PartCost& cost : out.costs) out.profiled += cost.seconds;
+    if (options_.target)
+      out.costs = part_costs(parts_, bench::expected_on(std::move(profile), *options_.target));
+    return out;
   }
 
+ private:
   // The logits where part p alone is in whole numbers.
   Tensor with_codes_in(size_t p) const {
     KeptLayers kept;
@@ -100,6 +114,19 @@ class LevelMeter {
   const Tensor logits_;
 };
 
+// The seconds a batch of each form, all in turns.
+std::vector<double> in_turns(std::vector<FormMeter>& forms, const CostOptions& options) {
+  std::vector<std::function<void()>> candidates;
+  for (FormMeter& form : forms)
+    candidates.push_back([&form] { form.plan.run(form.images, form.logits); });
+  const double budget = options.seconds * static_cast<double>(forms.size());
+  std::vector<double> out;
+  for (const bench::Timing& timing :
+       bench::measure(candidates, {.samples = 101, .budget_seconds = budget}))
+    out.push_back(bench::summarise(timing.seconds(options.threads)).median);
+  return out;
+}
+
 }  // namespace
 
 const char* form_name(PartForm form) {
@@ -131,11 +158,29 @@ std::vector<PartCost> part_costs(const std::vector<Int8Part>& parts,
   return out;
 }
 
-LevelCosts measure_level(const VisionTransformer& model, double sparsity, const Tensor& inputs,
-                         const Tensor& expected, const bench::HardwareProfile& here,
-                         const CostOptions& options) {
+std::vector<LevelCosts> measure_levels(std::span<const LevelModel> levels, const Tensor& inputs,
+                                       const Tensor& expected, const bench::HardwareProfile& here,
+                                       const CostOptions& options,
+                                       const std::function<void(double sparsity)>& tell) {
   const NoGradGuard off;
-  return LevelMeter(model, inputs, here, options).measure(sparsity, expected);
+  std::vector<LevelCosts> out;
+  std::vector<FormMeter> forms;  // of each level in the order of part_forms
+  for (const LevelModel& level : levels) {
+    tell(level.sparsity);
+    const LevelMeter meter(*level.model, inputs, here, options);
+    out.push_back(meter.distances(level.sparsity, expected));
+    for (PartForm form : part_forms) forms.push_back(meter.profiled(form));
+  }
+  const std::vector<double> seconds = in_turns(forms, options);
+  for (size_t i = 0; i < forms.size(); ++i)
+    for (size_t p = 0; p < forms[i].costs.size(); ++p) {
+      PartCost& to = out[i / form_count].parts[p][i % form_count];
+      const double moved = to.distance;
+      to = forms[i].costs[p];
+      to.distance = moved;
+      to.seconds *= seconds[i] / forms[i].profiled;
+    }
+  return out;
 }
 
 const LevelCosts& level_at(const CostTable& table, double sparsity) {

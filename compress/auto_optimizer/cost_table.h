@@ -3,6 +3,8 @@
 #pragma once
 
 #include <array>
+#include <functional>
+#include <span>
 
 #include "bench/model_profile.h"
 #include "compress/auto_optimizer/candidate.h"
@@ -40,16 +42,25 @@ struct CostTable {
 struct CostOptions {
   int64_t batch = 1;
   int threads = 1;
-  double seconds = 0.2;  // to profile each form of each level for
+  double seconds = 0.2;  // to profile each form of each level for, and to time it
   // The machine to expect times for; the one that measures where it is null.
   const bench::HardwareProfile* target = nullptr;
 };
 
-// Measures one level: `model` is what is left of the original, whose logits for `inputs` [N, H, W,
-// C], normalised, are `expected`. `here` is this machine.
-LevelCosts measure_level(const VisionTransformer& model, double sparsity, const Tensor& inputs,
-                         const Tensor& expected, const bench::HardwareProfile& here,
-                         const CostOptions& options);
+// What is left of the original at a level.
+struct LevelModel {
+  double sparsity = 0;
+  const VisionTransformer* model = nullptr;
+};
+
+// Measures the levels, which say by `tell` which is at hand. `expected` are the original's logits
+// for `inputs` [N, H, W, C], normalised; `here` is this machine. All forms of all levels are timed
+// in turns in the end, and each one's parts are scaled to what that says of it: profiles come one
+// after the other, and where the machine's clock moves meanwhile they do not compare.
+std::vector<LevelCosts> measure_levels(std::span<const LevelModel> levels, const Tensor& inputs,
+                                       const Tensor& expected, const bench::HardwareProfile& here,
+                                       const CostOptions& options,
+                                       const std::function<void(double sparsity)>& tell);
 
 // Each part of a profiled plan: its time a batch and the step that dominates it. The last is the
 // rest.

@@ -53,9 +53,8 @@ std::string table_of_models(const Optimization& result) {
            text("%.3f ms", 1e3 * seconds.median) + " | " + text("%.1f %%", 100 * seconds.spread()) +
            " | " + text("%.2f %%", 100 * at.judged.accuracy) + " | " +
            text("%.2f MB", 1e-6 * at.judged.bytes) + " | " +
-           (result.chosen == i ? "**chosen**"
-            : at.on_front      ? "on the front"
-                               : "") +
+           (result.chosen == i ? "**chosen**" : "") +
+           (result.chosen == i && at.on_front ? ", " : "") + (at.on_front ? "on the front" : "") +
            " |\n";
   }
   return out;
@@ -72,6 +71,24 @@ std::string table_of_parts(const Optimization& result) {
            " | " + choice.reason + " |\n";
   }
   return out;
+}
+
+// How many times as long the slowest model of the measured front takes as its fastest.
+double times_of_front(const Optimization& result) {
+  const std::vector<size_t> front = result.measured_front();
+  return result.models[front.back()].judged.seconds / result.models[front.front()].judged.seconds;
+}
+
+std::string front_text(const Optimization& result) {
+  const std::vector<size_t> front = result.measured_front();
+  const auto end = [&](size_t i) {
+    const MeasuredPoint& at = result.models[i].judged;
+    return text("%.3f ms", 1e3 * at.seconds) + text(" (%.2f %%)", 100 * at.accuracy);
+  };
+  return "The front has " + std::to_string(front.size()) + " of these " +
+         std::to_string(result.models.size()) +
+         " models, which no other is as fast and as accurate as, from " + end(front.front()) +
+         " to " + end(front.back()) + text(": %.1f times as long.", times_of_front(result));
 }
 
 std::string budget_text(const Budget& budget) {
@@ -145,7 +162,8 @@ std::string why_report(const Optimization& result, const OptimizeOptions& option
     out += " Judged by the times to be expected on " + options.machine->cpu +
            " from its profile: nothing was measured there.";
   out += "\n\nAccuracy is of images held out of the training, time of a batch of " +
-         std::to_string(options.batch) + ", medians of turns.\n\n" + table_of_models(result);
+         std::to_string(options.batch) + ", medians of turns.\n\n" + table_of_models(result) +
+         "\n" + front_text(result) + "\n";
   if (!result.why.empty())
     out += "\nTimes of each part, as expected in each form and as measured in the chosen one:\n\n" +
            table_of_parts(result);
@@ -173,6 +191,8 @@ std::string optimization_json(const Optimization& result, const OptimizeOptions&
               {"rule_of_thumb", result.rule},
               {"nearest", result.nearest},
               {"front_of_search", result.front.size()},
+              {"measured_front", result.measured_front()},
+              {"times_of_front", times_of_front(result)},
               {"why", why}};
   if (result.chosen) out["chosen"] = *result.chosen;
   return out.dump(2);

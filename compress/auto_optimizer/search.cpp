@@ -96,26 +96,37 @@ std::vector<Candidate> pareto_search(const CostTable& table, const SearchOptions
   return std::move(archive).ascending();
 }
 
-std::vector<Candidate> spread_over_time(const CostTable& table, const std::vector<Candidate>& front,
-                                        size_t count) {
-  if (count < 2)
-    argument_error("spread_over_time", "count", std::to_string(count), "2 or more", "");
-  if (front.size() <= count) return front;
-  std::vector<double> place;
-  for (const Candidate& candidate : front)
-    place.push_back(std::log(expect(table, candidate).seconds));
-  std::vector<Candidate> out;
-  size_t next = 0;
-  for (size_t k = 0; k < count; ++k) {
-    const double share = static_cast<double>(k) / static_cast<double>(count - 1);
-    const double wanted = place.front() + share * (place.back() - place.front());
-    const size_t last = front.size() - (count - k);
-    size_t best = next;
-    for (size_t i = next; i <= last; ++i)
-      if (std::abs(place[i] - wanted) < std::abs(place[best] - wanted)) best = i;
-    out.push_back(front[best]);
-    next = best + 1;
+std::vector<Candidate> worth_making(const CostTable& table, const std::vector<Candidate>& front,
+                                    size_t count, const std::vector<Candidate>& made) {
+  if (count == 0) argument_error("worth_making", "count", "0", "1 or more", "");
+  std::vector<double> place, widths;
+  std::vector<size_t> fastest, all, taken;  // of each width, of the front, of what is returned
+  for (size_t i = 0; i < front.size(); ++i) {
+    place.push_back(std::log(expect(table, front[i]).seconds));
+    all.push_back(i);
+    if (std::find(made.begin(), made.end(), front[i]) != made.end()) taken.push_back(i);
+    if (std::find(widths.begin(), widths.end(), front[i].sparsity) != widths.end()) continue;
+    widths.push_back(front[i].sparsity);
+    fastest.push_back(i);
   }
+  const auto gap = [&](size_t i) {
+    double least = HUGE_VAL;
+    for (size_t other : taken) least = std::min(least, std::abs(place[i] - place[other]));
+    return least;
+  };
+  const auto wanted = [&](size_t i) {
+    return std::find(taken.begin(), taken.end(), i) == taken.end();
+  };
+  for (const std::vector<size_t>& from : {fastest, all})
+    while (count > 0 && std::any_of(from.begin(), from.end(), wanted)) {
+      taken.push_back(*std::max_element(from.begin(), from.end(), [&](size_t a, size_t b) {
+        return std::pair(wanted(a), gap(a)) < std::pair(wanted(b), gap(b));
+      }));
+      --count;
+    }
+  std::sort(taken.begin(), taken.end());
+  std::vector<Candidate> out;
+  for (size_t i : taken) out.push_back(front[i]);
   return out;
 }
 

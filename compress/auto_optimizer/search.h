@@ -15,9 +15,11 @@ struct SearchOptions {
 // Corne, 2000, PAES), begun with every level in each form throughout. Ascending in time.
 std::vector<Candidate> pareto_search(const CostTable& table, const SearchOptions& options = {});
 
-// At most `count` (2 or more) of a front in that order, both ends among them, spread evenly over
-// the logarithm of time.
-std::vector<Candidate> spread_over_time(const CostTable& table, const std::vector<Candidate>& front,
-                                        size_t count);
+// What to make of a front in that order: `count` of it, beside those of `made`, which come along.
+// First the fastest of each width, since accuracy hangs on width far more than on form, and of
+// forms of one width that are alike in accuracy only the fastest stays when all is measured; then
+// what lies farthest from all others in the logarithm of time. An argument error for a count of 0.
+std::vector<Candidate> worth_making(const CostTable& table, const std::vector<Candidate>& front,
+                                    size_t count, const std::vector<Candidate>& made = {});
 
 }  // namespace espalier
