@@ -162,7 +162,8 @@ void add_pruning_flags(CLI::App& verb, CompressConfig& c) {
       ->delimiter(',')
       ->check(CLI::IsMember({"hidden", "heads", "head_width", "embedding", "conv"}));
   option("--width-step", c.width_step,
-         "Keep widths at multiples of this; 0: what this machine's kernels take at once")
+         "Keep widths at multiples of this, or halves where too little would go; 0: what this "
+         "machine's kernels take at once")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();
   CLI::Option* schedule =
