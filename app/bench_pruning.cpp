@@ -53,7 +53,7 @@ int run(const PruningFlags& flags) {
   for (int64_t batch : flags.batches)
     for (const std::string& dtype : flags.dtypes) {
       options.latency = {
-          batch, dtype, {.sample_seconds = 2e-2, .samples = 301, .budget_seconds = flags.seconds}};
+          batch, dtype, {.sample_seconds = 1e-2, .samples = 301, .budget_seconds = flags.seconds}};
       const Block block = {dtype, batch, pruning_latency(*model, options)};
       results.push_back(as_json(block));
       if (!flags.json) print(flags, block);

@@ -28,9 +28,9 @@ struct PrunedLatency {
   bool falls() const { return 1 - step.median > (step.high - step.low) / 2; }
 };
 
-// Prunes `model` to each share, and times the whole one and all these in turns. Argument errors:
-// shares that do not ascend or that the model is too narrow for, and those of latencies() and
-// prune_model().
+// Prunes `model` to each share, and times the whole one and all these in turns, in several places
+// of memory. Argument errors: shares that do not ascend or that the model is too narrow for, and
+// those of latencies() and prune_model().
 std::vector<PrunedLatency> pruning_latency(const VisionTransformer& model,
                                            const PruningLatencyOptions& options);
 
