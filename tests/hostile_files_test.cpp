@@ -30,7 +30,9 @@ struct Format {
   size_t unread_tail = 0;  // bytes at the end that a good file may lose
 };
 
+// A new file each time: ext4 writes one that is emptied and filled again to the disk at once.
 void put(const std::string& path, const std::string& bytes) {
+  std::filesystem::remove(path);
   std::ofstream(path, std::ios::binary) << bytes;
 }
 
