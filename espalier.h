@@ -45,6 +45,8 @@
 #include "nn/data/loader.h"
 #include "nn/evaluate.h"
 #include "nn/int8_graph.h"
+#include "nn/lora.h"
+#include "nn/mlp_classifier.h"
 #include "nn/model_file.h"
 #include "nn/trainer.h"
 #include "nn/vit.h"

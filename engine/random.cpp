@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <numeric>
+#include <unordered_map>
 
 #include "engine/dispatch.h"
 #include "engine/parallel.h"
@@ -77,6 +78,23 @@ std::vector<int64_t> permutation(int64_t count, Generator& generator) {
   for (int64_t i = count - 1; i > 0; --i)
     std::swap(order[static_cast<size_t>(i)], order[static_cast<size_t>(generator.below(i + 1))]);
   return order;
+}
+
+std::vector<int64_t> sample_without_replacement(int64_t bound, int64_t count,
+                                                Generator& generator) {
+  // The first numbers of a permutation from behind, whose untouched places are not written down.
+  std::unordered_map<int64_t, int64_t> moved;
+  const auto at = [&](int64_t place) {
+    const auto found = moved.find(place);
+    return found == moved.end() ? place : found->second;
+  };
+  std::vector<int64_t> chosen;
+  for (int64_t left = bound; left > bound - count; --left) {
+    const int64_t place = generator.below(left);
+    chosen.push_back(at(place));
+    moved[place] = at(left - 1);
+  }
+  return chosen;
 }
 
 Generator& current_generator() noexcept { return current; }

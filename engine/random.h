@@ -47,6 +47,10 @@ Tensor truncated_normal(const Shape& shape, double deviation, Generator& generat
 // The numbers 0 to count - 1 in random order (Fisher and Yates).
 std::vector<int64_t> permutation(int64_t count, Generator& generator);
 
+// `count` different ones of the numbers 0 to below `bound`, in random order, in time that grows
+// with `count` alone. count is at most bound.
+std::vector<int64_t> sample_without_replacement(int64_t bound, int64_t count, Generator& generator);
+
 // The generator that ops such as dropout draw from on this thread. Its default is seed 0; a
 // training step gives each chunk of a batch its own stream, so that threads do not matter.
 Generator& current_generator() noexcept;

@@ -42,18 +42,22 @@ double Evaluation::half_interval() const {
   return samples ? 1.96 * std::sqrt(share * (1 - share) / static_cast<double>(samples)) : 0;
 }
 
-Tensor normalized(const Tensor& images, const ViTConfig& config) {
-  const Shape expected = config.batch_shape(images.size(0));
+Tensor normalized(const Tensor& images, const ImageInput& input) {
+  const Shape expected{images.size(0), input.height, input.width, input.channels};
   if (images.dtype() != DType::u8 || !(images.shape() == expected))
     argument_error("normalized", "images", images.describe(), "u8 " + expected.str(),
                    "load_image() makes one of that size");
-  const ImageShape shape{config.image_size, config.image_size, config.channels};
+  const ImageShape shape{input.height, input.width, input.channels};
   const Tensor in = contiguous(images), out = Tensor::empty(images.shape());
   Generator unused;
   for (int64_t i = 0; i < images.size(0); ++i)
     augment_image(in.data<uint8_t>() + i * shape.numel(), out.data<float>() + i * shape.numel(),
-                  shape, Augmentation{}, config.mean, config.deviation, unused);
+                  shape, Augmentation{}, input.mean, input.deviation, unused);
   return out;
+}
+
+Tensor normalized(const Tensor& images, const ViTConfig& config) {
+  return normalized(images, config.input());
 }
 
 Tensor logits_of(const Graph& graph, const ViTConfig& config, const ImageDataset& dataset,

@@ -21,7 +21,9 @@ struct Evaluation {
   double half_interval() const;
 };
 
-// u8 images [B, H, W, C] as the f32 images that a model of `config` expects.
+// u8 images [B, H, W, C] as the f32 images that a model of this input expects. An argument error
+// where they are of another size.
+Tensor normalized(const Tensor& images, const ImageInput& input);
 Tensor normalized(const Tensor& images, const ViTConfig& config);
 
 // The logits f32 [N, classes] of every image of `dataset`, by the plan of `graph`, a model of

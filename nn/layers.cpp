@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "engine/autograd.h"
+#include "engine/error.h"
 #include "engine/ops/attention.h"
 #include "engine/ops/binary.h"
 #include "engine/ops/conv2d.h"
@@ -10,6 +11,7 @@
 #include "engine/ops/embedding.h"
 #include "engine/ops/layer_norm.h"
 #include "engine/ops/linear.h"
+#include "engine/ops/matmul.h"
 #include "engine/ops/view.h"
 
 namespace espalier {
@@ -19,7 +21,29 @@ Linear::Linear(int64_t in_features, int64_t out_features, Generator& generator, 
                                 truncated_normal({out_features, in_features}, 0.02, generator))),
       bias(with_bias ? register_parameter("bias", Tensor::zeros({out_features})) : Tensor()) {}
 
-Tensor Linear::forward(const Tensor& x) const { return linear(x, weight, bias); }
+Tensor Linear::forward(const Tensor& x) const {
+  const Tensor y = linear(x, weight, bias);
+  if (!has_low_rank()) return y;
+  return add(y, mul(linear(linear(x, lora_a_, {}), lora_b_, {}), lora_scale_));
+}
+
+void Linear::add_low_rank(int64_t rank, double scale, Generator& generator) {
+  if (rank < 1 || has_low_rank())
+    argument_error("Linear::add_low_rank", has_low_rank() ? "layer" : "rank",
+                   has_low_rank() ? "adapted already" : std::to_string(rank),
+                   has_low_rank() ? "a layer without" : "at least 1", "");
+  const int64_t in = weight.size(1), out = weight.size(0);
+  lora_a_ = register_parameter(
+      "lora_a", normal({rank, in}, generator, 1 / std::sqrt(static_cast<double>(in))));
+  lora_b_ = register_parameter("lora_b", Tensor::zeros({out, rank}));
+  lora_scale_ = scale;
+}
+
+Tensor Linear::merged_weight() const {
+  const NoGradGuard off_the_tape;
+  if (!has_low_rank()) return weight.detach();
+  return add(weight, mul(matmul(lora_b_, lora_a_), lora_scale_));
+}
 
 Conv2d::Conv2d(int64_t in_channels, int64_t out_channels, const Options& chosen,
                Generator& generator)

@@ -15,6 +15,18 @@ class Linear : public Module {
   Linear(int64_t in_features, int64_t out_features, Generator& generator, bool bias = true);
   Tensor forward(const Tensor& x) const override;
   const Tensor weight, bias;  // bias is undefined without one
+
+  // Low-rank adaptation (Hu et al., 2021, 2106.09685, equation 3): from here on y gains
+  // scale (x A^T) B^T. A, the parameter "lora_a" [rank, in], is normal with deviation 1 / sqrt(in);
+  // B, "lora_b" [out, rank], is zero, so that nothing changes yet. Once only.
+  void add_low_rank(int64_t rank, double scale, Generator& generator);
+  bool has_low_rank() const noexcept { return lora_a_.defined(); }
+  // W + scale B A: what a layer without it needs to compute the same. Off the tape.
+  Tensor merged_weight() const;
+
+ private:
+  Tensor lora_a_{}, lora_b_{};
+  double lora_scale_ = 0;
 };
 
 // 2-D convolution. x: [B, H, W, C]; weight: [out, kernel, kernel, in], Kaiming normal (He et al.,

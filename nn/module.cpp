@@ -15,6 +15,19 @@ NamedTensors Module::named_parameters() const {
   return out;
 }
 
+void Module::collect_modules(const std::string& name,
+                             std::vector<std::pair<std::string, Module*>>& out) {
+  out.emplace_back(name, this);
+  for (const auto& [own, child] : children_)
+    child->collect_modules(name.empty() ? own : name + "." + own, out);
+}
+
+std::vector<std::pair<std::string, Module*>> Module::named_modules() {
+  std::vector<std::pair<std::string, Module*>> out;
+  collect_modules("", out);
+  return out;
+}
+
 int64_t Module::parameter_count() const {
   int64_t count = 0;
   for (const auto& [name, tensor] : named_parameters()) count += tensor.numel();

@@ -25,6 +25,8 @@ class Module {
   }
 
   NamedTensors named_parameters() const;
+  // This module under an empty name, and every one inside it under its dotted name.
+  std::vector<std::pair<std::string, Module*>> named_modules();
   int64_t parameter_count() const;
 
   // Every parameter, off the tape, sharing memory with the module.
@@ -51,6 +53,7 @@ class Module {
 
  private:
   void collect(const std::string& prefix, NamedTensors& out) const;
+  void collect_modules(const std::string& name, std::vector<std::pair<std::string, Module*>>& out);
 
   NamedTensors parameters_;
   std::vector<std::pair<std::string, std::unique_ptr<Module>>> children_;

@@ -1,7 +1,7 @@
 #include "nn/train_config.h"
 
 #include "engine/error.h"
-#include "nn/vit_fields.h"
+#include "nn/train_fields.h"
 
 namespace espalier {
 namespace {
@@ -11,17 +11,6 @@ void require(bool holds, const char* field, double got, const char* expected) {
 }
 
 }  // namespace
-
-template <class Visit>
-void visit_fields(Augmentation& a, Visit&& visit) {
-  visit("flip", a.flip);
-  visit("shift", a.shift);
-  visit("erase", a.erase);
-  visit("erase_min", a.erase_min);
-  visit("erase_max", a.erase_max);
-  visit("mixup", a.mixup);
-  visit("cutmix", a.cutmix);
-}
 
 template <class Visit>
 void visit_fields(TrainConfig& c, Visit&& visit) {

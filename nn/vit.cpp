@@ -57,12 +57,21 @@ VisionTransformer::VisionTransformer(const ViTConfig& chosen, Generator& generat
 }
 
 Tensor VisionTransformer::tokenize(const Tensor& images) const {
+  const Shape expected = config.batch_shape(images.defined() && images.rank() ? images.size(0) : 0);
+  if (!images.defined() || !(images.shape() == expected))
+    argument_error("VisionTransformer", "images", images.describe(),
+                   "f32 [B, " + std::to_string(config.image_size) + ", " +
+                       std::to_string(config.image_size) + ", " + std::to_string(config.channels) +
+                       "]",
+                   "images are laid out batch, height, width, channel");
   Tensor x = images;
   for (const Conv2d* conv : tokenizer_) {
     x = (*conv)(x);
     if (config.tokenizer == "conv") x = max_pool2d(relu(x), 3, 2, 1);
   }
-  return reshape(x, {x.size(0), -1, config.width});
+  x = reshape(x, {x.size(0), -1, config.width});
+  if (class_token_.defined()) x = cat({expand(class_token_, {x.size(0), 1, config.width}), x}, 1);
+  return add(x, positions_);
 }
 
 Tensor VisionTransformer::pool(const Tensor& tokens) const {
@@ -72,22 +81,17 @@ Tensor VisionTransformer::pool(const Tensor& tokens) const {
   return squeeze(matmul(weights, tokens), 1);
 }
 
-Tensor VisionTransformer::features(const Tensor& images) const {
-  const Shape expected = config.batch_shape(images.defined() && images.rank() ? images.size(0) : 0);
-  if (!images.defined() || !(images.shape() == expected))
-    argument_error("VisionTransformer", "images", images.describe(),
-                   "f32 [B, " + std::to_string(config.image_size) + ", " +
-                       std::to_string(config.image_size) + ", " + std::to_string(config.channels) +
-                       "]",
-                   "images are laid out batch, height, width, channel");
-  Tensor x = tokenize(images);
-  if (class_token_.defined()) x = cat({expand(class_token_, {x.size(0), 1, config.width}), x}, 1);
-  x = add(x, positions_);
-  for (const EncoderBlock* block : blocks_) x = (*block)(x);
-  return pool((*norm_)(x));
+Tensor VisionTransformer::stage(const Tensor& x, int64_t i) const {
+  if (i == 0) return tokenize(x);
+  if (i <= config.depth) return (*blocks_[static_cast<size_t>(i - 1)])(x);
+  return i == config.depth + 1 ? pool((*norm_)(x)) : (*head_)(x);
 }
 
-Tensor VisionTransformer::forward(const Tensor& images) const { return (*head_)(features(images)); }
+Tensor VisionTransformer::run_stages(const Tensor& x, int64_t begin, int64_t end) const {
+  Tensor y = x;
+  for (int64_t i = begin; i < end; ++i) y = stage(y, i);
+  return y;
+}
 
 std::unique_ptr<VisionTransformer> copy_of(const VisionTransformer& model) {
   Generator unused;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "nn/layers.h"
+#include "nn/staged_module.h"
 
 namespace espalier {
 
@@ -37,6 +38,7 @@ struct ViTConfig {
   // The normalisation of the data the model was trained on: (pixel / 255 - mean) / deviation.
   double mean = 0.2860, deviation = 0.3530;
 
+  ImageInput input() const;
   Shape batch_shape(int64_t batch) const;  // of images: [B, H, W, C]
   int64_t grid() const;                    // tokens along one side
   int64_t tokens() const;                  // the class token included
@@ -57,17 +59,21 @@ std::vector<std::string_view> model_names();
 // The configuration of a built-in model; an argument error with the names for another.
 ViTConfig named_config(std::string_view name);
 
-class VisionTransformer : public Module {
+// From images [B, H, W, C] f32, normalised, to logits [B, classes]. The stages are the tokenizer
+// with positions, which makes tokens [B, T, D], each block, the last norm with the pooling [B, D],
+// and the head.
+class VisionTransformer : public StagedModule {
  public:
   VisionTransformer(const ViTConfig& config, Generator& generator);
-  // images: [B, H, W, C] f32, normalised. Returns logits [B, classes].
-  Tensor forward(const Tensor& images) const override;
-  // The same up to the head: [B, width].
-  Tensor features(const Tensor& images) const;
+  ImageInput input() const override { return config.input(); }
+  int64_t classes() const override { return config.classes; }
+  int64_t stages() const override { return config.depth + 3; }
+  Tensor run_stages(const Tensor& x, int64_t begin, int64_t end) const override;
   const ViTConfig config;
 
  private:
   Tensor tokenize(const Tensor& images) const;
+  Tensor stage(const Tensor& x, int64_t i) const;
   Tensor pool(const Tensor& tokens) const;
 
   std::vector<const Conv2d*> tokenizer_;

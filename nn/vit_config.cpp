@@ -74,6 +74,8 @@ ViTConfig vit_config_from_json(const std::string& text, const std::string& origi
   return config_from_json<ViTConfig>(text, origin);
 }
 
+ImageInput ViTConfig::input() const { return {image_size, image_size, channels, mean, deviation}; }
+
 Shape ViTConfig::batch_shape(int64_t batch) const {
   return {batch, image_size, image_size, channels};
 }
