@@ -1,0 +1,11 @@
+#include "cl/batch.h"
+
+#include "engine/ops/view.h"
+
+namespace espalier {
+
+Tensor BatchPart::images() const { return slice(batch.images, 0, begin, end); }
+Tensor BatchPart::labels() const { return slice(batch.labels, 0, begin, end); }
+Tensor BatchPart::kept() const { return slice(batch.kept, 0, begin, end); }
+
+}  // namespace espalier

@@ -1,0 +1,39 @@
+// The rows of one step: the stream's new ones first, then each draw from memory, all of which go
+// through the network together.
+#pragma once
+
+#include <vector>
+
+#include "engine/tensor.h"
+
+namespace espalier {
+
+struct RowGroup {
+  int64_t begin = 0, end = 0;
+  int64_t rows() const { return end - begin; }
+};
+
+struct StepBatch {
+  Tensor images;  // f32 [N, H, W, C], normalised
+  Tensor labels;  // s64 [N]
+  Tensor kept;    // f32 [N, classes]: the logits in memory of replayed rows, else undefined
+  std::vector<int64_t> tasks;    // of each row
+  std::vector<RowGroup> groups;  // the first is of new rows
+  std::vector<int64_t> samples;  // of each new row, its place in the task's training images
+  Tensor logits;                 // f32 [N, classes]: what the step's forward pass gives
+  std::vector<int64_t> slots{};  // of each row after the new ones, its place in memory
+  int64_t rows() const { return labels.defined() ? labels.size(0) : 0; }
+};
+
+// Rows of one group that go through the network together.
+struct BatchPart {
+  const StepBatch& batch;
+  size_t group;
+  int64_t begin, end;  // rows of the batch
+  Tensor logits;       // [end - begin, classes], on the tape
+  Tensor images() const;
+  Tensor labels() const;
+  Tensor kept() const;
+};
+
+}  // namespace espalier

@@ -1,0 +1,193 @@
+#include "cl/learner.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "cl/purposes.h"
+#include "engine/error.h"
+#include "engine/ops/binary.h"
+#include "engine/ops/cat.h"
+#include "engine/ops/view.h"
+#include "engine/plan.h"
+#include "nn/evaluate.h"
+#include "nn/mlp_classifier.h"
+#include "nn/optim/adamw.h"
+#include "nn/optim/sgd.h"
+#include "nn/train_step.h"
+#include "nn/vit.h"
+
+namespace espalier {
+namespace {
+
+ImageShape image_shape(const ImageInput& input) {
+  return {input.height, input.width, input.channels};
+}
+
+// Images of `rows` u8 rows, as the network expects them, each changed as its own stream of the
+// step's random numbers says.
+void prepare(const Learner& learner, const uint8_t* pixels, int64_t row, float* out) {
+  const ImageInput input = learner.network->input();
+  Generator generator(derive_seed(learner.seed(augmenting), static_cast<uint64_t>(learner.step)),
+                      static_cast<uint64_t>(row));
+  augment_image(pixels, out, image_shape(input), learner.config.augmentation, input.mean,
+                input.deviation, generator);
+}
+
+void copy_logits(const Tensor& logits, const Tensor& all, int64_t begin) {
+  std::copy_n(logits.data<float>(), logits.numel(), all.data<float>() + begin * all.size(1));
+}
+
+}  // namespace
+
+std::unique_ptr<StagedModule> make_network(const LearnConfig& config, const Stream& stream) {
+  Generator generator(derive_seed(config.seed, initialising));
+  const Shape& images = stream.tasks.front().train.images.shape();
+  if (config.network == "mlp")
+    return std::make_unique<MlpClassifier>(
+        MlpConfig{.input = {.height = images[1], .width = images[2], .channels = images[3]},
+                  .hidden = config.hidden,
+                  .classes = stream.classes()},
+        generator);
+  ViTConfig shape = named_config(config.network);
+  shape.classes = stream.classes();
+  const Shape expected = shape.batch_shape(images[0]);
+  if (!(expected == images))
+    argument_error("make_network", "stream", "images of " + images.str(), expected.str(),
+                   "network 'mlp' takes images of any size");
+  return std::make_unique<VisionTransformer>(shape, generator);
+}
+
+Tensor logits_of(const Learner& learner, const Tensor& images) {
+  StagedModule& network = *learner.network;
+  const ImageInput input = network.input();
+  const bool training = network.is_training();
+  network.eval();
+  Plan plan = compile(capture(network, {input.height, input.width, input.channels}));
+  network.train(training);
+  return plan(normalized(images, input));
+}
+
+void renew_optimizer(Learner& learner, ParameterPolicy policy) {
+  const LearnConfig& c = learner.config;
+  const NamedTensors parameters = learner.network->named_parameters();
+  learner.optimizer.reset();
+  if (c.optimizer == "sgd")
+    learner.optimizer = std::make_unique<Sgd>(
+        parameters,
+        SgdOptions{.lr = c.learning_rate, .momentum = c.momentum, .weight_decay = c.weight_decay},
+        policy);
+  else
+    learner.optimizer = std::make_unique<AdamW>(
+        parameters, AdamWOptions{.lr = c.learning_rate, .weight_decay = c.weight_decay}, policy);
+}
+
+double add_gradients(const Learner& learner, StepBatch& batch, const std::vector<double>& weights,
+                     PartLoss loss, const Tensor& gradients) {
+  const int64_t rows = batch.rows();
+  batch.logits = Tensor::empty({rows, learner.network->classes()});
+  const uint64_t seed = derive_seed(learner.seed(dropping), static_cast<uint64_t>(learner.step));
+  return accumulate_gradients(
+      rows, learner.config.chunk_size, seed, gradients, [&](int64_t begin, int64_t end) {
+        const Tensor logits = (*learner.network)(slice(batch.images, 0, begin, end));
+        copy_logits(logits.detach(), batch.logits, begin);
+        const double share = static_cast<double>(end - begin) / static_cast<double>(rows);
+        Tensor sum;
+        for (size_t g = 0; g < batch.groups.size(); ++g) {
+          const RowGroup& group = batch.groups[g];
+          const int64_t first = std::max(begin, group.begin), last = std::min(end, group.end);
+          if (first >= last) continue;
+          const Tensor part =
+              loss({batch, g, first, last, slice(logits, 0, first - begin, last - begin)});
+          // Of a batch of new rows alone it is 1, and training is plain training to the bit.
+          const double counts = weights[g] * static_cast<double>(last - first) /
+                                static_cast<double>(group.rows()) / share;
+          const Tensor weighed = mul(part, counts);
+          sum = sum.defined() ? add(sum, weighed) : weighed;
+        }
+        return sum;
+      });
+}
+
+StepBatch new_rows(const Learner& learner, const std::vector<int64_t>& samples) {
+  const ImageDataset& data = learner.current().train;
+  const ImageInput input = learner.network->input();
+  const int64_t rows = static_cast<int64_t>(samples.size());
+  StepBatch batch{Tensor::empty({rows, input.height, input.width, input.channels}),
+                  Tensor::empty({rows}, DType::s64),
+                  Tensor(),
+                  std::vector<int64_t>(samples.size(), learner.task),
+                  {{0, rows}},
+                  samples,
+                  Tensor(),
+                  {}};
+  const int64_t values = image_shape(input).numel();
+  for (int64_t i = 0; i < rows; ++i) {
+    const int64_t sample = samples[static_cast<size_t>(i)];
+    prepare(learner, data.images.data<uint8_t>() + sample * values, i,
+            batch.images.data<float>() + i * values);
+    batch.labels.data<int64_t>()[i] = data.labels.data<int64_t>()[sample];
+  }
+  return batch;
+}
+
+void draw_rows(const Learner& learner, int64_t rows, uint64_t draw, StepBatch& batch) {
+  const ReplayMemory& memory = *learner.memory;
+  const int64_t count = std::min(rows, memory.size());
+  if (count == 0) return;
+  Generator generator(derive_seed(learner.seed(drawing), static_cast<uint64_t>(learner.step)),
+                      draw);
+  add_rows(learner, sample_without_replacement(memory.size(), count, generator), batch);
+}
+
+void add_rows(const Learner& learner, const std::vector<int64_t>& slots, StepBatch& batch) {
+  if (slots.empty()) return;
+  const ReplayMemory& memory = *learner.memory;
+  const int64_t count = static_cast<int64_t>(slots.size());
+  const ImageInput input = learner.network->input();
+  const int64_t values = image_shape(input).numel(), begin = batch.rows();
+  const Tensor images = Tensor::empty({count, input.height, input.width, input.channels});
+  const Tensor labels = Tensor::empty({count}, DType::s64);
+  const int64_t classes = memory.layout().logits;
+  const Tensor kept = classes ? Tensor::empty({count, classes}) : Tensor();
+  std::vector<uint8_t> pixels(static_cast<size_t>(values));
+  for (int64_t i = 0; i < count; ++i) {
+    const int64_t slot = slots[static_cast<size_t>(i)];
+    memory.read_pixels(slot, pixels.data());
+    prepare(learner, pixels.data(), begin + i, images.data<float>() + i * values);
+    labels.data<int64_t>()[i] = memory.label(slot);
+    batch.tasks.push_back(memory.task(slot));
+    batch.slots.push_back(slot);
+    if (classes) memory.read_logits(slot, kept.data<float>() + i * classes);
+  }
+  if (classes) {
+    const Tensor before = batch.kept.defined() ? batch.kept : Tensor::zeros({begin, classes});
+    batch.kept = begin ? cat({before, kept}, 0) : kept;
+  }
+  batch.images = begin ? cat({batch.images, images}, 0) : images;
+  batch.labels = begin ? cat({batch.labels, labels}, 0) : labels;
+  batch.groups.push_back({begin, begin + count});
+}
+
+void keep_new_rows(Learner& learner, const StepBatch& batch) {
+  const ImageDataset& data = learner.current().train;
+  const int64_t values = image_shape(learner.network->input()).numel();
+  const int64_t classes = learner.memory->layout().logits;
+  std::vector<Candidate> candidates;
+  for (const int64_t sample : batch.samples)
+    candidates.push_back({data.labels.data<int64_t>()[sample]});
+  learner.selection->judge(learner, batch, candidates);
+  for (size_t i = 0; i < candidates.size(); ++i) {
+    const Candidate& candidate = candidates[i];
+    const std::optional<int64_t> slot = learner.selection->slot_for(candidate, *learner.memory);
+    if (!slot) continue;
+    const float* logits =
+        classes ? batch.logits.data<float>() + static_cast<int64_t>(i) * classes : nullptr;
+    learner.memory->write(*slot, {.pixels = data.images.data<uint8_t>() + batch.samples[i] * values,
+                                  .label = candidate.label,
+                                  .task = learner.task,
+                                  .logits = logits,
+                                  .score = candidate.score});
+  }
+}
+
+}  // namespace espalier

@@ -1,0 +1,41 @@
+#include "cl/ledger.h"
+
+#include "engine/error.h"
+#include "engine/io/json.h"
+
+namespace espalier {
+
+double multiply_accumulates(StagedModule& network) {
+  const ImageInput input = network.input();
+  const bool training = network.is_training();
+  network.eval();
+  const Graph graph = capture(network, {input.height, input.width, input.channels});
+  network.train(training);
+  int64_t flops = 0;
+  for (const Graph::Node& node : graph.nodes) flops += cost_of(graph, node, 1).flops;
+  return static_cast<double>(flops) / 2;
+}
+
+std::string to_json(const Ledger& l) {
+  const Json json = {{"memory_bytes", l.memory_bytes},
+                     {"model_bytes", l.model_bytes},
+                     {"rows", l.rows},
+                     {"multiply_accumulates", l.multiply_accumulates},
+                     {"seconds", l.seconds}};
+  return json.dump();
+}
+
+Ledger ledger_from_json(const std::string& text, const std::string& origin) {
+  const Json json = parse_json(text, origin);
+  try {
+    return {.memory_bytes = json.at("memory_bytes").get<int64_t>(),
+            .model_bytes = json.at("model_bytes").get<int64_t>(),
+            .rows = json.at("rows").get<int64_t>(),
+            .multiply_accumulates = json.at("multiply_accumulates").get<int64_t>(),
+            .seconds = json.at("seconds").get<double>()};
+  } catch (const Json::exception& error) {
+    file_error(origin, std::string("damaged ledger: ") + error.what());
+  }
+}
+
+}  // namespace espalier

@@ -1,0 +1,29 @@
+// What learning has cost, to stand beside each figure of what it came to.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "nn/staged_module.h"
+
+namespace espalier {
+
+struct Ledger {
+  int64_t memory_bytes = 0;  // of the replay memory, whether it is full or not
+  int64_t model_bytes = 0;   // of the network's parameters in fp32, as it is trained
+  int64_t rows = 0;          // that training took through the network, replayed ones too
+  // Of training: for each row, half the floating-point operations of the network's captured graph,
+  // times the passes that Method::passes_a_row() tells.
+  int64_t multiply_accumulates = 0;
+  double seconds = 0;  // of training, over all parts of the run
+};
+
+// Half the floating-point operations of one image's forward pass, in evaluation mode. The network's
+// mode is as before afterwards.
+double multiply_accumulates(StagedModule& network);
+
+std::string to_json(const Ledger& ledger);
+// Errors are file errors that name `origin`.
+Ledger ledger_from_json(const std::string& text, const std::string& origin);
+
+}  // namespace espalier

@@ -1,0 +1,59 @@
+#include "cl/memory/class_balanced.h"
+
+#include <algorithm>
+
+#include "engine/error.h"
+#include "engine/random.h"
+#include "nn/named_tensors.h"
+
+namespace espalier {
+
+ClassBalanced::ClassBalanced(const RetentionOptions& options)
+    : seed_(options.seed),
+      seen_of_(Tensor::zeros({options.classes}, DType::s64)),
+      stored_(Tensor::zeros({options.classes}, DType::s64)),
+      full_(Tensor::zeros({options.classes}, DType::s64)) {}
+
+std::optional<int64_t> ClassBalanced::slot_for(const Candidate& candidate,
+                                               const ReplayMemory& memory) {
+  const int64_t classes = stored_.numel(), label = candidate.label;
+  if (label < 0 || label >= classes)
+    argument_error("ClassBalanced", "label", std::to_string(label),
+                   "less than the " + std::to_string(classes) + " classes of the stream", "");
+  int64_t *seen_of = seen_of_.data<int64_t>(), *stored = stored_.data<int64_t>(),
+          *full = full_.data<int64_t>();
+  Generator generator(seed_, static_cast<uint64_t>(seen_++));
+  ++seen_of[label];
+  if (memory.size() < memory.capacity()) {
+    ++stored[label];
+    return memory.size();
+  }
+  const int64_t largest = *std::max_element(stored, stored + classes);
+  for (int64_t c = 0; c < classes; ++c) full[c] |= stored[c] == largest;
+  if (full[label] && generator.below(seen_of[label]) >= stored[label]) return std::nullopt;
+  const auto may_go = [&](int64_t other) {
+    return full[label] ? other == label : stored[other] == largest;
+  };
+  int64_t slot;
+  do slot = generator.below(memory.size());
+  while (!may_go(memory.label(slot)));
+  --stored[memory.label(slot)];
+  ++stored[label];
+  return slot;
+}
+
+NamedTensors ClassBalanced::state_dict() const {
+  return {{"seen", Tensor::of<int64_t>({seen_}, {1})},
+          {"seen_of", seen_of_},
+          {"stored", stored_},
+          {"full", full_}};
+}
+
+void ClassBalanced::load_state_dict(const NamedTensors& state) {
+  const Tensor seen = Tensor::zeros({1}, DType::s64);
+  copy_named("ClassBalanced",
+             {{"seen", seen}, {"seen_of", seen_of_}, {"stored", stored_}, {"full", full_}}, state);
+  seen_ = seen.data<int64_t>()[0];
+}
+
+}  // namespace espalier

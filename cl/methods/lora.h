@@ -1,0 +1,19 @@
+// Experience replay through low-rank adapters (nn/lora.h; Hu et al., 2021, 2106.09685): the first
+// task trains the whole network, every later one the adapters of the encoder and the head. For
+// Vision Transformers; `lora_rank` of the configuration is the adapters' rank.
+#pragma once
+
+#include "cl/methods/er.h"
+
+namespace espalier {
+
+class Lora : public ExperienceReplay {
+ public:
+  explicit Lora(const LearnConfig& config);
+  void shape(Learner& learner) override;
+
+ private:
+  bool adapted_ = false;
+};
+
+}  // namespace espalier

@@ -1,0 +1,89 @@
+#include "cl/methods/method.h"
+
+#include "cl/methods/a_gem.h"
+#include "cl/methods/der_pp.h"
+#include "cl/methods/er.h"
+#include "cl/methods/er_ace.h"
+#include "cl/methods/ewc_online.h"
+#include "cl/methods/frozen.h"
+#include "cl/methods/icarl.h"
+#include "cl/methods/joint.h"
+#include "cl/methods/lora.h"
+#include "cl/methods/lwf.h"
+#include "cl/methods/ncm.h"
+#include "engine/error.h"
+#include "engine/ops/cross_entropy.h"
+
+namespace espalier {
+namespace {
+
+template <class M>
+std::unique_ptr<Method> make(const LearnConfig& config) {
+  return std::make_unique<M>(config);
+}
+
+std::unique_ptr<Method> make_naive(const LearnConfig&) { return std::make_unique<Method>(); }
+
+struct Kind {
+  const char* name;
+  std::unique_ptr<Method> (*make)(const LearnConfig& config);
+};
+// In the order in which a newcomer would read them.
+constexpr Kind kinds[] = {
+    {"naive", make_naive},
+    {"joint", make<JointTraining>},
+    {"er", make<ExperienceReplay>},
+    {"der", make<DarkReplay>},
+    {"der_pp", make<DarkReplayWithLabels>},
+    {"er_ace", make<AsymmetricReplay>},
+    {"a_gem", make<AveragedGem>},
+    {"ewc_online", make<OnlineEwc>},
+    {"lwf", make<LearningWithoutForgetting>},
+    {"icarl", make<Icarl>},
+    {"ncm", make<NearestClassMean>},
+    {"frozen", make<FrozenTrunk>},
+    {"lora", make<Lora>},
+};
+
+}  // namespace
+
+Tensor Method::loss(const Learner&, const BatchPart& part) const {
+  return cross_entropy(part.logits, part.labels());
+}
+
+void Method::after_step(Learner& learner, const StepBatch& batch) {
+  if (learner.memory) keep_new_rows(learner, batch);
+}
+
+Tensor Method::scores(const Learner& learner, const Tensor& images) const {
+  return logits_of(learner, images);
+}
+
+void Method::after_pruning(Learner& learner, const IndexMap&) {
+  if (const NamedTensors state = state_dict(); !state.empty())
+    argument_error("Method::after_pruning", "method", "'" + learner.config.method + "'",
+                   "one that keeps nothing of the network's widths",
+                   "it keeps '" + state.front().first + "': learn without pruning");
+}
+
+void Method::load_state_dict(const Learner&, const NamedTensors& state) {
+  if (!state.empty())
+    argument_error("Method::load_state_dict", "state", state.front().first, "none",
+                   "the checkpoint is of another method");
+}
+
+std::vector<std::string> method_names() {
+  std::vector<std::string> names;
+  for (const Kind& kind : kinds) names.push_back(kind.name);
+  return names;
+}
+
+std::unique_ptr<Method> make_method(const LearnConfig& config) {
+  for (const Kind& kind : kinds)
+    if (config.method == kind.name) return kind.make(config);
+  std::string names;
+  for (const Kind& kind : kinds) names += (names.empty() ? "" : ", ") + std::string(kind.name);
+  argument_error("make_method", "method", "'" + config.method + "'", "one of " + names, "");
+}
+
+}  // namespace espalier

@@ -1,0 +1,70 @@
+#include "cl/network_features.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "engine/autograd.h"
+#include "engine/ops/binary.h"
+#include "engine/ops/cat.h"
+#include "engine/ops/reduce.h"
+#include "engine/ops/unary.h"
+#include "engine/ops/view.h"
+#include "engine/parallel.h"
+#include "nn/evaluate.h"
+
+namespace espalier {
+namespace {
+
+// Runs `stage` over chunks of the rows of x. Chunks depend on the configuration alone.
+Tensor in_chunks(const Learner& learner, const Tensor& x,
+                 FunctionRef<Tensor(const Tensor&)> stage) {
+  const int64_t rows = x.size(0), size = learner.config.chunk_size;
+  std::vector<Tensor> parts(static_cast<size_t>((rows + size - 1) / size));
+  const bool training = learner.network->is_training();
+  learner.network->eval();
+  parallel_for(static_cast<int64_t>(parts.size()), 1, [&](int64_t i, int64_t) {
+    const NoGradGuard guard;
+    parts[static_cast<size_t>(i)] = stage(slice(x, 0, i * size, std::min(rows, (i + 1) * size)));
+  });
+  learner.network->train(training);
+  return cat(parts, 0);
+}
+
+}  // namespace
+
+Tensor images_of(const Learner& learner, const std::vector<int64_t>& samples,
+                 const std::vector<int64_t>& slots) {
+  const ImageInput input = learner.network->input();
+  const int64_t values = input.height * input.width * input.channels;
+  const Tensor images = Tensor::empty({static_cast<int64_t>(samples.size() + slots.size()),
+                                       input.height, input.width, input.channels},
+                                      DType::u8);
+  uint8_t* to = images.data<uint8_t>();
+  const uint8_t* from = learner.current().train.images.data<uint8_t>();
+  for (const int64_t sample : samples) {
+    std::memcpy(to, from + sample * values, static_cast<size_t>(values));
+    to += values;
+  }
+  for (const int64_t slot : slots) {
+    learner.memory->read_pixels(slot, to);
+    to += values;
+  }
+  return images;
+}
+
+Tensor features_of(const Learner& learner, const Tensor& images) {
+  return in_chunks(learner, images, [&](const Tensor& chunk) {
+    return learner.network->features(normalized(chunk, learner.network->input()));
+  });
+}
+
+Tensor unit_rows(const Tensor& x) {
+  return div(x, maximum(sqrt(sum(square(x), {1}, true)), 1e-12));
+}
+
+Tensor logits_of_features(const Learner& learner, const Tensor& features) {
+  return in_chunks(learner, features,
+                   [&](const Tensor& chunk) { return learner.network->classify(chunk); });
+}
+
+}  // namespace espalier

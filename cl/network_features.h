@@ -1,0 +1,24 @@
+// What the network makes of images outside training: for policies and methods that look at features
+// or logits of more than the step's rows.
+#pragma once
+
+#include "cl/learner.h"
+
+namespace espalier {
+
+// The images u8 [N, H, W, C] of these training samples of the present task, then of these records.
+// An argument error where the memory holds latents.
+Tensor images_of(const Learner& learner, const std::vector<int64_t>& samples,
+                 const std::vector<int64_t>& slots);
+
+// What the classifier reads of images u8 [N, H, W, C], N >= 1: f32 [N, F]. Without dropout or
+// augmentation, off the tape, on all threads.
+Tensor features_of(const Learner& learner, const Tensor& images);
+
+// Rows of x [N, F], scaled to unit length; rows of zeros stay.
+Tensor unit_rows(const Tensor& x);
+
+// The logits of such features: f32 [N, classes].
+Tensor logits_of_features(const Learner& learner, const Tensor& features);
+
+}  // namespace espalier

@@ -1,0 +1,20 @@
+// What a run of continual learning draws random numbers for: Learner::seed() takes one of these.
+#pragma once
+
+#include <cstdint>
+
+namespace espalier {
+
+enum LearnPurpose : uint64_t {
+  initialising = 31,
+  shuffling = 32,
+  augmenting = 33,
+  dropping = 34,
+  drawing = 35,
+  selecting = 36,
+  holding_out = 37,
+  adapting = 38,
+  calibrating = 51,
+};
+
+}  // namespace espalier

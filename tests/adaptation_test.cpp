@@ -1,0 +1,127 @@
+// Methods that keep a pretrained network: what is frozen stays, what is kept comes back.
+#include <filesystem>
+
+#include "cl/continual_trainer.h"
+#include "cl/methods/ncm.h"
+#include "engine/error.h"
+#include "engine/io/safetensors.h"
+#include "nn/vit.h"
+#include "tests/gradient_test.h"
+#include "tests/small_stream.h"
+#include "tests/temporary_folder.h"
+
+using namespace espalier;
+using namespace espalier::test;
+
+namespace {
+
+LearnConfig small_adaptation(const std::string& method) {
+  LearnConfig config = small_learning(method);
+  config.network = method == "lora" ? "vit-tiny" : "mlp";
+  config.optimizer = "adamw";
+  config.learning_rate = 5e-3;
+  config.epochs = 1;
+  config.max_steps = 8;
+  return config;
+}
+
+std::unique_ptr<StagedModule> network_for(const LearnConfig& config) {
+  if (config.network == "mlp") return nullptr;
+  Generator generator(1);
+  return std::make_unique<VisionTransformer>(ViTConfig{.image_size = 8,
+                                                       .classes = 4,
+                                                       .conv_channels = {4},
+                                                       .width = 16,
+                                                       .depth = 1,
+                                                       .heads = 2,
+                                                       .mlp_hidden = 16},
+                                             generator);
+}
+
+std::string new_folder(const TemporaryFolder& folder, const std::string& name) {
+  std::filesystem::create_directories(folder.file(name + "/checkpoints"));
+  return folder.file(name);
+}
+
+std::map<std::string, std::vector<double>> weights_of(const Learner& learner) {
+  std::map<std::string, std::vector<double>> weights;
+  for (const auto& [name, tensor] : learner.network->named_parameters())
+    weights[name] = tensor.to_vector();
+  return weights;
+}
+
+}  // namespace
+
+TEST_CASE("what a method freezes after the first task stays to the bit, and the rest learns") {
+  const TemporaryFolder folder;
+  for (const char* method : {"frozen", "ncm", "lora"}) {
+    const LearnConfig config = small_adaptation(method);
+    ContinualTrainer trainer(config, small_stream(config), new_folder(folder, method),
+                             network_for(config));
+    CHECK(trainer.run_task());
+    const auto before = weights_of(trainer.learner());
+    CHECK(trainer.run_task());
+    for (const auto& entry : weights_of(trainer.learner())) {
+      const std::string& name = entry.first;
+      const bool head =
+          config.network == "mlp" ? name.starts_with("layers.2.") : name.starts_with("head.");
+      const bool learns =
+          config.method != "ncm" && (head || name.find("lora_b") != std::string::npos);
+      if (name.find("lora_a") == std::string::npos)
+        CHECK_MESSAGE((before.at(name) != entry.second) == learns, config.method, " ", name);
+    }
+  }
+}
+
+TEST_CASE("a pretrained network that is adapted goes on with the same bits after any kill") {
+  const TemporaryFolder folder;
+  for (const char* method : {"frozen", "ncm", "lora"}) {
+    const LearnConfig config = small_adaptation(method);
+    const std::string whole = new_folder(folder, std::string(method) + "-whole");
+    const std::string broken = new_folder(folder, std::string(method) + "-broken");
+    ContinualTrainer(config, small_stream(config), whole, network_for(config)).run();
+    bool finished = false;
+    for (int part = 0; part < 20 && !finished; ++part) {
+      ContinualTrainer trainer(config, small_stream(config), broken, network_for(config));
+      if (part) trainer.resume();
+      const int64_t stop_at = trainer.learner().step + 4 + part % 3;
+      try {
+        finished = trainer.run({.step = [&](const LearnStep& report) {
+          if (report.step == stop_at) throw std::runtime_error("killed");
+        }});
+      } catch (const std::runtime_error&) {
+      }
+    }
+    CHECK(finished);
+    const TensorFile a = load_safetensors(whole + "/checkpoints/last.safetensors");
+    const TensorFile b = load_safetensors(broken + "/checkpoints/last.safetensors");
+    REQUIRE(a.tensors.size() == b.tensors.size());
+    for (const auto& entry : a.tensors)
+      CHECK_MESSAGE(entry.second.to_vector() == b.at(entry.first).to_vector(), entry.first);
+  }
+}
+
+TEST_CASE("class means put an image to the nearest of the classes that were seen") {
+  const TemporaryFolder folder;
+  LearnConfig config = small_adaptation("ncm");
+  config.max_steps = 0;
+  config.epochs = 5;
+  ContinualTrainer trainer(config, small_stream(config), new_folder(folder, "run"));
+  CHECK(trainer.run_task());
+  const Tensor scores =
+      trainer.method().scores(trainer.learner(), trainer.learner().stream.tasks[0].test.images);
+  for (int64_t i = 0; i < scores.size(0); ++i) {
+    CHECK(scores.data<float>()[i * 4 + 2] == -std::numeric_limits<float>::infinity());
+    // Of points of unit length the square of a distance is at most 4.
+    CHECK(scores.data<float>()[i * 4] <= 0);
+    CHECK(scores.data<float>()[i * 4] >= -4);
+  }
+  CHECK(trainer.accuracy().back()[0] > 0.9);
+}
+
+TEST_CASE("low-rank adapters are for Vision Transformers") {
+  CHECK_THROWS_WITH_AS(make_method(small_learning("lora")),
+                       "make_method: network is 'mlp'; expected a Vision Transformer for method "
+                       "'lora'",
+                       Error);
+}

@@ -1,0 +1,32 @@
+// Runs of continual learning on the small stream, and what they end with.
+#pragma once
+
+#include <filesystem>
+
+#include "engine/io/safetensors.h"
+#include "tests/small_stream.h"
+#include "tests/temporary_folder.h"
+
+namespace espalier::test {
+
+inline std::string new_folder(const TemporaryFolder& folder, const std::string& name) {
+  std::filesystem::create_directories(folder.file(name + "/checkpoints"));
+  return folder.file(name);
+}
+
+// The tensors of a run's last checkpoint, of those whose names start with `prefix`.
+inline std::vector<std::vector<double>> state_of(const std::string& run,
+                                                 const std::string& prefix = "") {
+  std::vector<std::vector<double>> state;
+  for (const auto& [name, tensor] : load_safetensors(run + "/checkpoints/last.safetensors").tensors)
+    if (name.compare(0, prefix.size(), prefix) == 0) state.push_back(tensor.to_vector());
+  return state;
+}
+
+inline std::vector<std::vector<double>> learned(const LearnConfig& config, const std::string& run) {
+  ContinualTrainer trainer(config, small_stream(config), run);
+  CHECK(trainer.run());
+  return state_of(run);
+}
+
+}  // namespace espalier::test
