@@ -51,6 +51,7 @@ void add_eval(CLI::App& app, Body& chosen);
 void add_predict(CLI::App& app, Body& chosen);
 void add_inspect(CLI::App& app, Body& chosen);
 void add_compress(CLI::App& app, Body& chosen);
+void add_learn(CLI::App& app, Body& chosen);
 void add_profile(CLI::App& app, Body& chosen);
 void add_bench(CLI::App& app, Body& chosen);
 void add_export(CLI::App& app, Body& chosen);

@@ -39,6 +39,7 @@ int run(int argc, char** argv) {
   add_predict(command, body);
   add_inspect(command, body);
   add_compress(command, body);
+  add_learn(command, body);
   add_profile(command, body);
   add_bench(command, body);
   add_export(command, body);

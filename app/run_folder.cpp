@@ -105,7 +105,7 @@ std::string default_run_dir(const std::string& name) {
   return "runs/" + name + "-" + stamp;
 }
 
-void create_run_folder(const std::string& folder, const TrainConfig& config) {
+void create_run_folder(const std::string& folder, const std::string& config) {
   std::error_code error;
   if (fs::exists(folder + "/config.json", error))
     file_error(folder, "holds a run already; continue it with --resume " + folder +
@@ -113,7 +113,7 @@ void create_run_folder(const std::string& folder, const TrainConfig& config) {
   fs::create_directories(folder + "/checkpoints", error);
   if (!error) fs::create_directories(folder + "/plots", error);
   if (error) file_error(folder, "cannot make the run folder: " + error.message());
-  write_atomically(folder + "/config.json", to_json(config) + "\n");
+  write_atomically(folder + "/config.json", config + "\n");
   write_atomically(folder + "/env.json", environment_json() + "\n");
 }
 

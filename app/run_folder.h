@@ -11,9 +11,10 @@ namespace espalier::app {
 // "runs/<name>-<date>-<time>", for who names no folder.
 std::string default_run_dir(const std::string& name);
 
-// Makes `folder` with checkpoints/ and plots/ in it, and writes config.json and env.json. Throws a
-// file error when the folder holds a run already (pass --resume) or cannot be made.
-void create_run_folder(const std::string& folder, const TrainConfig& config);
+// Makes `folder` with checkpoints/ and plots/ in it, and writes `config`, JSON text, as
+// config.json, and env.json. Throws a file error when the folder holds a run already (pass
+// --resume) or cannot be made.
+void create_run_folder(const std::string& folder, const std::string& config);
 
 // CPU, ISA, threads, compiler and commit, as JSON text.
 std::string environment_json();
@@ -28,9 +29,10 @@ class MetricsFile {
   MetricsFile& operator=(const MetricsFile&) = delete;
   void add(const StepReport& report);
   void add(const EpochReport& report);
+  // A JSON object with a field "step".
+  void write(const std::string& line);
 
  private:
-  void write(const std::string& line);
   const std::string path_;
   std::FILE* file_;
 };

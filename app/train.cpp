@@ -1,10 +1,9 @@
 #include <cstdio>
 
 #include "app/command.h"
+#include "app/settings.h"
 #include "app/training_run.h"
-#include "engine/error.h"
 #include "engine/io/file.h"
-#include "engine/io/json.h"
 
 namespace espalier::app {
 namespace {
@@ -14,35 +13,11 @@ struct TrainFlags : CommonFlags {
   std::vector<std::string> settings;
 };
 
-// "NAME=VALUE" onto a JSON configuration; NAME may be dotted, VALUE is JSON or plain text.
-void apply_setting(Json& config, const std::string& setting) {
-  const size_t equals = setting.find('=');
-  if (equals == std::string::npos)
-    argument_error("train", "--set", "'" + setting + "'", "NAME=VALUE", "");
-  const std::string text = setting.substr(equals + 1);
-  Json value = Json::parse(text, nullptr, false);
-  if (value.is_discarded()) value = text;
-  Json* place = &config;
-  std::string name = setting.substr(0, equals);
-  for (size_t dot; (dot = name.find('.')) != std::string::npos; name = name.substr(dot + 1))
-    place = &(*place)[name.substr(0, dot)];
-  (*place)[name] = value;
-}
-
 TrainConfig chosen_config(const TrainFlags& flags) {
   const TrainConfig base = flags.config.empty()
                                ? named_train_config(flags.model)
                                : train_config_from_json(read_text(flags.config), flags.config);
-  Json json = Json::parse(to_json(base));
-  try {
-    for (const std::string& setting : flags.settings) apply_setting(json, setting);
-    return train_config_from_json(json.dump(), "--set");
-  } catch (const Json::exception& error) {
-    argument_error("train", "--set", "not applicable",
-                   "NAME=VALUE with a field of the configuration", error.what());
-  } catch (const Error& error) {
-    throw Error(ErrorKind::argument, error.what());
-  }
+  return configured("train", to_json(base), flags.settings, train_config_from_json);
 }
 
 int run(TrainFlags flags) {

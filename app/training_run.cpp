@@ -35,7 +35,7 @@ TrainingData load_training_data(const TrainConfig& config, const std::string& da
 }
 
 TrainingResult run_training(TrainingRun run, TrainingData data) {
-  if (!run.resume) create_run_folder(run.folder, run.config);
+  if (!run.resume) create_run_folder(run.folder, to_json(run.config));
   Trainer trainer(run.config, std::move(data.train), std::move(data.validation), run.folder,
                   std::move(run.parts));
   if (run.resume) trainer.resume();

@@ -1,0 +1,142 @@
+#include <cstdio>
+
+#include "app/command.h"
+#include "app/learn_run.h"
+#include "app/run_folder.h"
+#include "app/settings.h"
+#include "cl/memory/selection.h"
+#include "cl/methods/method.h"
+#include "engine/error.h"
+#include "engine/io/file.h"
+
+namespace espalier::app {
+namespace {
+
+struct LearnFlags : CommonFlags {
+  std::string network = "mlp", config, run_dir, resume;
+  std::vector<std::string> settings;
+};
+
+// "64KiB", "0.5 MB" or "500", a number of samples, as a setting.
+std::string memory_setting(const std::string& text) {
+  size_t end = 0;
+  double number = -1;
+  try {
+    number = std::stod(text, &end);
+  } catch (const std::exception&) {
+  }
+  const std::string unit = text.substr(std::min(text.size(), text.find_first_not_of(' ', end)));
+  const std::pair<const char*, double> units[] = {
+      {"B", 1}, {"kB", 1e3}, {"KiB", 1024}, {"MB", 1e6}, {"MiB", 1024 * 1024}};
+  if (number > 0 && unit.empty() && number == static_cast<double>(static_cast<int64_t>(number)))
+    return "memory_samples=" + std::to_string(static_cast<int64_t>(number));
+  for (const auto& [name, bytes] : units)
+    if (number > 0 && number < 1e12 && unit == name)
+      return "memory_bytes=" + std::to_string(static_cast<int64_t>(number * bytes));
+  throw CLI::ValidationError("--memory", "'" + text +
+                                             "' is neither a number of samples nor bytes with a "
+                                             "unit: B, kB, KiB, MB or MiB");
+}
+
+LearnConfig chosen_config(const LearnFlags& flags) {
+  const LearnConfig base = flags.config.empty()
+                               ? named_learn_config(flags.network)
+                               : learn_config_from_json(read_text(flags.config), flags.config);
+  return configured("learn", to_json(base), flags.settings, learn_config_from_json);
+}
+
+int run(const LearnFlags& flags) {
+  apply_machine_flags(flags);
+  const bool resuming = !flags.resume.empty();
+  if (resuming && !(flags.settings.empty() && flags.config.empty()))
+    argument_error("learn", "--resume", "with settings", "--resume alone",
+                   "a run goes on with the settings that it began with");
+  const LearnConfig config = resuming ? load_learn_config(flags.resume) : chosen_config(flags);
+  std::string folder = resuming ? flags.resume : flags.run_dir;
+  if (folder.empty()) folder = default_run_dir("learn-" + config.method);
+  const bool finished = run_learning({config, folder, resuming, flags.quiet},
+                                     load_fashion_mnist(flags.data, Split::train),
+                                     load_fashion_mnist(flags.data, Split::test));
+  if (!finished) return interrupted;
+  std::printf("%s/report.md\n", folder.c_str());
+  return done;
+}
+
+std::string joined(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text;
+}
+
+// A flag that is another word for one field of the configuration.
+CLI::Option* add_setting(CLI::App& verb, const std::shared_ptr<LearnFlags>& flags,
+                         const std::string& flag, const std::string& field,
+                         const std::string& help) {
+  return verb.add_option(
+      flag,
+      [flags, field](const CLI::results_t& values) {
+        flags->settings.push_back(field + "=" + values.at(0));
+        return true;
+      },
+      help);
+}
+
+}  // namespace
+
+void add_learn(CLI::App& app, Body& chosen) {
+  auto flags = std::make_shared<LearnFlags>();
+  CLI::App* verb = app.add_subcommand(
+      "learn", "Learn from a stream of tasks without forgetting; prints the path of the report");
+  verb->add_option("network", flags->network,
+                   "mlp (784-256-256-10), or a Vision Transformer such as vit-tiny")
+      ->capture_default_str();
+  verb->add_option("--config", flags->config, "Settings as JSON, such as a run's config.json");
+  verb->add_option("--set", flags->settings,
+                   "One setting, such as alpha=0.5 or augmentation.flip=0.5; may be repeated");
+  add_setting(*verb, flags, "--stream", "stream.name",
+              joined(stream_names()) + " (default: split)");
+  add_setting(*verb, flags, "--tasks", "stream.tasks", "Tasks of the stream (default: 5)");
+  verb->add_flag_callback(
+      "--task-incremental", [flags] { flags->settings.push_back("stream.task_incremental=true"); },
+      "Test images come with their task, and its classes alone are compared");
+  add_setting(*verb, flags, "--method", "method", joined(method_names()) + " (default: er)");
+  verb->add_option(
+      "--memory",
+      [flags](const CLI::results_t& values) {
+        flags->settings.push_back(memory_setting(values.at(0)));
+        return true;
+      },
+      "Budget of the replay memory, all that a sample takes counted: bytes with a unit, such as "
+      "64KiB, or a number of samples (default: 64KiB)");
+  add_setting(*verb, flags, "--coding", "coding", "How pixels are kept: u8 or f32 (default: u8)");
+  add_setting(*verb, flags, "--selection", "selection",
+              "What stays in memory: " + joined(selection_names()) + " (default: reservoir)");
+  add_setting(*verb, flags, "--replay-batch", "replay_batch",
+              "Samples of the memory that join each step (default: 128)");
+  add_setting(*verb, flags, "--epochs", "epochs", "Of each task (default: 1)");
+  add_setting(*verb, flags, "--batch-size", "batch_size", "New images of a step (default: 10)");
+  add_setting(*verb, flags, "--lr", "learning_rate", "Learning rate");
+  add_setting(
+      *verb, flags, "--compress", "compress",
+      "Measure a compressed network after each task: f32 (pruned alone), f16, bf16, int8, w8, "
+      "w4, dynamic (default: off)");
+  add_setting(*verb, flags, "--sparsity", "sparsity",
+              "Share of the parameters that is pruned step by step, task after task (default: 0)");
+  verb->add_flag_callback(
+      "--compress-at-end", [flags] { flags->settings.push_back("compress_at_end=true"); },
+      "Prune and round after the last task alone");
+  verb->add_flag_callback(
+      "--control", [flags] { flags->settings.push_back("control=true"); },
+      "Learn a second time without compression, and tell what that made it forget");
+  add_setting(*verb, flags, "--held-out", "held_out",
+              "Test on so many training images, which are held out, instead of the test images: to "
+              "choose settings by");
+  add_setting(*verb, flags, "--seed", "seed", "Of weights, orders, draws and the stream");
+  CLI::Option* run_dir = verb->add_option("--run-dir", flags->run_dir, "Folder for the run");
+  verb->add_option("--resume", flags->resume, "Continue the run in this folder")->excludes(run_dir);
+  add_data_flag(*verb, *flags);
+  add_machine_flags(*verb, *flags);
+  verb->callback([flags, &chosen] { chosen = [flags] { return run(*flags); }; });
+}
+
+}  // namespace espalier::app

@@ -1,0 +1,188 @@
+#include "app/learn_run.h"
+
+#include <cstdio>
+#include <filesystem>
+#include <numeric>
+
+#include "app/interrupt.h"
+#include "app/learn_report.h"
+#include "app/progress.h"
+#include "app/run_folder.h"
+#include "cl/hardware_trainer.h"
+#include "engine/io/json.h"
+
+namespace espalier::app {
+namespace {
+
+std::string described(const LearnStep& step, const Stream& stream) {
+  char text[120];
+  std::snprintf(text, sizeof text, "task %lld of %zu  loss %.3f  %.0f images/s",
+                static_cast<long long>(step.task + 1), stream.tasks.size(), step.loss,
+                step.images_per_second);
+  return text;
+}
+
+// "task 2 of 5 (Pullover + Dress): accuracy 93.1  87.5 %, mean of tasks so far 90.30 %, 1:02".
+std::string described(const TaskResult& result, const Stream& stream) {
+  if (result.task < 0) return "";
+  const auto seen = static_cast<size_t>(result.task + 1);
+  const double mean =
+      std::accumulate(result.accuracy.begin(), result.accuracy.begin() + result.task + 1, 0.0) /
+      static_cast<double>(seen);
+  std::string text = "task " + std::to_string(seen) + " of " + std::to_string(stream.tasks.size()) +
+                     " (" + stream.tasks[seen - 1].name + "): accuracy";
+  char number[64];
+  for (size_t t = 0; t < seen; ++t) {
+    std::snprintf(number, sizeof number, " %.1f", 100 * result.accuracy[t]);
+    text += number;
+  }
+  std::snprintf(number, sizeof number, " %%, mean %.2f %%, ", 100 * mean);
+  return text + number + clock_text(result.seconds);
+}
+
+std::string json_of(const LearnStep& step) {
+  return Json{{"step", step.step},
+              {"task", step.task},
+              {"loss", step.loss},
+              {"images_per_second", step.images_per_second}}
+      .dump();
+}
+
+std::string json_of(const TaskResult& result) {
+  return Json{{"step", result.step},
+              {"task", result.task},
+              {"accuracy", result.accuracy},
+              {"seconds", result.seconds}}
+      .dump();
+}
+
+// "er on split (5 tasks), mlp (269322 parameters), memory of 82 samples in 64.6 kB".
+std::string described(const LearnRun& run, const Learner& learner) {
+  std::string text = run.config.method + " on " + learner.stream.name + " (" +
+                     std::to_string(learner.stream.tasks.size()) + " tasks), " +
+                     run.config.network + " (" +
+                     std::to_string(learner.network->parameter_count()) + " parameters)";
+  if (learner.memory) {
+    char size[80];
+    std::snprintf(size, sizeof size, ", memory of %lld samples in %.1f kB",
+                  static_cast<long long>(learner.memory->capacity()),
+                  static_cast<double>(learner.memory->bytes()) * 1e-3);
+    text += size;
+  }
+  return text;
+}
+
+// "task-2.safetensors: int8, 25.0 % pruned, 61.1 kB, 12734 images/s, 3.21 times as fast, 79.50 %".
+std::string described(const TaskEfficiency& artefact) {
+  char text[200];
+  std::snprintf(text, sizeof text, "  as %s: %lld parameters, %.1f kB", artefact.dtype.c_str(),
+                static_cast<long long>(artefact.parameters),
+                1e-3 * static_cast<double>(artefact.file_bytes));
+  std::string line = text;
+  if (!artefact.measured()) return line;
+  for (const TaskEfficiency::Speed& speed : artefact.speeds) {
+    std::snprintf(text, sizeof text, ", batch %lld %.2f times as fast",
+                  static_cast<long long>(speed.batch), speed.times_as_fast);
+    line += text;
+  }
+  std::snprintf(text, sizeof text, ", accuracy %.2f %%", 100 * artefact.average_accuracy());
+  return line + text;
+}
+
+LearnEvents events_for(const Stream& stream, MetricsFile& metrics, Progress& progress) {
+  return {
+      .step =
+          [&](const LearnStep& step) {
+            metrics.write(json_of(step));
+            progress.update(step.step, step.steps, described(step, stream));
+          },
+      .task =
+          [&](const TaskResult& result) {
+            metrics.write(json_of(result));
+            if (result.task >= 0) progress.line(described(result, stream));
+          },
+      .interrupted = interrupt_requested,
+  };
+}
+
+bool exists_in(const std::string& folder) {
+  return std::filesystem::exists(folder + "/checkpoints/last.safetensors");
+}
+
+bool learn_plainly(const LearnRun& run, Stream stream, Progress& progress) {
+  ContinualTrainer trainer(run.config, std::move(stream), run.folder);
+  if (run.resume)
+    trainer.resume();
+  else
+    create_run_folder(run.folder, to_json(run.config));
+  MetricsFile metrics(run.folder, trainer.learner().step);
+  progress.line(described(run, trainer.learner()) + " in " + run.folder);
+  const bool finished = trainer.run(events_for(trainer.learner().stream, metrics, progress));
+  write_learn_report(run.folder, trainer);
+  return finished;
+}
+
+HardwareOptions hardware_options(const LearnConfig& c) {
+  const CompressWhen when = c.compress_at_end ? CompressWhen::at_the_end : CompressWhen::each_task;
+  HardwareOptions options;
+  options.quantise = c.compress != "f32";
+  if (options.quantise) options.dtype = c.compress;
+  options.quantise_when = options.prune_when = when;
+  options.prune = c.sparsity > 0;
+  if (options.prune) options.sparsity = c.sparsity;
+  options.recover_epochs = c.recover_epochs;
+  return options;
+}
+
+// One run with artefacts, to its end or an interrupt.
+bool finish(HardwareOptimizedTrainer& trainer, const std::string& folder, Progress& progress) {
+  const Learner& learner = trainer.trainer().learner();
+  MetricsFile metrics(folder, learner.step);
+  const LearnEvents events = events_for(learner.stream, metrics, progress);
+  while (!trainer.finished()) {
+    if (!trainer.train_task(events)) return false;
+    progress.line(described(trainer.get_efficiency_summary().tasks.back()));
+  }
+  return true;
+}
+
+bool learn_and_compress(const LearnRun& run, const Stream& stream, Progress& progress) {
+  HardwareOptions options = hardware_options(run.config);
+  HardwareOptimizedTrainer trainer(run.config, stream, run.folder, options);
+  if (run.resume)
+    trainer.resume();
+  else
+    create_run_folder(run.folder, to_json(run.config));
+  progress.line(described(run, trainer.trainer().learner()) + " in " + run.folder);
+  bool finished = finish(trainer, run.folder, progress);
+  const EfficiencySummary& summary = trainer.get_efficiency_summary();
+  if (!finished || !run.config.control) {
+    write_learn_report(run.folder, trainer.trainer(), {&summary});
+    return finished;
+  }
+  const std::string folder = run.folder + "/control";
+  options.control = true;
+  HardwareOptimizedTrainer control(run.config, stream, folder, options);
+  if (exists_in(folder))
+    control.resume();
+  else
+    create_run_folder(folder, to_json(run.config));
+  progress.line("the same without compression, for comparison, in " + folder);
+  finished = finish(control, folder, progress);
+  write_learn_report(run.folder, trainer.trainer(), {&summary, &control.get_efficiency_summary()});
+  return finished;
+}
+
+}  // namespace
+
+bool run_learning(const LearnRun& run, const ImageDataset& train, const ImageDataset& test) {
+  Stream stream = stream_of(run.config, train, test);
+  Progress progress(run.quiet);
+  const bool finished = run.config.compress == "off"
+                            ? learn_plainly(run, std::move(stream), progress)
+                            : learn_and_compress(run, stream, progress);
+  if (!finished) progress.line("interrupted; continue with: espalier learn --resume " + run.folder);
+  return finished;
+}
+
+}  // namespace espalier::app

@@ -1,0 +1,19 @@
+// Continual learning in a run folder, with progress, metrics, plots and a report.
+#pragma once
+
+#include <string>
+
+#include "cl/continual_trainer.h"
+
+namespace espalier::app {
+
+struct LearnRun {
+  LearnConfig config;
+  std::string folder;
+  bool resume = false, quiet = false;
+};
+
+// Starts the run or takes it up; false where an interrupt ended it before.
+bool run_learning(const LearnRun& run, const ImageDataset& train, const ImageDataset& test);
+
+}  // namespace espalier::app

@@ -1,0 +1,117 @@
+"""Continual learning: its run folder, its bits, and what stops it."""
+import json
+import random
+import resource
+import shutil
+import signal
+import unittest
+
+from command import ESPALIER, new_folder, run, stop_at, tensors
+
+STEPS = 24  # of each of the five tasks
+QUICK = ["--memory", "20kB", "--replay-batch", "16", "--held-out", "500", "--set",
+         f"max_steps={STEPS}", "--set", "checkpoint_steps=5", "-q"]
+
+
+def state(folder):
+    """All that a run's last checkpoint holds: weights, memory, the reservoir's counter."""
+    return tensors(f"{folder}/checkpoints/last.safetensors")
+
+
+def accuracies(folder):
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [(line["task"], line["accuracy"]) for line in lines if "accuracy" in line]
+
+
+class Learning(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = new_folder()
+        cls.whole = cls.folder / "whole"
+        result = run("learn", "--run-dir", cls.whole, *QUICK)
+        assert result.returncode == 0, result.stderr
+        cls.said = result.stdout.strip()
+
+    @classmethod
+    def tearDownClass(cls):
+        shutil.rmtree(cls.folder)
+
+    def refuses(self, code, *words, says):
+        result = run("learn", *words)
+        self.assertEqual(result.returncode, code, result.stderr)
+        self.assertEqual(len(result.stderr.strip().splitlines()), 1, result.stderr)
+        self.assertIn(says, result.stderr)
+
+    def test_run_folder_is_complete(self):
+        self.assertEqual(self.said, f"{self.whole}/report.md")
+        for name in ("config.json", "env.json", "metrics.jsonl", "report.md", "report.json",
+                     "plots/accuracy_matrix.png", "plots/over_tasks.png",
+                     "checkpoints/last.safetensors"):
+            self.assertTrue((self.whole / name).is_file(), name)
+        self.assertEqual([task for task, _ in accuracies(self.whole)], [-1, 0, 1, 2, 3, 4])
+        report = json.loads((self.whole / "report.json").read_text())
+        self.assertEqual(report["accuracy"], [row for _, row in accuracies(self.whole)])
+
+    def test_killed_and_resumed_runs_end_with_the_same_bits(self):
+        folder = self.folder / "killed"
+        fresh = [ESPALIER, "learn", "--run-dir", str(folder), *QUICK]
+        resume = [ESPALIER, "learn", "--resume", str(folder), "-q"]
+        for step in sorted(random.Random(1).sample(range(1, 5 * STEPS), 10)):
+            saved = (folder / "checkpoints/last.safetensors").exists()
+            if not saved:
+                shutil.rmtree(folder, ignore_errors=True)
+            code, _ = stop_at(step, signal.SIGKILL, folder, resume if saved else fresh)
+            self.assertEqual(code, -signal.SIGKILL)
+        self.assertEqual(run(*resume[1:]).returncode, 0)
+        self.assertEqual(state(folder), state(self.whole))
+        self.assertEqual(accuracies(folder), accuracies(self.whole))
+
+    def test_an_interrupted_run_says_how_to_resume_and_does(self):
+        folder = self.folder / "interrupted"
+        talkative = [word for word in QUICK if word != "-q"]
+        code, said = stop_at(30, signal.SIGINT, folder, [
+            ESPALIER, "learn", "--run-dir", str(folder), *talkative])
+        self.assertEqual(code, 130)
+        self.assertIn(f"espalier learn --resume {folder}", said)
+        self.assertEqual(run("learn", "--resume", folder, "-q").returncode, 0)
+        self.assertEqual(state(folder), state(self.whole))
+
+    def test_a_full_disk_leaves_the_last_checkpoint_intact(self):
+        folder = self.folder / "full"
+        stop_at(10, signal.SIGINT, folder, [ESPALIER, "learn", "--run-dir", str(folder), *QUICK])
+        before = (folder / "checkpoints/last.safetensors").read_bytes()
+        # A limit on the size of a file makes the same write() fail that a full disk would.
+        room = len(before) // 2
+        result = run("learn", "--resume", folder, "-q", restore_signals=False, preexec_fn=lambda:
+                     resource.setrlimit(resource.RLIMIT_FSIZE, (room, room)))
+        self.assertEqual(result.returncode, 3, result.stderr)
+        self.assertEqual(len(result.stderr.strip().splitlines()), 1, result.stderr)
+        self.assertIn("last.safetensors: cannot write", result.stderr)
+        self.assertEqual((folder / "checkpoints/last.safetensors").read_bytes(), before)
+        self.assertEqual(run("learn", "--resume", folder, "-q").returncode, 0)
+        self.assertEqual(state(folder), state(self.whole))
+
+    def test_refusals_are_one_line_and_leave_nothing(self):
+        folder = self.folder / "refused"
+        at = ["--run-dir", folder]
+        self.refuses(2, "--memory", "700B", *at, says="at least the 788 that one sample takes")
+        self.refuses(2, "--memory", "some", *at, says="neither a number of samples nor bytes")
+        self.refuses(2, "--method", "luck", *at, says="one of naive, joint, er")
+        self.refuses(2, "--tasks", "3", *at, says="a number that divides the 10 classes")
+        self.refuses(3, "--data", self.folder / "nowhere", *at, says="nowhere")
+        self.assertFalse(folder.exists())
+        self.refuses(3, "--run-dir", self.whole, says="holds a run already")
+        self.refuses(3, "--resume", folder, says="refused")
+
+    def test_foreign_folders_are_not_taken_up(self):
+        folder = self.folder / "foreign"
+        result = run("train", "vit-tiny", "--run-dir", folder, "-q", "--set", "max_steps=1")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.refuses(3, "--resume", folder, says="is no checkpoint of continual learning")
+        result = run("train", "--resume", self.whole, "-q")
+        self.assertEqual(result.returncode, 3)
+        self.assertIn("is no checkpoint of a training run", result.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
