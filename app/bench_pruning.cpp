@@ -31,15 +31,17 @@ void print(const PruningFlags& flags, const Block& block) {
 
 Json as_json(const Block& block) {
   Json rows = Json::array();
-  for (const PrunedLatency& row : block.rows)
+  for (const PrunedLatency& row : block.rows) {
     rows.push_back({{"pruned", row.share},
                     {"parameters", row.config.parameter_count()},
                     {"median_seconds", row.seconds.median},
                     {"spread", row.seconds.spread()},
-                    {"times_as_fast", row.times_as_fast},
-                    {"times_the_one_before", row.step.median},
-                    {"spread_of_that", (row.step.high - row.step.low) / 2},
-                    {"falls", row.falls()}});
+                    {"times_as_fast", row.times_as_fast}});
+    if (row.share == 0) continue;  // there is none before the whole model
+    rows.back()["times_the_one_before"] = row.step.median;
+    rows.back()["spread_of_that"] = (row.step.high - row.step.low) / 2;
+    rows.back()["falls"] = row.falls();
+  }
   return {
       {"dtype", block.dtype}, {"batch", block.batch}, {"threads", num_threads()}, {"models", rows}};
 }
@@ -71,7 +73,9 @@ void add_bench_pruning(CLI::App& verb, Body& chosen) {
       "How a batch's time falls with what is pruned: a model whole and with shares of its "
       "parameters gone, as compress --sparsity removes them, timed in turns");
   pruning
-      ->add_option("model", flags->model, "vit-tiny, vit-fashion, vit-peer, or an fp32 model file")
+      ->add_option("model", flags->model,
+                   "vit-tiny, vit-fashion, vit-peer with random weights, or an fp32 "
+                   "model file, whose weights say which widths go")
       ->capture_default_str();
   pruning->add_option("--shares", flags->shares, "Shares of the parameters that go, ascending")
       ->delimiter(',')
@@ -85,7 +89,9 @@ void add_bench_pruning(CLI::App& verb, Body& chosen) {
       ->delimiter(',')
       ->check(CLI::Range(1, 65'536))
       ->capture_default_str();
-  pruning->add_option("--seconds", flags->seconds, "Time to spend on each form at each batch size")
+  pruning
+      ->add_option("--seconds", flags->seconds,
+                   "Time to spend on each form at each batch size, for 21 rounds at least")
       ->check(CLI::Range(0.1, 3600.0))
       ->capture_default_str();
   add_json_flag(*pruning, *flags);

@@ -35,7 +35,10 @@ TEST_CASE("latency: models of several shares are timed in turns, and each step i
   model.eval();
   PruningLatencyOptions options{.shares = {0.3, 0.7}};
   options.latency.measure = {.sample_seconds = 1e-4, .samples = 5};
+  const int before = num_threads();
+  set_num_threads(1);
   const std::vector<PrunedLatency> rows = pruning_latency(model, options);
+  set_num_threads(before);
   REQUIRE(rows.size() == 3);
   const auto whole = static_cast<double>(rows[0].config.parameter_count());
   for (const PrunedLatency& row : rows) {

@@ -88,7 +88,9 @@ std::string front_text(const Optimization& result) {
   return "The front has " + std::to_string(front.size()) + " of these " +
          std::to_string(result.models.size()) +
          " models, which no other is as fast and as accurate as, from " + end(front.front()) +
-         " to " + end(front.back()) + text(": %.1f times as long.", times_of_front(result));
+         " to " + end(front.back()) + text(": %.1f times as long.", times_of_front(result)) +
+         " Neighbours that differ by less than their spread, or by a few images, may differ by "
+         "chance.";
 }
 
 std::string budget_text(const Budget& budget) {
