@@ -17,8 +17,8 @@ struct LearnFlags : CommonFlags {
   std::vector<std::string> settings;
 };
 
-// "64KiB", "0.5 MB" or "500", a number of samples, as a setting.
-std::string memory_setting(const std::string& text) {
+// "64KiB", "0.5 MB" or "500", a number of samples, as settings.
+std::vector<std::string> memory_settings(const std::string& text) {
   size_t end = 0;
   double number = -1;
   try {
@@ -28,11 +28,13 @@ std::string memory_setting(const std::string& text) {
   const std::string unit = text.substr(std::min(text.size(), text.find_first_not_of(' ', end)));
   const std::pair<const char*, double> units[] = {
       {"B", 1}, {"kB", 1e3}, {"KiB", 1024}, {"MB", 1e6}, {"MiB", 1024 * 1024}};
-  if (number > 0 && unit.empty() && number == static_cast<double>(static_cast<int64_t>(number)))
-    return "memory_samples=" + std::to_string(static_cast<int64_t>(number));
+  if (number > 0 && number < 1e12 && unit.empty() &&
+      number == static_cast<double>(static_cast<int64_t>(number)))
+    return {"memory_samples=" + std::to_string(static_cast<int64_t>(number))};
   for (const auto& [name, bytes] : units)
     if (number > 0 && number < 1e12 && unit == name)
-      return "memory_bytes=" + std::to_string(static_cast<int64_t>(number * bytes));
+      return {"memory_samples=0",
+              "memory_bytes=" + std::to_string(static_cast<int64_t>(number * bytes))};
   throw CLI::ValidationError("--memory", "'" + text +
                                              "' is neither a number of samples nor bytes with a "
                                              "unit: B, kB, KiB, MB or MiB");
@@ -87,10 +89,12 @@ void add_learn(CLI::App& app, Body& chosen) {
   auto flags = std::make_shared<LearnFlags>();
   CLI::App* verb = app.add_subcommand(
       "learn", "Learn from a stream of tasks without forgetting; prints the path of the report");
-  verb->add_option("network", flags->network,
-                   "mlp (784-256-256-10), or a Vision Transformer such as vit-tiny")
-      ->capture_default_str();
-  verb->add_option("--config", flags->config, "Settings as JSON, such as a run's config.json");
+  CLI::Option* network =
+      verb->add_option("network", flags->network,
+                       "mlp (784-256-256-10), or a Vision Transformer such as vit-tiny")
+          ->capture_default_str();
+  verb->add_option("--config", flags->config, "Settings as JSON, such as a run's config.json")
+      ->excludes(network);
   verb->add_option("--set", flags->settings,
                    "One setting, such as alpha=0.5 or augmentation.flip=0.5; may be repeated");
   add_setting(*verb, flags, "--stream", "stream.name",
@@ -103,11 +107,13 @@ void add_learn(CLI::App& app, Body& chosen) {
   verb->add_option(
       "--memory",
       [flags](const CLI::results_t& values) {
-        flags->settings.push_back(memory_setting(values.at(0)));
+        for (const std::string& setting : memory_settings(values.at(0)))
+          flags->settings.push_back(setting);
         return true;
       },
-      "Budget of the replay memory, all that a sample takes counted: bytes with a unit, such as "
-      "64KiB, or a number of samples (default: 64KiB)");
+      "Budget of the replay memory, of methods that have one, all that a sample takes counted: "
+      "bytes "
+      "with a unit, such as 64KiB, or a number of samples (default: 64KiB)");
   add_setting(*verb, flags, "--coding", "coding", "How pixels are kept: u8 or f32 (default: u8)");
   add_setting(*verb, flags, "--selection", "selection",
               "What stays in memory: " + joined(selection_names()) + " (default: reservoir)");
@@ -133,7 +139,9 @@ void add_learn(CLI::App& app, Body& chosen) {
               "choose settings by");
   add_setting(*verb, flags, "--seed", "seed", "Of weights, orders, draws and the stream");
   CLI::Option* run_dir = verb->add_option("--run-dir", flags->run_dir, "Folder for the run");
-  verb->add_option("--resume", flags->resume, "Continue the run in this folder")->excludes(run_dir);
+  verb->add_option("--resume", flags->resume, "Continue the run in this folder")
+      ->excludes(run_dir)
+      ->excludes(network);
   add_data_flag(*verb, *flags);
   add_machine_flags(*verb, *flags);
   verb->callback([flags, &chosen] { chosen = [flags] { return run(*flags); }; });

@@ -66,8 +66,10 @@ std::string matrix_table(const ContinualTrainer& trainer) {
 std::string metrics_table(const std::vector<ContinualMetrics>& over_tasks,
                           const std::vector<Ledger>& ledgers) {
   std::string text =
-      "| after task | average accuracy | forgetting | backward transfer | forward transfer | rows "
-      "trained | multiply-accumulates | seconds |\n|---:|---:|---:|---:|---:|---:|---:|---:|\n";
+      "| after task | average accuracy | forgetting | backward transfer | forward transfer | "
+      "memory | "
+      "network | kept beside | rows | multiply-accumulates | seconds |\n"
+      "|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n";
   for (size_t i = 0; i < over_tasks.size(); ++i) {
     const Ledger& cost = ledgers[i + 1];
     char row[96];
@@ -75,7 +77,8 @@ std::string metrics_table(const std::vector<ContinualMetrics>& over_tasks,
                   static_cast<double>(cost.multiply_accumulates), cost.seconds);
     text += "| " + std::to_string(i + 1) + " | " + percent(over_tasks[i].average_accuracy) + " | " +
             percent(over_tasks[i].forgetting) + " | " + percent(over_tasks[i].backward_transfer) +
-            " | " + percent(over_tasks[i].forward_transfer) + " |" + row;
+            " | " + percent(over_tasks[i].forward_transfer) + " | " + kilobytes(cost.memory_bytes) +
+            " | " + kilobytes(cost.model_bytes) + " | " + kilobytes(cost.method_bytes) + " |" + row;
   }
   return text;
 }
@@ -143,7 +146,8 @@ void write_learn_report(const std::string& folder, const ContinualTrainer& train
       "\n![accuracy and forgetting over tasks](plots/over_tasks.png)\n\n" +
       "Forgetting: Chaudhry et al., 2018, 1801.10112, section 3.2. Transfer: Lopez-Paz "
       "and Ranzato, 2017, 1706.08840, section 2. A multiply-accumulate of training "
-      "counts forward and backward passes.\n";
+      "counts forward and backward passes. Kept beside "
+      "are a method's teacher, importances or means.\n";
   text += efficiency_section(folder, measured);
   text += "\nMeasured on:\n\n```json\n" + env + "```\n\nSettings:\n\n```json\n" +
           to_json(learner.config) + "\n```\n";

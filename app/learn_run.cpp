@@ -105,6 +105,11 @@ LearnEvents events_for(const Stream& stream, MetricsFile& metrics, Progress& pro
   };
 }
 
+// What was told of tasks that the checkpoint does not know is told again.
+MetricsFile metrics_of(const std::string& folder, const ContinualTrainer& trainer) {
+  return {folder, trainer.learner().step, static_cast<int64_t>(trainer.accuracy().size()) - 2};
+}
+
 bool exists_in(const std::string& folder) {
   return std::filesystem::exists(folder + "/checkpoints/last.safetensors");
 }
@@ -115,7 +120,7 @@ bool learn_plainly(const LearnRun& run, Stream stream, Progress& progress) {
     trainer.resume();
   else
     create_run_folder(run.folder, to_json(run.config));
-  MetricsFile metrics(run.folder, trainer.learner().step);
+  MetricsFile metrics = metrics_of(run.folder, trainer);
   progress.line(described(run, trainer.learner()) + " in " + run.folder);
   const bool finished = trainer.run(events_for(trainer.learner().stream, metrics, progress));
   write_learn_report(run.folder, trainer);
@@ -137,7 +142,7 @@ HardwareOptions hardware_options(const LearnConfig& c) {
 // One run with artefacts, to its end or an interrupt.
 bool finish(HardwareOptimizedTrainer& trainer, const std::string& folder, Progress& progress) {
   const Learner& learner = trainer.trainer().learner();
-  MetricsFile metrics(folder, learner.step);
+  MetricsFile metrics = metrics_of(folder, trainer.trainer());
   const LearnEvents events = events_for(learner.stream, metrics, progress);
   while (!trainer.finished()) {
     if (!trainer.train_task(events)) return false;
@@ -163,10 +168,13 @@ bool learn_and_compress(const LearnRun& run, const Stream& stream, Progress& pro
   const std::string folder = run.folder + "/control";
   options.control = true;
   HardwareOptimizedTrainer control(run.config, stream, folder, options);
-  if (exists_in(folder))
+  if (exists_in(folder)) {
     control.resume();
-  else
+  } else {
+    // Nothing of a run that was killed before its first checkpoint is worth keeping.
+    std::filesystem::remove_all(folder);
     create_run_folder(folder, to_json(run.config));
+  }
   progress.line("the same without compression, for comparison, in " + folder);
   finished = finish(control, folder, progress);
   write_learn_report(run.folder, trainer.trainer(), {&summary, &control.get_efficiency_summary()});

@@ -112,7 +112,9 @@ std::string attribution_text(const std::vector<ClassLoss>& losses) {
                                                  "lost", "by learning", "by pruning", "by rounding",
                                                  "by both of these"}};
   for (const ClassLoss& loss : losses) rows.push_back(row_of(loss));
-  return text + markdown_table(rows);
+  return text + markdown_table(rows) +
+         "\nIntervals are of the test images alone. Two runs part with the first channel that is "
+         "pruned, and two seeds differ too: judge small parts by several seeds.\n";
 }
 
 }  // namespace espalier

@@ -4,10 +4,12 @@
 #include <chrono>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "cl/purposes.h"
 #include "cl/recovery.h"
 #include "engine/error.h"
+#include "engine/io/crc32.h"
 #include "engine/io/json.h"
 #include "engine/io/safetensors.h"
 #include "nn/model_file.h"
@@ -117,8 +119,11 @@ struct ContinualTrainer::State {
   TaskResult test();
   void begin(const LearnEvents& events);
   void count(int64_t more_rows, double passes);
+  void count_beside();
   Ledger ledger() const;
+  uint32_t stream_mark() const;
   void take_shape(const std::string& shape);
+  void check_progress() const;
   void save_checkpoint() const;
   [[noreturn]] void stop_on(const std::string& problem) const;
 };
@@ -180,6 +185,7 @@ LearnStep ContinualTrainer::State::train_step() {
   ++learner.step;
   ++step_of_task;
   count(batch.rows(), method->passes_a_row());
+  count_beside();
   const double took = std::chrono::duration<double>(Clock::now() - start).count();
   seconds += took;
   return {.step = learner.step,
@@ -211,23 +217,28 @@ bool ContinualTrainer::State::learn_task(const LearnEvents& events) {
     if (!last && (stop || learner.step % learner.config.checkpoint_steps == 0)) save_checkpoint();
     if (stop && !last) return false;
   }
+  const Clock::time_point start = Clock::now();
   method->after_task(learner);
   if (learner.selection) learner.selection->after_task(learner);
+  count_beside();
+  seconds += std::chrono::duration<double>(Clock::now() - start).count();
   const TaskResult result = test();
   ++learner.task;
   step_of_task = 0;
   if (learner.task < task_count()) method->shape(learner);
-  save_checkpoint();
+  // Told before it is saved: what a kill in between leaves untold is then learned again.
   if (events.task) events.task(result);
+  save_checkpoint();
   return true;
 }
 
 void ContinualTrainer::State::begin(const LearnEvents& events) {
   learner.network->train();
   if (!accuracy.empty()) return;
+  save_checkpoint();  // so that a run that is killed in its first test can be taken up
   const TaskResult result = test();
-  save_checkpoint();
   if (events.task) events.task(result);
+  save_checkpoint();
 }
 
 bool ContinualTrainer::run_task(const LearnEvents& events) {
@@ -251,10 +262,19 @@ void ContinualTrainer::State::count(int64_t more_rows, double passes) {
   work += static_cast<int64_t>(work_of_row * passes * static_cast<double>(more_rows));
 }
 
+// What hooks have spent since the last time.
+void ContinualTrainer::State::count_beside() {
+  if (learner.rows_beside > 0)
+    count(learner.rows_beside, learner.passes_beside / static_cast<double>(learner.rows_beside));
+  learner.rows_beside = 0;
+  learner.passes_beside = 0;
+}
+
 Ledger ContinualTrainer::State::ledger() const {
   const int64_t size = static_cast<int64_t>(sizeof(float));
   return {.memory_bytes = learner.memory ? learner.memory->bytes() : 0,
           .model_bytes = learner.network->parameter_count() * size,
+          .method_bytes = method->bytes_kept(learner),
           .rows = rows,
           .multiply_accumulates = work,
           .seconds = seconds};
@@ -278,11 +298,13 @@ void ContinualTrainer::replace_network(std::unique_ptr<StagedModule> smaller,
   if (learner.memory && !holds_images(learner))
     argument_error(name, "memory", "of latents", "images",
                    "latents are of the widths that the network has: learn without pruning");
+  if (!s.method->survives_pruning())
+    argument_error(name, "method", "'" + learner.config.method + "'",
+                   "one that keeps nothing of the network's widths", "learn without pruning");
   learner.optimizer->rebuild(smaller->named_parameters(), kept);
   learner.network = std::move(smaller);
   learner.network->train();
   s.work_of_row = 0;
-  s.method->after_pruning(learner, kept);
 }
 
 void ContinualTrainer::recover(int64_t epochs) {
@@ -305,11 +327,17 @@ void ContinualTrainer::State::save_checkpoint() const {
   }
   Json costs = Json::array();
   for (const Ledger& each : ledgers) costs.push_back(to_json(each));
-  const Json progress = {
-      {"task", learner.task}, {"step", learner.step},         {"step_of_task", step_of_task},
-      {"seconds", seconds},   {"accuracy", accuracy},         {"ledgers", costs},
-      {"rows", rows},         {"multiply_accumulates", work}, {"begun_as", begun_as},
-      {"notes", notes}};
+  const Json progress = {{"task", learner.task},
+                         {"step", learner.step},
+                         {"step_of_task", step_of_task},
+                         {"seconds", seconds},
+                         {"accuracy", accuracy},
+                         {"ledgers", costs},
+                         {"rows", rows},
+                         {"multiply_accumulates", work},
+                         {"begun_as", begun_as},
+                         {"stream", stream_mark()},
+                         {"notes", notes}};
   std::map<std::string, std::string> metadata = {{kind_key, "continual checkpoint"},
                                                  {learning_key, to_json(learner.config)},
                                                  {progress_key, progress.dump()}};
@@ -317,15 +345,38 @@ void ContinualTrainer::State::save_checkpoint() const {
   save_safetensors(last_path(run_dir), tensors, metadata);
 }
 
+// Of the labels of all training images, which tell one stream from another.
+uint32_t ContinualTrainer::State::stream_mark() const {
+  uint32_t mark = 0;
+  for (const Task& task : learner.stream.tasks)
+    mark = crc32(mark, {task.train.labels.bytes(),
+                        static_cast<size_t>(task.train.labels.numel()) * sizeof(int64_t)});
+  return mark;
+}
+
 // A checkpoint may be of a network that has given way to a smaller one.
 void ContinualTrainer::State::take_shape(const std::string& shape) {
   if (shape == shape_of(*learner.network)) return;
+  const ViTConfig config = vit_config_from_json(shape, last_path(run_dir));
+  const ImageInput from = learner.network->input(), to = config.input();
+  if (begun_as.empty() || from.height != to.height || from.width != to.width ||
+      from.channels != to.channels || config.classes != learner.network->classes())
+    argument_error("resume", "network", "for other images or classes", "that of the run", "");
   Generator unused;
-  learner.network =
-      std::make_unique<VisionTransformer>(vit_config_from_json(shape, last_path(run_dir)), unused);
+  learner.network = std::make_unique<VisionTransformer>(config, unused);
   renew_optimizer(learner);
   method->attach(learner);
   work_of_row = 0;
+}
+
+void ContinualTrainer::State::check_progress() const {
+  const auto tasks = static_cast<size_t>(task_count());
+  const size_t told = accuracy.empty() ? 0 : static_cast<size_t>(learner.task) + 1;
+  bool good = accuracy.size() == told && ledgers.size() == told &&
+              (told > 0 || learner.task == 0) && learner.step >= 0 && step_of_task >= 0;
+  for (const std::vector<double>& row : accuracy) good = good && row.size() == tasks;
+  if (learner.task < task_count()) good = good && step_of_task <= task_steps(learner.current());
+  if (!good) argument_error("resume", "progress", "damaged", "that of a run of this stream", "");
 }
 
 void ContinualTrainer::resume() {
@@ -342,12 +393,18 @@ void ContinualTrainer::resume() {
     const Json json = parse_json(progress->second, path);
     if (json.at("begun_as").get<std::string>() != s.begun_as)
       argument_error("resume", "network", "of another shape", "that which the run began with", "");
+    if (json.at("stream").get<uint32_t>() != s.stream_mark())
+      argument_error("resume", "stream", "of other images", "that which the run began with", "");
     if (const auto shape = file.metadata.find(config_key); shape != file.metadata.end())
       s.take_shape(shape->second);
     s.learner.task = json.at("task").get<int64_t>();
     if (s.learner.task < 0 || s.learner.task > s.task_count())
       file_error(path, "damaged progress: task " + std::to_string(s.learner.task));
+    // After the last task the network keeps the form that it had in it.
+    const int64_t task =
+        std::exchange(s.learner.task, std::min(s.learner.task, s.task_count() - 1));
     s.method->shape(s.learner);
+    s.learner.task = task;
     copy_named("resume", s.learner.network->named_parameters(), file.under("model."));
     s.learner.optimizer->load_state_dict(file.under("optimizer."));
     s.learner.step = json.at("step").get<int64_t>();
@@ -360,9 +417,11 @@ void ContinualTrainer::resume() {
     s.rows = json.at("rows").get<int64_t>();
     s.work = json.at("multiply_accumulates").get<int64_t>();
     s.notes = json.at("notes").get<std::map<std::string, std::string>>();
+    s.check_progress();
     s.method->load_state_dict(s.learner, file.under("method."));
     if (!s.learner.memory) return;
     s.learner.memory->load_state_dict(file.under("memory."));
+    s.learner.memory->check(s.learner.stream.classes(), s.task_count());
     s.learner.selection->load_state_dict(file.under("selection."));
   } catch (const Error& error) {
     file_error(path, error.what());

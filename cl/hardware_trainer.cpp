@@ -137,6 +137,9 @@ struct HardwareOptimizedTrainer::State {
     describe();
     trainer.notes()[options_key] = text_of(options);
     if (!options.prune) return;
+    if (!trainer.method().survives_pruning())
+      argument_error(name, "method", "'" + config.method + "'",
+                     "one that keeps nothing of the network's widths", "learn without pruning");
     whole = whole_cost(*original, pruning(0));
     check_recovery();
     prune_model(*original, pruning(options.sparsity), some_images());
@@ -296,6 +299,12 @@ void HardwareOptimizedTrainer::resume() {
     file_error(path, "belongs to a run with other options of compression");
   if (const auto found = notes.find(efficiency_key); found != notes.end())
     s.summary = efficiency_from_json(found->second, path);
+  std::vector<std::string> names;
+  for (const Task& task : s.learner().stream.tasks) names.push_back(task.name);
+  bool good = s.done() <= static_cast<size_t>(s.learner().task) && s.summary.task_names == names;
+  for (size_t i = 0; i < s.done(); ++i)
+    good = good && s.summary.tasks[i].task == static_cast<int64_t>(i);
+  if (!good) file_error(path, "damaged progress: artefacts of other tasks");
 }
 
 bool HardwareOptimizedTrainer::train_task(const LearnEvents& events) {

@@ -131,9 +131,18 @@ void validate(const LearnConfig& c) {
   require_count("recover_epochs", c.recover_epochs, 0, 100'000);
   require_one_of("compress", c.compress,
                  {"off", "f32", "f16", "bf16", "int8", "w8", "w4", "dynamic"});
-  if (c.method == "lora" && c.compress != "off")
-    argument_error("LearnConfig", "compress", "'" + c.compress + "'", "'off' with method 'lora'",
-                   "merge_lora() makes a model that compress takes");
+  for (const auto& [method, why] :
+       {std::pair{"lora", "merge_lora() makes a model that compress takes"},
+        std::pair{"ncm", "an artefact classifies by the head, which it does not train"},
+        std::pair{"joint", "it learns all at once: compress what train makes"}})
+    if (c.method == method && c.compress != "off")
+      argument_error("LearnConfig", "compress", "'" + c.compress + "'",
+                     std::string("'off' with method '") + method + "'", why);
+  if (c.compress == "off" && c.compress_at_end)
+    argument_error("LearnConfig", "compress_at_end", "true", "false where compress is off", "");
+  if (c.augmentation.mixup > 0 || c.augmentation.cutmix > 0)
+    argument_error("LearnConfig", "augmentation", "with mixup or cutmix", "neither of them",
+                   "they mix the new images with each other's classes");
   if (c.control && c.compress == "off")
     argument_error("LearnConfig", "control", "true", "false where compress is off", "");
   if (c.compress == "off" && c.sparsity > 0)

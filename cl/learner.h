@@ -25,6 +25,14 @@ struct Learner {
   int64_t task = 0;                      // of the stream, from 0
   int64_t step = 0;                      // of the whole run, from 0
 
+  // What hooks took through the network beside the rows of steps: for the ledger, which empties it.
+  int64_t rows_beside = 0;
+  double passes_beside = 0;  // of rows, forward ones
+  void spend(int64_t rows, double passes_a_row) {
+    rows_beside += rows;
+    passes_beside += static_cast<double>(rows) * passes_a_row;
+  }
+
   const Task& current() const { return stream.tasks[static_cast<size_t>(task)]; }
   // A seed for one purpose of this run.
   uint64_t seed(uint64_t purpose) const { return derive_seed(config.seed, purpose); }

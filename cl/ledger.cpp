@@ -19,6 +19,7 @@ double multiply_accumulates(StagedModule& network) {
 std::string to_json(const Ledger& l) {
   const Json json = {{"memory_bytes", l.memory_bytes},
                      {"model_bytes", l.model_bytes},
+                     {"method_bytes", l.method_bytes},
                      {"rows", l.rows},
                      {"multiply_accumulates", l.multiply_accumulates},
                      {"seconds", l.seconds}};
@@ -30,6 +31,7 @@ Ledger ledger_from_json(const std::string& text, const std::string& origin) {
   try {
     return {.memory_bytes = json.at("memory_bytes").get<int64_t>(),
             .model_bytes = json.at("model_bytes").get<int64_t>(),
+            .method_bytes = json.at("method_bytes").get<int64_t>(),
             .rows = json.at("rows").get<int64_t>(),
             .multiply_accumulates = json.at("multiply_accumulates").get<int64_t>(),
             .seconds = json.at("seconds").get<double>()};

@@ -11,9 +11,10 @@ namespace espalier {
 struct Ledger {
   int64_t memory_bytes = 0;  // of the replay memory, whether it is full or not
   int64_t model_bytes = 0;   // of the network's parameters in fp32, as it is trained
-  int64_t rows = 0;          // that training took through the network, replayed ones too
+  int64_t method_bytes = 0;  // of what the method keeps beside them: a teacher, importances, means
+  int64_t rows = 0;  // that training took through the network, those replayed and of hooks too
   // Of training: for each row, half the floating-point operations of the network's captured graph,
-  // times the passes that Method::passes_a_row() tells.
+  // times the passes that Method::passes_a_row(), or a hook that takes rows of its own, tells.
   int64_t multiply_accumulates = 0;
   double seconds = 0;  // of training, over all parts of the run
 };

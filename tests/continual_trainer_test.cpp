@@ -81,6 +81,7 @@ TEST_CASE("the ledger counts each row, replayed ones too, and the bytes that are
     CHECK(ledger.rows == new_rows + (replays ? new_rows - 16 : 0));
     CHECK(ledger.memory_bytes == (replays ? 40 * (64 + 4) : 0));
     CHECK(ledger.model_bytes == 4 * trainer.learner().network->parameter_count());
+    CHECK(ledger.method_bytes == 0);
     // 64-32-32-4: three passes of its products, and a twentieth at most for biases and ReLU.
     const double products = 3.0 * (64 * 32 + 32 * 32 + 32 * 4) * double(ledger.rows);
     CHECK(double(ledger.multiply_accumulates) >= products);

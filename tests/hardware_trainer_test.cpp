@@ -247,9 +247,17 @@ TEST_CASE("a network gives way between tasks, to one of its kind, where nothing 
   CHECK(!trainer.run_task({.interrupted = [] { return true; }}));
   CHECK(contains(refused(trainer, small_vit()), "step 1 of a task"));
 
-  struct Keeper : Method {
-    NamedTensors state_dict() const override { return {{"anchor", Tensor::zeros({1})}}; }
-  };
-  Learner learner{config, small_stream(config), nullptr, nullptr, std::nullopt, nullptr};
-  CHECK(contains(refusal_of([&] { Keeper().after_pruning(learner, {}); }), "keeps 'anchor'"));
+  for (const char* method : {"icarl", "lwf"}) {
+    LearnConfig keeps = config;
+    keeps.method = method;
+    HardwareOptions options = small_options();
+    options.recover_epochs = 0;
+    CHECK(contains(refusal_of([&] {
+                     HardwareOptimizedTrainer(keeps, small_stream(keeps), folder.path(), options,
+                                              small_vit());
+                   }),
+                   "keeps nothing of the network's widths"));
+    ContinualTrainer by_hand(keeps, small_stream(keeps), folder.path(), small_vit());
+    CHECK(contains(refused(by_hand, small_vit()), "keeps nothing of the network's widths"));
+  }
 }

@@ -38,6 +38,9 @@ TEST_CASE("a configuration of learning refuses what makes no run") {
   refused(R"({"compress": "int3"})");
   refused(R"({"sparsity": 0.5})");
   refused(R"({"control": true})");
+  refused(R"({"compress_at_end": true})");
+  refused(R"({"augmentation": {"mixup": 0.2}})");
+  refused(R"({"compress": "int8", "method": "ncm", "network": "vit-tiny"})");
   refused(R"({"compress": "int8", "sparsity": 1.0})");
   refused(R"({"compress": "int8", "method": "lora", "network": "vit-tiny"})");
 }

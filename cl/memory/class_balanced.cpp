@@ -22,6 +22,11 @@ std::optional<int64_t> ClassBalanced::slot_for(const Candidate& candidate,
                    "less than the " + std::to_string(classes) + " classes of the stream", "");
   int64_t *seen_of = seen_of_.data<int64_t>(), *stored = stored_.data<int64_t>(),
           *full = full_.data<int64_t>();
+  if (loaded_) {
+    stored_.fill_(0);
+    for (int64_t i = 0; i < memory.size(); ++i) ++stored[memory.label(i)];
+    loaded_ = false;
+  }
   Generator generator(seed_, static_cast<uint64_t>(seen_++));
   ++seen_of[label];
   if (memory.size() < memory.capacity()) {
@@ -43,17 +48,17 @@ std::optional<int64_t> ClassBalanced::slot_for(const Candidate& candidate,
 }
 
 NamedTensors ClassBalanced::state_dict() const {
-  return {{"seen", Tensor::of<int64_t>({seen_}, {1})},
-          {"seen_of", seen_of_},
-          {"stored", stored_},
-          {"full", full_}};
+  return {{"seen", Tensor::of<int64_t>({seen_}, {1})}, {"seen_of", seen_of_}, {"full", full_}};
 }
 
 void ClassBalanced::load_state_dict(const NamedTensors& state) {
   const Tensor seen = Tensor::zeros({1}, DType::s64);
-  copy_named("ClassBalanced",
-             {{"seen", seen}, {"seen_of", seen_of_}, {"stored", stored_}, {"full", full_}}, state);
+  copy_named("ClassBalanced", {{"seen", seen}, {"seen_of", seen_of_}, {"full", full_}}, state);
+  for (const double count : seen_of_.to_vector())
+    if (count < 0)
+      argument_error("ClassBalanced", "seen_of", std::to_string(count), "at least 0", "");
   seen_ = seen.data<int64_t>()[0];
+  loaded_ = true;
 }
 
 }  // namespace espalier

@@ -26,6 +26,7 @@ class ClassBalanced : public Selection {
  private:
   const uint64_t seed_;
   int64_t seen_ = 0;
+  bool loaded_ = false;  // what is stored has to be counted in the memory
   // s64 [classes]: samples offered, samples in memory, and 1 for a full class.
   const Tensor seen_of_, stored_, full_;
 };

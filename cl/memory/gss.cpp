@@ -72,6 +72,7 @@ void GradientBased::judge(Learner& learner, const StepBatch& batch,
   for (const int64_t slot : slots) labels.push_back(memory.label(slot));
   const Gradients gradients =
       gradients_of(learner, images_of(learner, batch.samples, slots), labels);
+  learner.spend(static_cast<int64_t>(labels.size()), 1);
   const int64_t rows = static_cast<int64_t>(candidates.size());
   for (int64_t i = 0; i < rows; ++i) {
     double nearest = -1;

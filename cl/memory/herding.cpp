@@ -111,6 +111,8 @@ void Herding::after_task(Learner& learner) {
         kept.append(*learner.memory, pool.slots[static_cast<size_t>(i)]);
     else
       keep_chosen(learner, pool, label, quota, kept);
+    if (!pool.samples.empty())
+      learner.spend(static_cast<int64_t>(pool.samples.size() + pool.slots.size()), 1);
   }
   learner.memory.emplace(std::move(kept));
 }

@@ -164,4 +164,13 @@ void ReplayMemory::load_state_dict(const NamedTensors& state) {
   size_ = filled;
 }
 
+void ReplayMemory::check(int64_t classes, int64_t tasks) const {
+  for (int64_t slot = 0; slot < size_; ++slot)
+    if (label(slot) >= classes || task(slot) >= tasks)
+      argument_error("ReplayMemory", "records",
+                     "class " + std::to_string(label(slot)) + " of task " +
+                         std::to_string(task(slot)) + " in slot " + std::to_string(slot),
+                     "less than " + std::to_string(classes) + " and " + std::to_string(tasks), "");
+}
+
 }  // namespace espalier

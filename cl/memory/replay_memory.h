@@ -65,6 +65,8 @@ class ReplayMemory {
   // All of it, for a checkpoint; load_state_dict() refuses what another layout or capacity made.
   NamedTensors state_dict() const;
   void load_state_dict(const NamedTensors& state);
+  // An argument error where a record is of a class or a task that there is not.
+  void check(int64_t classes, int64_t tasks) const;
 
  private:
   const uint8_t* at(int64_t slot) const;  // an argument error past the last record

@@ -38,6 +38,7 @@ void AveragedGem::adjust_gradients(Learner& learner, const StepBatch&) {
   add_gradients(
       learner, past, {1}, [&](const BatchPart& part) { return loss(learner, part); }, reference);
   project(gradients, reference);
+  learner.spend(past.rows(), 3);
 }
 
 }  // namespace espalier

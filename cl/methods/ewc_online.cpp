@@ -66,6 +66,11 @@ void OnlineEwc::after_task(Learner& learner) {
   if (lambda_ == 0 || learner.current().train.size() == 0) return;
   fisher_->copy_(add(mul(*fisher_, gamma_), diagonal_fisher(learner, learner.current().train)));
   anchor_->copy_(learner.optimizer->arena().values());
+  learner.spend(std::min(learner.current().train.size(), fisher_samples), 3);
+}
+
+int64_t OnlineEwc::bytes_kept(const Learner& learner) const {
+  return lambda_ == 0 ? 0 : 2 * learner.optimizer->arena().size() * int64_t{sizeof(float)};
 }
 
 }  // namespace espalier

@@ -20,6 +20,7 @@ class OnlineEwc : public Method {
   void attach(Learner& learner) override;
   void adjust_gradients(Learner& learner, const StepBatch& batch) override;
   void after_task(Learner& learner) override;
+  int64_t bytes_kept(const Learner& learner) const override;
 
  private:
   const double lambda_, gamma_;

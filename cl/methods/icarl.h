@@ -27,6 +27,7 @@ class Icarl : public Method {
   void before_task(Learner& learner) override;
   Tensor loss(const Learner& learner, const BatchPart& part) const override;
   Tensor scores(const Learner& learner, const Tensor& images) const override;
+  bool survives_pruning() const override { return false; }
   double passes_a_row() const override { return teacher_.taken() ? 4 : 3; }
   NamedTensors state_dict() const override { return teacher_.state_dict(); }
   void load_state_dict(const Learner& learner, const NamedTensors& state) override;

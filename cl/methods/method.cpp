@@ -59,11 +59,11 @@ Tensor Method::scores(const Learner& learner, const Tensor& images) const {
   return logits_of(learner, images);
 }
 
-void Method::after_pruning(Learner& learner, const IndexMap&) {
-  if (const NamedTensors state = state_dict(); !state.empty())
-    argument_error("Method::after_pruning", "method", "'" + learner.config.method + "'",
-                   "one that keeps nothing of the network's widths",
-                   "it keeps '" + state.front().first + "': learn without pruning");
+int64_t Method::bytes_kept(const Learner&) const {
+  int64_t bytes = 0;
+  for (const auto& [name, tensor] : state_dict())
+    bytes += tensor.numel() * static_cast<int64_t>(dtype_size(tensor.dtype()));
+  return bytes;
 }
 
 void Method::load_state_dict(const Learner&, const NamedTensors& state) {

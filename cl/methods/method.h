@@ -61,12 +61,14 @@ class Method {
   // How many forward passes a row of a step costs: that of the loss, and its derivative, which
   // takes two. For the ledger (cl/ledger.h).
   virtual double passes_a_row() const { return 3; }
-  // The network has given way to a smaller one, with `kept` of each parameter that shrank. An
-  // argument error where the method keeps anything, unless it lets that shrink too.
-  virtual void after_pruning(Learner& learner, const IndexMap& kept);
+  // Whether the network may give way to a smaller one between tasks: not where what a method keeps
+  // has the network's widths, outside the optimiser's arena.
+  virtual bool survives_pruning() const { return true; }
 
   // ---- what it keeps between steps beside the memory; saved in every checkpoint ----
   virtual NamedTensors state_dict() const { return {}; }
+  // What it takes in memory, for the ledger: unless said otherwise, that of its state.
+  virtual int64_t bytes_kept(const Learner& learner) const;
   // An argument error where `state` is not of this method.
   virtual void load_state_dict(const Learner& learner, const NamedTensors& state);
 };

@@ -26,6 +26,7 @@ void NearestClassMean::after_task(Learner& learner) {
       sums_.data<double>()[label * F + f] += static_cast<double>(features.data<float>()[i * F + f]);
     ++counts_.data<int64_t>()[label];
   }
+  learner.spend(features.size(0), 1);
 }
 
 Tensor NearestClassMean::scores(const Learner& learner, const Tensor& images) const {
@@ -47,9 +48,9 @@ NamedTensors NearestClassMean::state_dict() const {
 
 void NearestClassMean::load_state_dict(const Learner& learner, const NamedTensors& state) {
   if (state.empty()) return;
-  const Tensor* sums = find_named(state, "sums");
   const int64_t classes = learner.network->classes();
-  const int64_t F = sums && sums->rank() == 2 ? sums->size(1) : 0;
+  const int64_t F =
+      features_of(learner, slice(learner.stream.tasks[0].test.images, 0, 0, 1)).size(1);
   sums_ = Tensor::zeros({classes, F}, DType::f64);
   counts_ = Tensor::zeros({classes}, DType::s64);
   copy_named("NearestClassMean", {{"sums", sums_}, {"counts", counts_}}, state);

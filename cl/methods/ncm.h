@@ -14,6 +14,7 @@ class NearestClassMean : public Method {
   void after_task(Learner& learner) override;
   // The negative square of the distance; -Inf for a class that was not seen.
   Tensor scores(const Learner& learner, const Tensor& images) const override;
+  bool survives_pruning() const override { return false; }
   NamedTensors state_dict() const override;
   void load_state_dict(const Learner& learner, const NamedTensors& state) override;
 

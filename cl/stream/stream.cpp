@@ -69,7 +69,8 @@ ImageDataset of_classes(const ImageDataset& data, const std::vector<int64_t>& cl
 std::vector<std::vector<int64_t>> classes_of_tasks(const StreamOptions& options, int64_t classes) {
   const int64_t first = options.first_classes ? options.first_classes : classes / options.tasks;
   const int64_t others = options.tasks - 1, rest = classes - first;
-  if (first < 1 || rest < others || (others ? rest % others : rest) != 0)
+  const bool even = options.first_classes || classes % options.tasks == 0;
+  if (!even || first < 1 || rest < others || (others ? rest % others : rest) != 0)
     argument_error("make_stream", "tasks", std::to_string(options.tasks),
                    "a number that divides the " + std::to_string(classes) + " classes" +
                        (options.first_classes ? ", those of the first task apart" : ""),

@@ -91,6 +91,28 @@ class Learning(unittest.TestCase):
         self.assertEqual(run("learn", "--resume", folder, "-q").returncode, 0)
         self.assertEqual(state(folder), state(self.whole))
 
+    def test_a_network_is_compressed_as_it_learns_and_held_against_a_control(self):
+        folder = self.folder / "compressed"
+        quick = ["--memory", "20kB", "--replay-batch", "16", "--held-out", "200", "--set", "max_steps=3",
+                 "--set", "recover_epochs=1", "-q", "-t", "1"]
+        result = run("learn", "vit-tiny", "--tasks", "2", "--compress", "int8", "--sparsity", "0.5",
+                     "--control", "--run-dir", folder, *quick)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        text = (folder / "report.md").read_text()
+        self.assertIn("## What the compressed network takes and is worth", text)
+        self.assertIn("## What compression made it forget", text)
+        tasks = json.loads((folder / "report.json").read_text())["efficiency"]["tasks"]
+        for task in tasks:
+            self.assertEqual((folder / task["path"]).stat().st_size, task["file_bytes"])
+        self.assertEqual(tasks[-1]["dtype"], "int8")
+        self.assertTrue((folder / "plots/efficiency.png").is_file())
+        result = run("eval", folder / tasks[-1]["path"], "-q")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        # As after a kill before the control's first checkpoint.
+        shutil.rmtree(folder / "control/checkpoints")
+        result = run("learn", "--resume", folder, "-q", "-t", "1")
+        self.assertEqual(result.returncode, 0, result.stderr)
+
     def test_refusals_are_one_line_and_leave_nothing(self):
         folder = self.folder / "refused"
         at = ["--run-dir", folder]
@@ -98,6 +120,10 @@ class Learning(unittest.TestCase):
         self.refuses(2, "--memory", "some", *at, says="neither a number of samples nor bytes")
         self.refuses(2, "--method", "luck", *at, says="one of naive, joint, er")
         self.refuses(2, "--tasks", "3", *at, says="a number that divides the 10 classes")
+        self.refuses(2, "mlp", "--compress", "int8", *at, says="expected a Vision Transformer")
+        self.refuses(2, "vit-tiny", "--method", "icarl", "--compress", "int8", "--sparsity", "0.5",
+                     "--set", "recover_epochs=0", *at, says="learn without pruning")
+        self.refuses(2, "vit-tiny", "--resume", self.whole, says="excludes")
         self.refuses(3, "--data", self.folder / "nowhere", *at, says="nowhere")
         self.assertFalse(folder.exists())
         self.refuses(3, "--run-dir", self.whole, says="holds a run already")
