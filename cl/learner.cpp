@@ -172,12 +172,12 @@ void keep_new_rows(Learner& learner, const StepBatch& batch) {
   const ImageDataset& data = learner.current().train;
   const int64_t values = image_shape(learner.network->input()).numel();
   const int64_t classes = learner.memory->layout().logits;
-  std::vector<Candidate> candidates;
+  std::vector<Offer> candidates;
   for (const int64_t sample : batch.samples)
     candidates.push_back({data.labels.data<int64_t>()[sample]});
   learner.selection->judge(learner, batch, candidates);
   for (size_t i = 0; i < candidates.size(); ++i) {
-    const Candidate& candidate = candidates[i];
+    const Offer& candidate = candidates[i];
     const std::optional<int64_t> slot = learner.selection->slot_for(candidate, *learner.memory);
     if (!slot) continue;
     const float* logits =

@@ -91,8 +91,8 @@ void remember(Learner& learner, const std::vector<int64_t>& samples) {
                                                    data.labels.data<int64_t>()[i], learner.task});
 }
 
-std::vector<Candidate> candidates_of(const StepBatch& batch) {
-  std::vector<Candidate> candidates;
+std::vector<Offer> candidates_of(const StepBatch& batch) {
+  std::vector<Offer> candidates;
   for (size_t i = 0; i < batch.samples.size(); ++i)
     candidates.push_back({batch.labels.data<int64_t>()[i]});
   return candidates;
@@ -204,7 +204,7 @@ TEST_CASE("loss-aware sampling knows the loss of new rows and of replayed ones")
   Learner learner = small_learner(small_learning(), {.item = {8, 8, 1}, .score = true}, 12);
   remember(learner, {9, 8, 7, 6});
   const StepBatch batch = small_batch(learner);
-  std::vector<Candidate> candidates = candidates_of(batch);
+  std::vector<Offer> candidates = candidates_of(batch);
   make_selection("loss_aware", {})->judge(learner, batch, candidates);
   REQUIRE(batch.slots.size() == 4);
   for (int64_t row = 0; row < 4; ++row) {
@@ -229,13 +229,13 @@ TEST_CASE("GSS scores a sample by the cosine of its gradient to the nearest in m
   const auto selection = make_selection("gss", {});
   {
     const StepBatch batch = small_batch(learner);
-    std::vector<Candidate> candidates = candidates_of(batch);
+    std::vector<Offer> candidates = candidates_of(batch);
     selection->judge(learner, batch, candidates);
-    for (const Candidate& candidate : candidates) CHECK(candidate.score == 0.1f);
+    for (const Offer& candidate : candidates) CHECK(candidate.score == 0.1f);
   }
   remember(learner, {9, 8, 0, 6});
   const StepBatch batch = small_batch(learner);
-  std::vector<Candidate> candidates = candidates_of(batch);
+  std::vector<Offer> candidates = candidates_of(batch);
   selection->judge(learner, batch, candidates);
   // The gradients of the last layer, by the tape.
   std::vector<std::vector<double>> gradients;
@@ -303,7 +303,7 @@ TEST_CASE("policies refuse what is not theirs") {
   for (const char* name : {"gss", "herding"})
     CHECK(contains(refusal_of([&] {
                      const StepBatch batch = new_rows(learner, {0});
-                     std::vector<Candidate> candidates = candidates_of(batch);
+                     std::vector<Offer> candidates = candidates_of(batch);
                      const auto selection = make_selection(name, {});
                      selection->judge(learner, batch, candidates);
                      selection->after_task(learner);

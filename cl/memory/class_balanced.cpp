@@ -14,8 +14,7 @@ ClassBalanced::ClassBalanced(const RetentionOptions& options)
       stored_(Tensor::zeros({options.classes}, DType::s64)),
       full_(Tensor::zeros({options.classes}, DType::s64)) {}
 
-std::optional<int64_t> ClassBalanced::slot_for(const Candidate& candidate,
-                                               const ReplayMemory& memory) {
+std::optional<int64_t> ClassBalanced::slot_for(const Offer& candidate, const ReplayMemory& memory) {
   const int64_t classes = stored_.numel(), label = candidate.label;
   if (label < 0 || label >= classes)
     argument_error("ClassBalanced", "label", std::to_string(label),

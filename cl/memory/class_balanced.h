@@ -19,7 +19,7 @@ class ClassBalanced : public Selection {
  public:
   explicit ClassBalanced(const RetentionOptions& options);
   // An argument error for a label that is none of the stream's.
-  std::optional<int64_t> slot_for(const Candidate& candidate, const ReplayMemory& memory) override;
+  std::optional<int64_t> slot_for(const Offer& candidate, const ReplayMemory& memory) override;
   NamedTensors state_dict() const override;
   void load_state_dict(const NamedTensors& state) override;
 

@@ -58,17 +58,17 @@ Generator GradientBased::generator(uint64_t purpose) const {
 }
 
 void GradientBased::judge(Learner& learner, const StepBatch& batch,
-                          std::vector<Candidate>& candidates) {
+                          std::vector<Offer>& candidates) {
   const ReplayMemory& memory = *learner.memory;
   if (memory.size() == 0) {
-    for (Candidate& candidate : candidates) candidate.score = score_in_empty_memory;
+    for (Offer& candidate : candidates) candidate.score = score_in_empty_memory;
     return;
   }
   Generator draws = generator(1);
   const std::vector<int64_t> slots =
       sample_without_replacement(memory.size(), std::min(compared, memory.size()), draws);
   std::vector<int64_t> labels;
-  for (const Candidate& candidate : candidates) labels.push_back(candidate.label);
+  for (const Offer& candidate : candidates) labels.push_back(candidate.label);
   for (const int64_t slot : slots) labels.push_back(memory.label(slot));
   const Gradients gradients =
       gradients_of(learner, images_of(learner, batch.samples, slots), labels);
@@ -82,8 +82,7 @@ void GradientBased::judge(Learner& learner, const StepBatch& batch,
   }
 }
 
-std::optional<int64_t> GradientBased::slot_for(const Candidate& candidate,
-                                               const ReplayMemory& memory) {
+std::optional<int64_t> GradientBased::slot_for(const Offer& candidate, const ReplayMemory& memory) {
   Generator draws = generator(2);
   ++seen_;
   if (memory.size() < memory.capacity()) return memory.size();

@@ -28,8 +28,8 @@ class GradientBased : public Selection {
   explicit GradientBased(const RetentionOptions& options) : seed_(options.seed) {}
   bool keeps_score() const override { return true; }
   // An argument error where the memory holds latents.
-  void judge(Learner& learner, const StepBatch& batch, std::vector<Candidate>& candidates) override;
-  std::optional<int64_t> slot_for(const Candidate& candidate, const ReplayMemory& memory) override;
+  void judge(Learner& learner, const StepBatch& batch, std::vector<Offer>& candidates) override;
+  std::optional<int64_t> slot_for(const Offer& candidate, const ReplayMemory& memory) override;
   NamedTensors state_dict() const override;
   void load_state_dict(const NamedTensors& state) override;
 

@@ -21,7 +21,7 @@ std::vector<int64_t> herding_order(const Tensor& features, int64_t count);
 class Herding : public Selection {
  public:
   explicit Herding(const RetentionOptions& options) : classes_(options.classes) {}
-  std::optional<int64_t> slot_for(const Candidate&, const ReplayMemory&) override {
+  std::optional<int64_t> slot_for(const Offer&, const ReplayMemory&) override {
     return std::nullopt;
   }
   // An argument error where the memory holds latents.

@@ -21,14 +21,13 @@ float loss_of_row(const StepBatch& batch, int64_t row) {
 
 }  // namespace
 
-void LossAware::judge(Learner& learner, const StepBatch& batch,
-                      std::vector<Candidate>& candidates) {
+void LossAware::judge(Learner& learner, const StepBatch& batch, std::vector<Offer>& candidates) {
   int64_t row = batch.groups.front().begin;
-  for (Candidate& candidate : candidates) candidate.score = loss_of_row(batch, row++);
+  for (Offer& candidate : candidates) candidate.score = loss_of_row(batch, row++);
   for (const int64_t slot : batch.slots) learner.memory->set_score(slot, loss_of_row(batch, row++));
 }
 
-std::optional<int64_t> LossAware::slot_for(const Candidate&, const ReplayMemory& memory) {
+std::optional<int64_t> LossAware::slot_for(const Offer&, const ReplayMemory& memory) {
   const int64_t before = seen_++;
   if (memory.size() < memory.capacity()) return memory.size();
   Generator generator(seed_, static_cast<uint64_t>(before));

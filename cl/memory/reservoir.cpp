@@ -5,7 +5,7 @@
 
 namespace espalier {
 
-std::optional<int64_t> Reservoir::slot_for(const Candidate&, const ReplayMemory& memory) {
+std::optional<int64_t> Reservoir::slot_for(const Offer&, const ReplayMemory& memory) {
   const int64_t before = seen_++;
   if (memory.size() < memory.capacity()) return memory.size();
   Generator generator(seed_, static_cast<uint64_t>(before));

@@ -9,7 +9,7 @@ namespace espalier {
 class Reservoir : public Selection {
  public:
   explicit Reservoir(const RetentionOptions& options) : seed_(options.seed) {}
-  std::optional<int64_t> slot_for(const Candidate& candidate, const ReplayMemory& memory) override;
+  std::optional<int64_t> slot_for(const Offer& candidate, const ReplayMemory& memory) override;
   NamedTensors state_dict() const override;
   void load_state_dict(const NamedTensors& state) override;
 

@@ -14,7 +14,7 @@ struct Learner;
 struct StepBatch;
 
 // A sample that a step has just learned from.
-struct Candidate {
+struct Offer {
   int64_t label = 0;
   float score = 0;  // by Selection::judge(), of policies that keep one
 };
@@ -30,11 +30,10 @@ class Selection {
   // Called once after each step, before its new rows are offered: a policy that keeps scores gives
   // the candidates, which are those rows, theirs, and may renew those of the rows that were
   // replayed.
-  virtual void judge(Learner&, const StepBatch&, std::vector<Candidate>&) {}
+  virtual void judge(Learner&, const StepBatch&, std::vector<Offer>&) {}
   // The slot for it, at most memory.size(), or none where it is let go. Constant time, unless the
   // policy says otherwise.
-  virtual std::optional<int64_t> slot_for(const Candidate& candidate,
-                                          const ReplayMemory& memory) = 0;
+  virtual std::optional<int64_t> slot_for(const Offer& candidate, const ReplayMemory& memory) = 0;
   // Called after the method's hook of that name, with the learner still at the task.
   virtual void after_task(Learner&) {}
 
