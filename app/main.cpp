@@ -4,6 +4,7 @@
 
 #include "app/command.h"
 #include "app/interrupt.h"
+#include "app/version.h"
 #include "engine/error.h"
 
 namespace espalier::app {
@@ -31,7 +32,7 @@ int report(const char* what, int code) {
 int run(int argc, char** argv) {
   CLI::App command{"Train a small Vision Transformer, and know what it costs on this machine.",
                    "espalier"};
-  command.set_version_flag("--version", ESPALIER_VERSION);
+  command.set_version_flag("--version", version);
   command.require_subcommand(1);
   Body body;
   add_train(command, body);

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "app/version.h"
 #include "bench/plot.h"
 #include "bench/png.h"
 #include "engine/dispatch.h"
@@ -92,9 +93,8 @@ void draw_plots(const std::string& folder, const TrainConfig& config, const Curv
 
 std::string environment_json() {
   apply_isa_environment();
-  return Json{{"cpu", cpu_name()},           {"isa", isa_name(isa_limit())},
-              {"threads", num_threads()},    {"compiler", ESPALIER_COMPILER},
-              {"version", ESPALIER_VERSION}, {"commit", ESPALIER_COMMIT}}
+  return Json{{"cpu", cpu_name()},    {"isa", isa_name(isa_limit())}, {"threads", num_threads()},
+              {"compiler", compiler}, {"version", version},           {"commit", commit}}
       .dump(2);
 }
 
