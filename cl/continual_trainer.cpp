@@ -226,9 +226,8 @@ bool ContinualTrainer::State::learn_task(const LearnEvents& events) {
   ++learner.task;
   step_of_task = 0;
   if (learner.task < task_count()) method->shape(learner);
-  // Told before it is saved: what a kill in between leaves untold is then learned again.
-  if (events.task) events.task(result);
   save_checkpoint();
+  if (events.task) events.task(result);
   return true;
 }
 
@@ -237,8 +236,8 @@ void ContinualTrainer::State::begin(const LearnEvents& events) {
   if (!accuracy.empty()) return;
   save_checkpoint();  // so that a run that is killed in its first test can be taken up
   const TaskResult result = test();
-  if (events.task) events.task(result);
   save_checkpoint();
+  if (events.task) events.task(result);
 }
 
 bool ContinualTrainer::run_task(const LearnEvents& events) {
