@@ -64,25 +64,6 @@ int run(const LearnFlags& flags) {
   return done;
 }
 
-std::string joined(const std::vector<std::string>& names) {
-  std::string text;
-  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
-  return text;
-}
-
-// A flag that is another word for one field of the configuration.
-CLI::Option* add_setting(CLI::App& verb, const std::shared_ptr<LearnFlags>& flags,
-                         const std::string& flag, const std::string& field,
-                         const std::string& help) {
-  return verb.add_option(
-      flag,
-      [flags, field](const CLI::results_t& values) {
-        flags->settings.push_back(field + "=" + values.at(0));
-        return true;
-      },
-      help);
-}
-
 }  // namespace
 
 void add_learn(CLI::App& app, Body& chosen) {
@@ -97,13 +78,15 @@ void add_learn(CLI::App& app, Body& chosen) {
       ->excludes(network);
   verb->add_option("--set", flags->settings,
                    "One setting, such as alpha=0.5 or augmentation.flip=0.5; may be repeated");
-  add_setting(*verb, flags, "--stream", "stream.name",
+  add_setting(*verb, flags->settings, "--stream", "stream.name",
               joined(stream_names()) + " (default: split)");
-  add_setting(*verb, flags, "--tasks", "stream.tasks", "Tasks of the stream (default: 5)");
+  add_setting(*verb, flags->settings, "--tasks", "stream.tasks",
+              "Tasks of the stream (default: 5)");
   verb->add_flag_callback(
       "--task-incremental", [flags] { flags->settings.push_back("stream.task_incremental=true"); },
       "Test images come with their task, and its classes alone are compared");
-  add_setting(*verb, flags, "--method", "method", joined(method_names()) + " (default: er)");
+  add_setting(*verb, flags->settings, "--method", "method",
+              joined(method_names()) + " (default: er)");
   verb->add_option(
       "--memory",
       [flags](const CLI::results_t& values) {
@@ -112,21 +95,22 @@ void add_learn(CLI::App& app, Body& chosen) {
         return true;
       },
       "Budget of the replay memory, of methods that have one, all that a sample takes counted: "
-      "bytes "
-      "with a unit, such as 64KiB, or a number of samples (default: 64KiB)");
-  add_setting(*verb, flags, "--coding", "coding", "How pixels are kept: u8 or f32 (default: u8)");
-  add_setting(*verb, flags, "--selection", "selection",
+      "bytes with a unit, such as 64KiB, or a number of samples (default: 64KiB)");
+  add_setting(*verb, flags->settings, "--coding", "coding",
+              "How pixels are kept: u8 or f32 (default: u8)");
+  add_setting(*verb, flags->settings, "--selection", "selection",
               "What stays in memory: " + joined(selection_names()) + " (default: reservoir)");
-  add_setting(*verb, flags, "--replay-batch", "replay_batch",
+  add_setting(*verb, flags->settings, "--replay-batch", "replay_batch",
               "Samples of the memory that join each step (default: 128)");
-  add_setting(*verb, flags, "--epochs", "epochs", "Of each task (default: 1)");
-  add_setting(*verb, flags, "--batch-size", "batch_size", "New images of a step (default: 10)");
-  add_setting(*verb, flags, "--lr", "learning_rate", "Learning rate");
+  add_setting(*verb, flags->settings, "--epochs", "epochs", "Of each task (default: 1)");
+  add_setting(*verb, flags->settings, "--batch-size", "batch_size",
+              "New images of a step (default: 10)");
+  add_setting(*verb, flags->settings, "--lr", "learning_rate", "Learning rate");
   add_setting(
-      *verb, flags, "--compress", "compress",
+      *verb, flags->settings, "--compress", "compress",
       "Measure a compressed network after each task: f32 (pruned alone), f16, bf16, int8, w8, "
       "w4, dynamic (default: off)");
-  add_setting(*verb, flags, "--sparsity", "sparsity",
+  add_setting(*verb, flags->settings, "--sparsity", "sparsity",
               "Share of the parameters that is pruned step by step, task after task (default: 0)");
   verb->add_flag_callback(
       "--compress-at-end", [flags] { flags->settings.push_back("compress_at_end=true"); },
@@ -134,10 +118,10 @@ void add_learn(CLI::App& app, Body& chosen) {
   verb->add_flag_callback(
       "--control", [flags] { flags->settings.push_back("control=true"); },
       "Learn a second time without compression, and tell what that made it forget");
-  add_setting(*verb, flags, "--held-out", "held_out",
+  add_setting(*verb, flags->settings, "--held-out", "held_out",
               "Test on so many training images, which are held out, instead of the test images: to "
               "choose settings by");
-  add_setting(*verb, flags, "--seed", "seed", "Of weights, orders, draws and the stream");
+  add_setting(*verb, flags->settings, "--seed", "seed", "Of weights, orders, draws and the stream");
   CLI::Option* run_dir = verb->add_option("--run-dir", flags->run_dir, "Folder for the run");
   verb->add_option("--resume", flags->resume, "Continue the run in this folder")
       ->excludes(run_dir)

@@ -22,12 +22,6 @@ std::string kilobytes(int64_t bytes) {
   return text;
 }
 
-std::vector<std::string> task_names(const Stream& stream) {
-  std::vector<std::string> names;
-  for (const Task& task : stream.tasks) names.push_back(task.name);
-  return names;
-}
-
 // The last entry of metrics_over_tasks() in words.
 std::string summary(const ContinualTrainer& trainer, const ContinualMetrics& m) {
   const Learner& learner = trainer.learner();
@@ -91,7 +85,7 @@ Json json_of(const ContinualTrainer& trainer, const ContinualMetrics& m, const s
               {"capacity", learner.memory->capacity()},
               {"bytes", learner.memory->bytes()}};
   return {{"settings", Json::parse(to_json(learner.config))},
-          {"tasks", task_names(learner.stream)},
+          {"tasks", learner.stream.task_names()},
           {"accuracy", trainer.accuracy()},
           {"average_accuracy", m.average_accuracy},
           {"average_incremental_accuracy", m.average_incremental_accuracy},
@@ -129,7 +123,8 @@ void write_learn_report(const std::string& folder, const ContinualTrainer& train
   const Learner& learner = trainer.learner();
   const std::vector<ContinualMetrics> over_tasks = metrics_over_tasks(accuracy);
   const std::string env = read_text(folder + "/env.json");
-  plot_accuracy_matrix(accuracy, task_names(learner.stream), folder + "/plots/accuracy_matrix.png");
+  plot_accuracy_matrix(accuracy, learner.stream.task_names(),
+                       folder + "/plots/accuracy_matrix.png");
   const LearnedRun run{learner.config.method, accuracy};
   plot_learning_over_tasks({&run, 1}, folder + "/plots/over_tasks.png");
   Json json = json_of(trainer, over_tasks.back(), env);

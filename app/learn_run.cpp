@@ -72,7 +72,7 @@ std::string described(const LearnRun& run, const Learner& learner) {
   return text;
 }
 
-// "task-2.safetensors: int8, 25.0 % pruned, 61.1 kB, 12734 images/s, 3.21 times as fast, 79.50 %".
+// "  as int8: 41099 parameters, 61.1 kB, batch 1 3.21 times as fast, ..., accuracy 79.50 %".
 std::string described(const TaskEfficiency& artefact) {
   char text[200];
   std::snprintf(text, sizeof text, "  as %s: %lld parameters, %.1f kB", artefact.dtype.c_str(),
@@ -105,11 +105,6 @@ LearnEvents events_for(const Stream& stream, MetricsFile& metrics, Progress& pro
   };
 }
 
-// What was told of tasks that the checkpoint does not know is told again.
-MetricsFile metrics_of(const std::string& folder, const ContinualTrainer& trainer) {
-  return {folder, trainer.learner().step, static_cast<int64_t>(trainer.accuracy().size()) - 2};
-}
-
 bool exists_in(const std::string& folder) {
   return std::filesystem::exists(folder + "/checkpoints/last.safetensors");
 }
@@ -120,7 +115,7 @@ bool learn_plainly(const LearnRun& run, Stream stream, Progress& progress) {
     trainer.resume();
   else
     create_run_folder(run.folder, to_json(run.config));
-  MetricsFile metrics = metrics_of(run.folder, trainer);
+  MetricsFile metrics(run.folder, trainer.learner().step);
   progress.line(described(run, trainer.learner()) + " in " + run.folder);
   const bool finished = trainer.run(events_for(trainer.learner().stream, metrics, progress));
   write_learn_report(run.folder, trainer);
@@ -142,7 +137,7 @@ HardwareOptions hardware_options(const LearnConfig& c) {
 // One run with artefacts, to its end or an interrupt.
 bool finish(HardwareOptimizedTrainer& trainer, const std::string& folder, Progress& progress) {
   const Learner& learner = trainer.trainer().learner();
-  MetricsFile metrics = metrics_of(folder, trainer.trainer());
+  MetricsFile metrics(folder, learner.step);
   const LearnEvents events = events_for(learner.stream, metrics, progress);
   while (!trainer.finished()) {
     if (!trainer.train_task(events)) return false;

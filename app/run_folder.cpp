@@ -117,13 +117,11 @@ void create_run_folder(const std::string& folder, const std::string& config) {
   write_atomically(folder + "/env.json", environment_json() + "\n");
 }
 
-MetricsFile::MetricsFile(const std::string& folder, int64_t step, int64_t task)
+MetricsFile::MetricsFile(const std::string& folder, int64_t step)
     : path_(folder + "/metrics.jsonl"), file_(nullptr) {
   std::string kept;
   for (const Json& line : read_metrics(path_))
-    if (line.contains("step") && line["step"].get<int64_t>() <= step &&
-        !(line.contains("accuracy") && line["task"].get<int64_t>() > task))
-      kept += line.dump() + "\n";
+    if (line.contains("step") && line["step"].get<int64_t>() <= step) kept += line.dump() + "\n";
   write_atomically(path_, kept);
   file_ = std::fopen(path_.c_str(), "a");
   if (!file_) file_error(path_, std::string("cannot open: ") + std::strerror(errno));

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdio>
-#include <limits>
 #include <string>
 
 #include "nn/trainer.h"
@@ -23,9 +22,8 @@ std::string environment_json();
 // metrics.jsonl: one JSON object a line, appended as they come.
 class MetricsFile {
  public:
-  // Lines of an earlier part of the run past `step`, or about a task past `task`, are dropped: they
-  // will be written again.
-  MetricsFile(const std::string& folder, int64_t step, int64_t task = last_task);
+  // Lines of an earlier part of the run past `step` are dropped: they will be written again.
+  MetricsFile(const std::string& folder, int64_t step);
   ~MetricsFile();
   MetricsFile(const MetricsFile&) = delete;
   MetricsFile& operator=(const MetricsFile&) = delete;
@@ -35,7 +33,6 @@ class MetricsFile {
   void write(const std::string& line);
 
  private:
-  static constexpr int64_t last_task = std::numeric_limits<int64_t>::max();
   const std::string path_;
   std::FILE* file_;
 };

@@ -21,6 +21,18 @@ void apply(const char* verb, const std::string& setting, Json& config) {
 
 }  // namespace
 
+CLI::Option* add_setting(CLI::App& verb, std::vector<std::string>& settings,
+                         const std::string& flag, const std::string& field,
+                         const std::string& help) {
+  return verb.add_option(
+      flag,
+      [&settings, field](const CLI::results_t& values) {
+        settings.push_back(field + "=" + values.at(0));
+        return true;
+      },
+      help);
+}
+
 std::string with_settings(const char* verb, const std::string& config,
                           const std::vector<std::string>& settings) {
   Json json = Json::parse(config);

@@ -1,12 +1,18 @@
 // --set NAME=VALUE: single settings onto a configuration.
 #pragma once
 
+#include <CLI/CLI.hpp>
 #include <string>
 #include <vector>
 
 #include "engine/error.h"
 
 namespace espalier::app {
+
+// A flag that is another word for one setting, which it appends to `settings`.
+CLI::Option* add_setting(CLI::App& verb, std::vector<std::string>& settings,
+                         const std::string& flag, const std::string& field,
+                         const std::string& help);
 
 // The JSON text of a configuration with each setting applied: NAME may be dotted, VALUE is JSON or
 // plain text. Argument errors, in the name of `verb`, where one has another form.

@@ -48,21 +48,11 @@ void add_train(CLI::App& app, Body& chosen) {
   verb->add_option("--config", flags->config, "Settings as JSON, such as a run's config.json");
   verb->add_option("--set", flags->settings,
                    "One setting, such as epochs=5 or augmentation.erase=0.25; may be repeated");
-  verb->add_option(
-      "--seed",
-      [flags](const CLI::results_t& values) {
-        flags->settings.push_back("seed=" + values.at(0));
-        return true;
-      },
-      "Seed of weights, shuffles and augmentation");
+  add_setting(*verb, flags->settings, "--seed", "seed",
+              "Seed of weights, shuffles and augmentation");
   CLI::Option* precision =
-      verb->add_option(
-              "--precision",
-              [flags](const CLI::results_t& values) {
-                flags->settings.push_back("precision=" + values.at(0));
-                return true;
-              },
-              "Of matrix products: f32, or bf16 with fp32 sums and fp32 weights (default: f32)")
+      add_setting(*verb, flags->settings, "--precision", "precision",
+                  "Of matrix products: f32, or bf16 with fp32 sums and fp32 weights (default: f32)")
           ->check(CLI::IsMember({"f32", "bf16"}));
   CLI::Option* run_dir = verb->add_option("--run-dir", flags->run_dir, "Folder for the run");
   verb->add_option("--resume", flags->resume, "Continue the run in this folder")

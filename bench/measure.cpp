@@ -80,10 +80,14 @@ std::vector<Timing> measure(std::span<const std::function<void()>> candidates,
   return timings;
 }
 
-double paired_ratio(const std::vector<double>& a, const std::vector<double>& b) {
+Summary paired_ratios(const std::vector<double>& a, const std::vector<double>& b) {
   std::vector<double> ratios(a.size());
   for (size_t i = 0; i < ratios.size(); ++i) ratios[i] = a[i] / b[i];
-  return summarise(ratios).median;
+  return summarise(ratios);
+}
+
+double paired_ratio(const std::vector<double>& a, const std::vector<double>& b) {
+  return paired_ratios(a, b).median;
 }
 
 }  // namespace espalier::bench

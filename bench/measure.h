@@ -39,8 +39,10 @@ struct Timing {
 std::vector<Timing> measure(std::span<const std::function<void()>> candidates,
                             const MeasureOptions& options);
 
-// The median over rounds of a's seconds divided by b's of the same round, so that a disturbance
-// that lasts longer than a round cancels. Both must stem from one call of measure().
+// Over rounds, of a's seconds divided by b's of the same round, so that a disturbance that lasts
+// longer than a round cancels. Both must stem from one call of measure().
+Summary paired_ratios(const std::vector<double>& a, const std::vector<double>& b);
+// The median of these.
 double paired_ratio(const std::vector<double>& a, const std::vector<double>& b);
 
 }  // namespace espalier::bench

@@ -1,7 +1,6 @@
 #include "cl/artefact.h"
 
-#include <algorithm>
-
+#include "cl/learn_config.h"
 #include "compress/compress_config.h"
 #include "engine/error.h"
 #include "nn/evaluate.h"
@@ -9,16 +8,8 @@
 
 namespace espalier {
 
-std::vector<std::string> artefact_dtypes() {
-  return {"f32", "f16", "bf16", "int8", "w8", "w4", "dynamic"};
-}
-
 void check_artefact_dtype(const char* function, const std::string& dtype) {
-  const std::vector<std::string> all = artefact_dtypes();
-  if (std::find(all.begin(), all.end(), dtype) != all.end()) return;
-  std::string names;
-  for (const std::string& name : all) names += (names.empty() ? "" : ", ") + name;
-  argument_error(function, "dtype", "'" + dtype + "'", "one of " + names, "");
+  check_one_of(function, "dtype", dtype, artefact_dtypes());
 }
 
 void save_artefact(const std::string& path, const VisionTransformer& model,

@@ -3,7 +3,6 @@
 
 #include <map>
 #include <string>
-#include <vector>
 
 #include "compress/quantize_model.h"
 #include "nn/data/dataset.h"
@@ -11,9 +10,7 @@
 
 namespace espalier {
 
-// "f32", "f16", "bf16", "int8", "w8", "w4", "dynamic": as --dtype of the command.
-std::vector<std::string> artefact_dtypes();
-// An argument error in `function`'s name, with the names, for another.
+// An argument error in `function`'s name for what is none of artefact_dtypes() (cl/learn_config.h).
 void check_artefact_dtype(const char* function, const std::string& dtype);
 
 // Writes the model atomically in that dtype. `model` is in evaluation mode. For "int8" the ranges

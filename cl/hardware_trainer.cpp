@@ -169,7 +169,7 @@ void HardwareOptimizedTrainer::State::describe() {
   const Stream& stream = learner().stream;
   summary.network = original->config.name;
   summary.class_names = stream.tasks.front().train.class_names;
-  for (const Task& task : stream.tasks) summary.task_names.push_back(task.name);
+  summary.task_names = stream.task_names();
   summary.uncompressed_parameters = original->config.parameter_count();
 }
 
@@ -299,9 +299,8 @@ void HardwareOptimizedTrainer::resume() {
     file_error(path, "belongs to a run with other options of compression");
   if (const auto found = notes.find(efficiency_key); found != notes.end())
     s.summary = efficiency_from_json(found->second, path);
-  std::vector<std::string> names;
-  for (const Task& task : s.learner().stream.tasks) names.push_back(task.name);
-  bool good = s.done() <= static_cast<size_t>(s.learner().task) && s.summary.task_names == names;
+  bool good = s.done() <= static_cast<size_t>(s.learner().task) &&
+              s.summary.task_names == s.learner().stream.task_names();
   for (size_t i = 0; i < s.done(); ++i)
     good = good && s.summary.tasks[i].task == static_cast<int64_t>(i);
   if (!good) file_error(path, "damaged progress: artefacts of other tasks");

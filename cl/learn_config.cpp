@@ -1,7 +1,5 @@
 #include "cl/learn_config.h"
 
-#include <algorithm>
-
 #include "cl/memory/selection.h"
 #include "cl/methods/method.h"
 #include "engine/error.h"
@@ -16,10 +14,7 @@ void require(bool holds, const char* field, double got, const char* expected) {
 
 void require_one_of(const char* field, const std::string& got,
                     const std::vector<std::string>& names) {
-  if (std::find(names.begin(), names.end(), got) != names.end()) return;
-  std::string expected;
-  for (const std::string& name : names) expected += (expected.empty() ? "" : ", ") + name;
-  argument_error("LearnConfig", field, "'" + got + "'", "one of " + expected, "");
+  check_one_of("LearnConfig", field, got, names);
 }
 
 std::vector<std::string> network_names() {
@@ -85,6 +80,10 @@ void visit_fields(LearnConfig& c, Visit&& visit) {
   visit("seed", c.seed);
 }
 
+std::vector<std::string> artefact_dtypes() {
+  return {"f32", "f16", "bf16", "int8", "w8", "w4", "dynamic"};
+}
+
 LearnConfig named_learn_config(const std::string& network) {
   require_one_of("network", network, network_names());
   LearnConfig config;
@@ -129,8 +128,9 @@ void validate(const LearnConfig& c) {
   require(c.temperature > 0, "temperature", c.temperature, "more than 0");
   require(c.sparsity >= 0 && c.sparsity < 1, "sparsity", c.sparsity, "0 to below 1");
   require_count("recover_epochs", c.recover_epochs, 0, 100'000);
-  require_one_of("compress", c.compress,
-                 {"off", "f32", "f16", "bf16", "int8", "w8", "w4", "dynamic"});
+  std::vector<std::string> forms = artefact_dtypes();
+  forms.insert(forms.begin(), "off");
+  require_one_of("compress", c.compress, forms);
   for (const auto& [method, why] :
        {std::pair{"lora", "merge_lora() makes a model that compress takes"},
         std::pair{"ncm", "an artefact classifies by the head, which it does not train"},

@@ -38,7 +38,7 @@ struct LearnConfig {
   int64_t lora_rank = 4;
 
   // What becomes of the network after each task, or after the last alone (cl/hardware_trainer.h).
-  std::string compress = "off";  // what a file is rounded to: "int8", "f16", ..., or "f32"
+  std::string compress = "off";  // or one of artefact_dtypes()
   double sparsity = 0;  // share of the parameters that is gone at the end; 0 prunes nothing
   bool compress_at_end = false;
   int64_t recover_epochs = 3;  // over the memory, after each pruning
@@ -51,6 +51,10 @@ struct LearnConfig {
   int64_t checkpoint_steps = 500;  // save this often, beside every end of a task
   uint64_t seed = 1;
 };
+
+// What the network can be rounded to in a file: "f32", "f16", "bf16", "int8", "w8", "w4",
+// "dynamic", as --dtype of compress.
+std::vector<std::string> artefact_dtypes();
 
 // The settings that a network learns with unless told otherwise; an argument error with the names
 // for another.

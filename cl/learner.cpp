@@ -1,6 +1,8 @@
 #include "cl/learner.h"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <numeric>
 
 #include "cl/purposes.h"
@@ -60,10 +62,8 @@ std::unique_ptr<StagedModule> make_network(const LearnConfig& config, const Stre
 Tensor logits_of(const Learner& learner, const Tensor& images) {
   StagedModule& network = *learner.network;
   const ImageInput input = network.input();
-  const bool training = network.is_training();
-  network.eval();
+  const EvaluationScope without_dropout(network);
   Plan plan = compile(capture(network, {input.height, input.width, input.channels}));
-  network.train(training);
   return plan(normalized(images, input));
 }
 
@@ -106,6 +106,12 @@ double add_gradients(const Learner& learner, StepBatch& batch, const std::vector
         }
         return sum;
       });
+}
+
+bool clip_gradients(Learner& learner) {
+  const double limit =
+      learner.config.clip_norm > 0 ? learner.config.clip_norm : std::numeric_limits<double>::max();
+  return std::isfinite(learner.optimizer->clip_grad_norm(limit));
 }
 
 StepBatch new_rows(const Learner& learner, const std::vector<int64_t>& samples) {

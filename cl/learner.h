@@ -25,12 +25,12 @@ struct Learner {
   int64_t task = 0;                      // of the stream, from 0
   int64_t step = 0;                      // of the whole run, from 0
 
-  // What hooks took through the network beside the rows of steps: for the ledger, which empties it.
-  int64_t rows_beside = 0;
-  double passes_beside = 0;  // of rows, forward ones
+  // What went through the network, by steps and by hooks, until the ledger takes it.
+  int64_t rows_spent = 0;
+  double passes_spent = 0;  // of rows, forward ones
   void spend(int64_t rows, double passes_a_row) {
-    rows_beside += rows;
-    passes_beside += static_cast<double>(rows) * passes_a_row;
+    rows_spent += rows;
+    passes_spent += static_cast<double>(rows) * passes_a_row;
   }
 
   const Task& current() const { return stream.tasks[static_cast<size_t>(task)]; }
@@ -54,6 +54,10 @@ double add_gradients(const Learner& learner, StepBatch& batch, const std::vector
 
 // The logits f32 [N, classes] of images u8 [N, H, W, C], in evaluation mode, by a compiled plan.
 Tensor logits_of(const Learner& learner, const Tensor& images);
+
+// Clips the optimiser's gradients to config.clip_norm where that is above 0; false where one is not
+// finite.
+bool clip_gradients(Learner& learner);
 
 // The new rows of a step: `samples` of the present task's training images.
 StepBatch new_rows(const Learner& learner, const std::vector<int64_t>& samples);

@@ -7,10 +7,8 @@ namespace espalier {
 
 double multiply_accumulates(StagedModule& network) {
   const ImageInput input = network.input();
-  const bool training = network.is_training();
-  network.eval();
+  const EvaluationScope without_dropout(network);
   const Graph graph = capture(network, {input.height, input.width, input.channels});
-  network.train(training);
   int64_t flops = 0;
   for (const Graph::Node& node : graph.nodes) flops += cost_of(graph, node, 1).flops;
   return static_cast<double>(flops) / 2;

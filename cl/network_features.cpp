@@ -6,6 +6,7 @@
 #include "engine/autograd.h"
 #include "engine/ops/binary.h"
 #include "engine/ops/cat.h"
+#include "engine/ops/matmul.h"
 #include "engine/ops/reduce.h"
 #include "engine/ops/unary.h"
 #include "engine/ops/view.h"
@@ -20,13 +21,11 @@ Tensor in_chunks(const Learner& learner, const Tensor& x,
                  FunctionRef<Tensor(const Tensor&)> stage) {
   const int64_t rows = x.size(0), size = learner.config.chunk_size;
   std::vector<Tensor> parts(static_cast<size_t>((rows + size - 1) / size));
-  const bool training = learner.network->is_training();
-  learner.network->eval();
+  const EvaluationScope without_dropout(*learner.network);
   parallel_for(static_cast<int64_t>(parts.size()), 1, [&](int64_t i, int64_t) {
     const NoGradGuard guard;
     parts[static_cast<size_t>(i)] = stage(slice(x, 0, i * size, std::min(rows, (i + 1) * size)));
   });
-  learner.network->train(training);
   return cat(parts, 0);
 }
 
@@ -60,6 +59,10 @@ Tensor features_of(const Learner& learner, const Tensor& images) {
 
 Tensor unit_rows(const Tensor& x) {
   return div(x, maximum(sqrt(sum(square(x), {1}, true)), 1e-12));
+}
+
+Tensor nearness(const Tensor& a, const Tensor& b) {
+  return sub(mul(matmul(a, transpose(b, 0, 1)), 2), 2);
 }
 
 Tensor logits_of_features(const Learner& learner, const Tensor& features) {

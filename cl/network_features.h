@@ -18,6 +18,9 @@ Tensor features_of(const Learner& learner, const Tensor& images);
 // Rows of x [N, F], scaled to unit length; rows of zeros stay.
 Tensor unit_rows(const Tensor& x);
 
+// -|a - b|^2 of each row of a [N, F] and b [M, F], all of unit length: [N, M].
+Tensor nearness(const Tensor& a, const Tensor& b);
+
 // The logits of such features: f32 [N, classes].
 Tensor logits_of_features(const Learner& learner, const Tensor& features);
 

@@ -24,9 +24,7 @@ double recovery_step(Learner& learner, StepBatch& batch) {
       learner, batch, {1.0},
       [](const BatchPart& part) { return cross_entropy(part.logits, part.labels()); },
       optimizer.arena().gradients());
-  const double limit =
-      learner.config.clip_norm > 0 ? learner.config.clip_norm : std::numeric_limits<double>::max();
-  if (!std::isfinite(loss) || !std::isfinite(optimizer.clip_grad_norm(limit)))
+  if (!std::isfinite(loss) || !clip_gradients(learner))
     return std::numeric_limits<double>::quiet_NaN();
   optimizer.step();
   return loss;
@@ -35,9 +33,7 @@ double recovery_step(Learner& learner, StepBatch& batch) {
 }  // namespace
 
 bool holds_images(const Learner& learner) {
-  if (!learner.memory) return false;
-  const SampleCoding coding = learner.memory->layout().coding;
-  return coding == SampleCoding::pixels_u8 || coding == SampleCoding::pixels_f32;
+  return learner.memory && !is_latent(learner.memory->layout().coding);
 }
 
 ImageDataset images_of_memory(const Learner& learner, int64_t count, uint64_t purpose,
@@ -65,17 +61,10 @@ Recovery recover_from_memory(Learner& learner, int64_t epochs) {
   constexpr int64_t beyond = int64_t{1} << 40;
   const int64_t stood_at = learner.step, batch_size = learner.config.replay_batch;
   const int64_t steps = epochs * ((learner.memory->size() + batch_size - 1) / batch_size);
-  const ImageInput input = learner.network->input();
   Recovery out;
   for (int64_t i = 0; i < steps && std::isfinite(out.loss); ++i) {
     learner.step = beyond * (learner.task + 1) + i;
-    StepBatch batch{Tensor::empty({0, input.height, input.width, input.channels}),
-                    Tensor::empty({0}, DType::s64),
-                    Tensor(),
-                    {},
-                    {},
-                    {},
-                    Tensor()};
+    StepBatch batch;
     draw_rows(learner, batch_size, 0, batch);
     out.loss = recovery_step(learner, batch);
     out.rows += batch.rows();

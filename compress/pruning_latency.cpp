@@ -49,12 +49,6 @@ std::vector<std::vector<double>> in_several_places(std::vector<ViTConfig> config
   return out;
 }
 
-bench::Summary ratios(const std::vector<double>& a, const std::vector<double>& b) {
-  std::vector<double> out;
-  for (size_t i = 0; i < a.size(); ++i) out.push_back(a[i] / b[i]);
-  return bench::summarise(out);
-}
-
 }  // namespace
 
 std::vector<PrunedLatency> pruning_latency(const VisionTransformer& model,
@@ -66,7 +60,7 @@ std::vector<PrunedLatency> pruning_latency(const VisionTransformer& model,
   for (size_t i = 0; i < out.size(); ++i) {
     out[i].seconds = bench::summarise(seconds[i]);
     out[i].times_as_fast = bench::paired_ratio(seconds[0], seconds[i]);
-    if (i > 0) out[i].step = ratios(seconds[i], seconds[i - 1]);
+    if (i > 0) out[i].step = bench::paired_ratios(seconds[i], seconds[i - 1]);
   }
   return out;
 }

@@ -1,5 +1,7 @@
 #include "engine/error.h"
 
+#include <algorithm>
+
 namespace espalier {
 namespace {
 
@@ -19,6 +21,18 @@ void argument_error(const char* op, const char* operand, const std::string& got,
   std::string message = std::string(op) + ": " + operand + " is " + got + "; expected " + expected;
   if (!fix.empty()) message += "; " + fix;
   throw Error(ErrorKind::argument, message);
+}
+
+std::string joined(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text;
+}
+
+void check_one_of(const char* op, const char* operand, const std::string& got,
+                  const std::vector<std::string>& names) {
+  if (std::find(names.begin(), names.end(), got) == names.end())
+    argument_error(op, operand, "'" + got + "'", "one of " + joined(names), "");
 }
 
 void file_error(const std::string& path, const std::string& problem) {

@@ -3,6 +3,7 @@
 
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 namespace espalier {
 
@@ -27,6 +28,12 @@ class Error : public std::runtime_error {
 // to(DType::f32)".
 [[noreturn]] void argument_error(const char* op, const char* operand, const std::string& got,
                                  const std::string& expected, const std::string& fix);
+
+// "a, b, c".
+std::string joined(const std::vector<std::string>& names);
+// Throws an argument error, that tells all names, unless `got` is one of them.
+void check_one_of(const char* op, const char* operand, const std::string& got,
+                  const std::vector<std::string>& names);
 
 // Throws a file error: "PATH: what is wrong".
 [[noreturn]] void file_error(const std::string& path, const std::string& problem);

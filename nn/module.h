@@ -61,6 +61,21 @@ class Module {
   std::string name_;  // in the module that holds this one; empty for a whole model
 };
 
+// Evaluation mode while one lives, and the mode before it afterwards.
+class EvaluationScope {
+ public:
+  explicit EvaluationScope(Module& module) : module_(module), before_(module.is_training()) {
+    module.eval();
+  }
+  ~EvaluationScope() { module_.train(before_); }
+  EvaluationScope(const EvaluationScope&) = delete;
+  EvaluationScope& operator=(const EvaluationScope&) = delete;
+
+ private:
+  Module& module_;
+  const bool before_;
+};
+
 // The operations of `module` on a batch of inputs of shape `sample`, by capture() of
 // engine/capture.h. In evaluation mode this is what the model computes.
 Graph capture(const Module& module, const Shape& sample);

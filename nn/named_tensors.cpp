@@ -13,6 +13,10 @@ const Tensor* find_named(const NamedTensors& tensors, const std::string& name) {
   return nullptr;
 }
 
+void append_named(const std::string& prefix, const NamedTensors& from, NamedTensors& to) {
+  for (const auto& [name, tensor] : from) to.emplace_back(prefix + name, tensor.detach());
+}
+
 void copy_named(const char* op, const NamedTensors& to, const NamedTensors& from) {
   std::map<std::string, Tensor> given(from.begin(), from.end());
   std::string missing, wrong, unexpected;

@@ -52,16 +52,6 @@ std::unique_ptr<Optimizer> make_optimizer(const TrainConfig& c, const NamedTenso
       parameters, AdamWOptions{.lr = c.learning_rate, .weight_decay = c.weight_decay});
 }
 
-NamedTensors off_the_tape(NamedTensors tensors) {
-  for (auto& [name, tensor] : tensors) tensor = tensor.detach();
-  return tensors;
-}
-
-NamedTensors with_prefix(const std::string& prefix, NamedTensors tensors) {
-  for (auto& [name, tensor] : tensors) name = prefix + name;
-  return tensors;
-}
-
 LoaderOptions loader_options(const TrainConfig& c) {
   return {.batch_size = c.batch_size,
           .drop_last = true,
@@ -290,9 +280,9 @@ EpochReport Trainer::State::finish_epoch(int64_t epoch) {
 }
 
 void Trainer::State::save_checkpoint() const {
-  NamedTensors tensors = with_prefix("model.", off_the_tape(trained->named_parameters()));
-  for (auto& entry : with_prefix("optimizer.", optimizer->state_dict()))
-    tensors.push_back(std::move(entry));
+  NamedTensors tensors;
+  append_named("model.", trained->named_parameters(), tensors);
+  append_named("optimizer.", optimizer->state_dict(), tensors);
   const Json progress = {{"step", step},
                          {"best_accuracy", best_accuracy},
                          {"epoch_loss", epoch_loss},

@@ -1,14 +1,10 @@
 // Methods that keep a pretrained network: what is frozen stays, what is kept comes back.
-#include <filesystem>
-
 #include "cl/continual_trainer.h"
 #include "cl/methods/ncm.h"
 #include "engine/error.h"
-#include "engine/io/safetensors.h"
 #include "nn/vit.h"
 #include "tests/gradient_test.h"
-#include "tests/small_stream.h"
-#include "tests/temporary_folder.h"
+#include "tests/learning_runs.h"
 
 using namespace espalier;
 using namespace espalier::test;
@@ -36,11 +32,6 @@ std::unique_ptr<StagedModule> network_for(const LearnConfig& config) {
                                                        .heads = 2,
                                                        .mlp_hidden = 16},
                                              generator);
-}
-
-std::string new_folder(const TemporaryFolder& folder, const std::string& name) {
-  std::filesystem::create_directories(folder.file(name + "/checkpoints"));
-  return folder.file(name);
 }
 
 std::map<std::string, std::vector<double>> weights_of(const Learner& learner) {

@@ -4,12 +4,11 @@
 
 #include "engine/error.h"
 #include "engine/random.h"
-#include "nn/named_tensors.h"
 
 namespace espalier {
 
 ClassBalanced::ClassBalanced(const RetentionOptions& options)
-    : seed_(options.seed),
+    : CountingSelection(options),
       seen_of_(Tensor::zeros({options.classes}, DType::s64)),
       stored_(Tensor::zeros({options.classes}, DType::s64)),
       full_(Tensor::zeros({options.classes}, DType::s64)) {}
@@ -47,16 +46,17 @@ std::optional<int64_t> ClassBalanced::slot_for(const Offer& candidate, const Rep
 }
 
 NamedTensors ClassBalanced::state_dict() const {
-  return {{"seen", Tensor::of<int64_t>({seen_}, {1})}, {"seen_of", seen_of_}, {"full", full_}};
+  NamedTensors state = CountingSelection::state_dict();
+  state.emplace_back("seen_of", seen_of_);
+  state.emplace_back("full", full_);
+  return state;
 }
 
 void ClassBalanced::load_state_dict(const NamedTensors& state) {
-  const Tensor seen = Tensor::zeros({1}, DType::s64);
-  copy_named("ClassBalanced", {{"seen", seen}, {"seen_of", seen_of_}, {"full", full_}}, state);
+  load({{"seen_of", seen_of_}, {"full", full_}}, state);
   for (const double count : seen_of_.to_vector())
     if (count < 0)
       argument_error("ClassBalanced", "seen_of", std::to_string(count), "at least 0", "");
-  seen_ = seen.data<int64_t>()[0];
   loaded_ = true;
 }
 

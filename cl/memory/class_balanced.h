@@ -15,7 +15,7 @@
 
 namespace espalier {
 
-class ClassBalanced : public Selection {
+class ClassBalanced : public CountingSelection {
  public:
   explicit ClassBalanced(const RetentionOptions& options);
   // An argument error for a label that is none of the stream's.
@@ -24,8 +24,6 @@ class ClassBalanced : public Selection {
   void load_state_dict(const NamedTensors& state) override;
 
  private:
-  const uint64_t seed_;
-  int64_t seen_ = 0;
   bool loaded_ = false;  // what is stored has to be counted in the memory
   // s64 [classes]: samples offered, samples in memory, and 1 for a full class.
   const Tensor seen_of_, stored_, full_;

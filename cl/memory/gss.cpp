@@ -5,7 +5,7 @@
 
 #include "cl/memory/weighted_draw.h"
 #include "cl/network_features.h"
-#include "nn/named_tensors.h"
+#include "engine/ops/softmax.h"
 
 namespace espalier {
 namespace {
@@ -21,16 +21,9 @@ struct Gradients {
 Gradients gradients_of(const Learner& learner, const Tensor& images,
                        const std::vector<int64_t>& labels) {
   const Tensor features = features_of(learner, images);
-  const Tensor errors = logits_of_features(learner, features);
-  const int64_t classes = errors.size(1);
-  for (int64_t i = 0; i < errors.size(0); ++i) {
-    float* row = errors.data<float>() + i * classes;
-    const float highest = *std::max_element(row, row + classes);
-    float sum = 0;
-    for (int64_t c = 0; c < classes; ++c) sum += row[c] = std::exp(row[c] - highest);
-    for (int64_t c = 0; c < classes; ++c) row[c] /= sum;
-    row[labels[static_cast<size_t>(i)]] -= 1;
-  }
+  const Tensor errors = softmax(logits_of_features(learner, features));
+  for (int64_t i = 0; i < errors.size(0); ++i)
+    errors.data<float>()[i * errors.size(1) + labels[static_cast<size_t>(i)]] -= 1;
   return {errors, features};
 }
 
@@ -93,16 +86,6 @@ std::optional<int64_t> GradientBased::slot_for(const Offer& candidate, const Rep
   const double kept = scores[static_cast<size_t>(slot)];
   if (draws.uniform() * (kept + candidate.score) < kept) return slot;
   return std::nullopt;
-}
-
-NamedTensors GradientBased::state_dict() const {
-  return {{"seen", Tensor::of<int64_t>({seen_}, {1})}};
-}
-
-void GradientBased::load_state_dict(const NamedTensors& state) {
-  const Tensor seen = Tensor::zeros({1}, DType::s64);
-  copy_named("GradientBased", {{"seen", seen}}, state);
-  seen_ = seen.data<int64_t>()[0];
 }
 
 }  // namespace espalier

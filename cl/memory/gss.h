@@ -21,23 +21,18 @@
 
 namespace espalier {
 
-class GradientBased : public Selection {
+class GradientBased : public CountingSelection {
  public:
   static constexpr int64_t compared = 10;
 
-  explicit GradientBased(const RetentionOptions& options) : seed_(options.seed) {}
+  using CountingSelection::CountingSelection;
   bool keeps_score() const override { return true; }
   // An argument error where the memory holds latents.
   void judge(Learner& learner, const StepBatch& batch, std::vector<Offer>& candidates) override;
   std::optional<int64_t> slot_for(const Offer& candidate, const ReplayMemory& memory) override;
-  NamedTensors state_dict() const override;
-  void load_state_dict(const NamedTensors& state) override;
 
  private:
   Generator generator(uint64_t purpose) const;
-
-  const uint64_t seed_;
-  int64_t seen_ = 0;
 };
 
 }  // namespace espalier

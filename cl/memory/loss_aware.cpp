@@ -5,7 +5,6 @@
 
 #include "cl/learner.h"
 #include "cl/memory/weighted_draw.h"
-#include "nn/named_tensors.h"
 
 namespace espalier {
 namespace {
@@ -37,14 +36,6 @@ std::optional<int64_t> LossAware::slot_for(const Offer&, const ReplayMemory& mem
   const double largest = *std::max_element(odds.begin(), odds.end());
   for (double& loss : odds) loss = largest - loss;
   return weighted_draw(odds, generator);
-}
-
-NamedTensors LossAware::state_dict() const { return {{"seen", Tensor::of<int64_t>({seen_}, {1})}}; }
-
-void LossAware::load_state_dict(const NamedTensors& state) {
-  const Tensor seen = Tensor::zeros({1}, DType::s64);
-  copy_named("LossAware", {{"seen", seen}}, state);
-  seen_ = seen.data<int64_t>()[0];
 }
 
 }  // namespace espalier

@@ -11,18 +11,12 @@
 
 namespace espalier {
 
-class LossAware : public Selection {
+class LossAware : public CountingSelection {
  public:
-  explicit LossAware(const RetentionOptions& options) : seed_(options.seed) {}
+  using CountingSelection::CountingSelection;
   bool keeps_score() const override { return true; }
   void judge(Learner& learner, const StepBatch& batch, std::vector<Offer>& candidates) override;
   std::optional<int64_t> slot_for(const Offer& candidate, const ReplayMemory& memory) override;
-  NamedTensors state_dict() const override;
-  void load_state_dict(const NamedTensors& state) override;
-
- private:
-  const uint64_t seed_;
-  int64_t seen_ = 0;
 };
 
 }  // namespace espalier

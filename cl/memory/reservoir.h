@@ -6,16 +6,10 @@
 
 namespace espalier {
 
-class Reservoir : public Selection {
+class Reservoir : public CountingSelection {
  public:
-  explicit Reservoir(const RetentionOptions& options) : seed_(options.seed) {}
+  using CountingSelection::CountingSelection;
   std::optional<int64_t> slot_for(const Offer& candidate, const ReplayMemory& memory) override;
-  NamedTensors state_dict() const override;
-  void load_state_dict(const NamedTensors& state) override;
-
- private:
-  const uint64_t seed_;
-  int64_t seen_ = 0;
 };
 
 }  // namespace espalier

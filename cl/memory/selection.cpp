@@ -1,11 +1,14 @@
 #include "cl/memory/selection.h"
 
+#include <algorithm>
+
 #include "cl/memory/class_balanced.h"
 #include "cl/memory/gss.h"
 #include "cl/memory/herding.h"
 #include "cl/memory/loss_aware.h"
 #include "cl/memory/reservoir.h"
 #include "engine/error.h"
+#include "nn/named_tensors.h"
 
 namespace espalier {
 namespace {
@@ -27,6 +30,17 @@ constexpr Kind kinds[] = {{"reservoir", make<Reservoir>},
 
 }  // namespace
 
+NamedTensors CountingSelection::state_dict() const {
+  return {{"seen", Tensor::of<int64_t>({seen_}, {1})}};
+}
+
+void CountingSelection::load(NamedTensors others, const NamedTensors& state) {
+  const Tensor seen = Tensor::zeros({1}, DType::s64);
+  others.emplace_back("seen", seen);
+  copy_named("Selection", others, state);
+  seen_ = seen.data<int64_t>()[0];
+}
+
 std::vector<std::string> selection_names() {
   std::vector<std::string> names;
   for (const Kind& kind : kinds) names.push_back(kind.name);
@@ -35,11 +49,10 @@ std::vector<std::string> selection_names() {
 
 std::unique_ptr<Selection> make_selection(const std::string& name,
                                           const RetentionOptions& options) {
-  for (const Kind& kind : kinds)
-    if (name == kind.name) return kind.make(options);
-  std::string names;
-  for (const Kind& kind : kinds) names += (names.empty() ? "" : ", ") + std::string(kind.name);
-  argument_error("make_selection", "name", "'" + name + "'", "one of " + names, "");
+  check_one_of("make_selection", "name", name, selection_names());
+  return std::find_if(std::begin(kinds), std::end(kinds),
+                      [&](const Kind& kind) { return name == kind.name; })
+      ->make(options);
 }
 
 }  // namespace espalier

@@ -46,6 +46,21 @@ struct RetentionOptions {
   int64_t classes = 10;  // of the stream: labels are below it
 };
 
+// A policy whose state is how many samples it was offered, where others keep more beside it.
+class CountingSelection : public Selection {
+ public:
+  explicit CountingSelection(const RetentionOptions& options) : seed_(options.seed) {}
+  NamedTensors state_dict() const override;
+  void load_state_dict(const NamedTensors& state) override { load({}, state); }
+
+ protected:
+  // The count, and `others`, which are copied into.
+  void load(NamedTensors others, const NamedTensors& state);
+
+  const uint64_t seed_;
+  int64_t seen_ = 0;
+};
+
 // "reservoir", "class_balanced", "loss_aware", "gss", "herding".
 std::vector<std::string> selection_names();
 // An argument error with the names for another.

@@ -37,14 +37,13 @@ Tensor diagonal_fisher(const Learner& learner, const ImageDataset& data) {
   const ImageDataset some = spread(data, count);
   const Tensor images = normalized(some.images, learner.network->input());
   const Tensor sums = Tensor::zeros({lanes, learner.optimizer->arena().size()});
-  learner.network->eval();
+  const EvaluationScope without_dropout(*learner.network);
   parallel_for(lanes, 1, [&](int64_t lane, int64_t) {
     const GradientSink sink{Tensor::empty({sums.size(1)})};
     for (int64_t i = lane; i < count; i += lanes)
       add_square(*learner.network, slice(images, 0, i, i + 1), slice(some.labels, 0, i, i + 1),
                  sink, sums.data<float>() + lane * sums.size(1));
   });
-  learner.network->train();
   return div(sum(sums, {0}), static_cast<double>(count));
 }
 

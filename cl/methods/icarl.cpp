@@ -58,10 +58,9 @@ Tensor Icarl::scores(const Learner& learner, const Tensor& images) const {
   const Tensor exemplars = unit_rows(features_of(learner, images_of(learner, {}, slots)));
   const Tensor means = unit_rows(matmul(transpose(of_class, 0, 1), exemplars));
   const Tensor features = unit_rows(features_of(learner, images));
-  // |a - b|^2 of unit vectors is 2 - 2 a.b; a class without an exemplar is further than any.
-  const Tensor near = sub(mul(matmul(features, transpose(means, 0, 1)), 2), 2);
+  // A class without an exemplar is further than any.
   const Tensor has = amax(of_class, {0});
-  return sub(near, mul(sub(1, has), 5));
+  return sub(nearness(features, means), mul(sub(1, has), 5));
 }
 
 void Icarl::load_state_dict(const Learner& learner, const NamedTensors& state) {

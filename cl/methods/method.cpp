@@ -1,5 +1,7 @@
 #include "cl/methods/method.h"
 
+#include <algorithm>
+
 #include "cl/methods/a_gem.h"
 #include "cl/methods/der_pp.h"
 #include "cl/methods/er.h"
@@ -79,11 +81,10 @@ std::vector<std::string> method_names() {
 }
 
 std::unique_ptr<Method> make_method(const LearnConfig& config) {
-  for (const Kind& kind : kinds)
-    if (config.method == kind.name) return kind.make(config);
-  std::string names;
-  for (const Kind& kind : kinds) names += (names.empty() ? "" : ", ") + std::string(kind.name);
-  argument_error("make_method", "method", "'" + config.method + "'", "one of " + names, "");
+  check_one_of("make_method", "method", config.method, method_names());
+  return std::find_if(std::begin(kinds), std::end(kinds),
+                      [&](const Kind& kind) { return config.method == kind.name; })
+      ->make(config);
 }
 
 }  // namespace espalier

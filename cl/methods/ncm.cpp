@@ -3,9 +3,7 @@
 #include <limits>
 
 #include "cl/network_features.h"
-#include "engine/ops/binary.h"
 #include "engine/ops/cast.h"
-#include "engine/ops/matmul.h"
 #include "engine/ops/view.h"
 #include "nn/named_tensors.h"
 
@@ -33,8 +31,7 @@ Tensor NearestClassMean::scores(const Learner& learner, const Tensor& images) co
   if (!sums_.defined()) return Method::scores(learner, images);
   const Tensor means = unit_rows(to(sums_, DType::f32));
   const Tensor features = unit_rows(features_of(learner, images));
-  // |a - b|^2 of unit vectors is 2 - 2 a.b.
-  const Tensor scores = sub(mul(matmul(features, transpose(means, 0, 1)), 2), 2);
+  const Tensor scores = nearness(features, means);
   for (int64_t c = 0; c < counts_.numel(); ++c)
     if (counts_.data<int64_t>()[c] == 0)
       select(scores, 1, c).fill_(-std::numeric_limits<double>::infinity());

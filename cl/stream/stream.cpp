@@ -32,6 +32,12 @@ void check_classes(const ImageDataset& data, const char* which) {
 
 }  // namespace
 
+std::vector<std::string> Stream::task_names() const {
+  std::vector<std::string> names;
+  for (const Task& task : tasks) names.push_back(task.name);
+  return names;
+}
+
 std::vector<std::string> stream_names() {
   std::vector<std::string> names;
   for (const Kind& kind : kinds) names.push_back(kind.name);
@@ -47,11 +53,10 @@ Stream make_stream(const StreamOptions& options, const ImageDataset& train,
                    "those of the training images", "");
   check_classes(train, "train");
   check_classes(test, "test");
-  for (const Kind& kind : kinds)
-    if (options.name == kind.name) return kind.make(options, train, test);
-  std::string names;
-  for (const std::string& name : stream_names()) names += (names.empty() ? "" : ", ") + name;
-  argument_error("make_stream", "name", "'" + options.name + "'", "one of " + names, "");
+  check_one_of("make_stream", "name", options.name, stream_names());
+  return std::find_if(std::begin(kinds), std::end(kinds),
+                      [&](const Kind& kind) { return options.name == kind.name; })
+      ->make(options, train, test);
 }
 
 std::vector<int64_t> indices_of(const ImageDataset& data, const std::vector<int64_t>& classes) {

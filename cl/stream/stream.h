@@ -21,6 +21,7 @@ struct Stream {
   bool task_incremental = false;
   std::vector<Task> tasks;
   int64_t classes() const { return tasks.front().train.classes(); }
+  std::vector<std::string> task_names() const;
 };
 
 struct StreamOptions {

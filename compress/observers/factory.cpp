@@ -1,5 +1,7 @@
 #include "compress/observers/factory.h"
 
+#include <algorithm>
+
 #include "compress/observers/entropy.h"
 #include "compress/observers/moving_average.h"
 #include "compress/observers/mse.h"
@@ -34,12 +36,10 @@ std::vector<std::string> observer_names() {
 }
 
 ObserverFactory observer_factory(const std::string& name) {
-  std::string names;
-  for (const Named& observer : observers) {
-    if (name == observer.name) return observer.make;
-    names += (names.empty() ? "" : ", ") + std::string(observer.name);
-  }
-  argument_error("observer_factory", "name", "'" + name + "'", "one of " + names, "");
+  check_one_of("observer_factory", "name", name, observer_names());
+  return std::find_if(std::begin(observers), std::end(observers),
+                      [&](const Named& observer) { return name == observer.name; })
+      ->make;
 }
 
 }  // namespace espalier

@@ -3,6 +3,7 @@ import atexit
 import functools
 import json
 import os
+import resource
 import shutil
 import struct
 import subprocess
@@ -79,6 +80,21 @@ def stop_at(step, stop, folder, command):
         process.send_signal(stop)
         said = process.stderr.read()
     return process.returncode, said
+
+
+def on_a_full_disk(test, verb, folder):
+    """Resumes a run where its checkpoint cannot be written: the one before has to stay as it is."""
+    last = folder / "checkpoints/last.safetensors"
+    before = last.read_bytes()
+    # A limit on the size of a file makes the same write() fail that a full disk would.
+    room = len(before) // 2
+    result = run(verb, "--resume", folder, "-q", restore_signals=False, preexec_fn=lambda:
+                 resource.setrlimit(resource.RLIMIT_FSIZE, (room, room)))
+    test.assertEqual(result.returncode, 3, result.stderr)
+    test.assertEqual(len(result.stderr.strip().splitlines()), 1, result.stderr)
+    test.assertIn("last.safetensors: cannot write", result.stderr)
+    test.assertEqual(last.read_bytes(), before)
+    test.assertEqual([path.name for path in last.parent.iterdir() if ".tmp" in path.name], [])
 
 
 class Command(unittest.TestCase):
