@@ -56,12 +56,16 @@ int run(const LearnFlags& flags) {
   const LearnConfig config = resuming ? load_learn_config(flags.resume) : chosen_config(flags);
   std::string folder = resuming ? flags.resume : flags.run_dir;
   if (folder.empty()) folder = default_run_dir("learn-" + config.method);
-  const bool finished = run_learning({config, folder, resuming, flags.quiet},
+  const ExitCode code = run_learning({config, folder, resuming, flags.quiet},
                                      load_fashion_mnist(flags.data, Split::train),
                                      load_fashion_mnist(flags.data, Split::test));
-  if (!finished) return interrupted;
-  std::printf("%s/report.md\n", folder.c_str());
-  return done;
+  if (code == gate_missed)
+    std::fprintf(stderr,
+                 "espalier: the last network is over budget in every form; %s/report.md has what "
+                 "comes nearest\n",
+                 folder.c_str());
+  if (code != interrupted) std::printf("%s/report.md\n", folder.c_str());
+  return code;
 }
 
 }  // namespace
@@ -106,12 +110,27 @@ void add_learn(CLI::App& app, Body& chosen) {
   add_setting(*verb, flags->settings, "--batch-size", "batch_size",
               "New images of a step (default: 10)");
   add_setting(*verb, flags->settings, "--lr", "learning_rate", "Learning rate");
-  add_setting(
+  CLI::Option* compress = add_setting(
       *verb, flags->settings, "--compress", "compress",
       "Measure a compressed network after each task: f32 (pruned alone), f16, bf16, int8, w8, "
       "w4, dynamic (default: off)");
   add_setting(*verb, flags->settings, "--sparsity", "sparsity",
               "Share of the parameters that is pruned step by step, task after task (default: 0)");
+  verb->add_option_function<std::string>(
+          "--target",
+          [flags](const std::string& target) {
+            flags->settings.push_back("compress=auto");
+            flags->settings.push_back("target=" + target);
+          },
+          "Make and measure every form after each task, and take what is best for: speed, size, "
+          "accuracy, balanced")
+      ->excludes(compress);
+  add_setting(*verb, flags->settings, "--max-size", "max_megabytes",
+              "Budget of the file for --target, in megabytes (10^6 bytes)");
+  add_setting(
+      *verb, flags->settings, "--max-latency", "max_milliseconds",
+      "Budget of one image for --target, in ms. Where no form meets a budget after the last "
+      "task the exit code is 4");
   verb->add_flag_callback(
       "--compress-at-end", [flags] { flags->settings.push_back("compress_at_end=true"); },
       "Prune and round after the last task alone");

@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "cl/attribution.h"
+#include "cl/form_choice.h"
 #include "cl/plots.h"
 #include "engine/io/file.h"
 #include "engine/io/json.h"
@@ -97,6 +98,14 @@ Json json_of(const ContinualTrainer& trainer, const ContinualMetrics& m, const s
           {"environment", Json::parse(env)}};
 }
 
+std::string forms_section(const EfficiencySummary& summary) {
+  const std::string table = form_table(summary);
+  if (table.empty()) return "";
+  return "\nEvery form was made and measured, one image at a time; old images are those that the "
+         "learner keeps or, where it keeps none, of the last task, and it has seen them:\n\n" +
+         table;
+}
+
 // The part about compressed networks, and its picture; empty where nothing was measured.
 std::string efficiency_section(const std::string& folder, const MeasuredRun& measured) {
   if (!measured.compressed || measured.compressed->tasks.empty() ||
@@ -104,7 +113,7 @@ std::string efficiency_section(const std::string& folder, const MeasuredRun& mea
     return "";
   plot_efficiency_over_tasks(*measured.compressed, folder + "/plots/efficiency.png");
   std::string text = "\n## What the compressed network takes and is worth\n\n" +
-                     efficiency_report(*measured.compressed) +
+                     efficiency_report(*measured.compressed) + forms_section(*measured.compressed) +
                      "\n![efficiency over tasks](plots/efficiency.png)\n";
   const bool whole_control =
       measured.control && measured.control->tasks.size() == measured.compressed->tasks.size();

@@ -86,7 +86,7 @@ std::string described(const TaskEfficiency& artefact) {
     line += text;
   }
   std::snprintf(text, sizeof text, ", accuracy %.2f %%", 100 * artefact.average_accuracy());
-  return line + text;
+  return line + text + (artefact.meets_budget ? "" : "; over budget");
 }
 
 LearnEvents events_for(const Stream& stream, MetricsFile& metrics, Progress& progress) {
@@ -109,7 +109,7 @@ bool exists_in(const std::string& folder) {
   return std::filesystem::exists(folder + "/checkpoints/last.safetensors");
 }
 
-bool learn_plainly(const LearnRun& run, Stream stream, Progress& progress) {
+ExitCode learn_plainly(const LearnRun& run, Stream stream, Progress& progress) {
   ContinualTrainer trainer(run.config, std::move(stream), run.folder);
   if (run.resume)
     trainer.resume();
@@ -119,14 +119,19 @@ bool learn_plainly(const LearnRun& run, Stream stream, Progress& progress) {
   progress.line(described(run, trainer.learner()) + " in " + run.folder);
   const bool finished = trainer.run(events_for(trainer.learner().stream, metrics, progress));
   write_learn_report(run.folder, trainer);
-  return finished;
+  return finished ? done : interrupted;
 }
 
 HardwareOptions hardware_options(const LearnConfig& c) {
   const CompressWhen when = c.compress_at_end ? CompressWhen::at_the_end : CompressWhen::each_task;
   HardwareOptions options;
   options.quantise = c.compress != "f32";
-  if (options.quantise) options.dtype = c.compress;
+  if (c.compress == "auto")
+    options.target = c.target;
+  else if (options.quantise)
+    options.dtype = c.compress;
+  if (c.max_megabytes > 0) options.budget.bytes = 1e6 * c.max_megabytes;
+  if (c.max_milliseconds > 0) options.budget.seconds = 1e-3 * c.max_milliseconds;
   options.quantise_when = options.prune_when = when;
   options.prune = c.sparsity > 0;
   if (options.prune) options.sparsity = c.sparsity;
@@ -146,7 +151,8 @@ bool finish(HardwareOptimizedTrainer& trainer, const std::string& folder, Progre
   return true;
 }
 
-bool learn_and_compress(const LearnRun& run, const Stream& stream, Progress& progress) {
+// Where the last artefact misses its budget, says so by the exit code.
+ExitCode learn_and_compress(const LearnRun& run, const Stream& stream, Progress& progress) {
   HardwareOptions options = hardware_options(run.config);
   HardwareOptimizedTrainer trainer(run.config, stream, run.folder, options);
   if (run.resume)
@@ -154,12 +160,12 @@ bool learn_and_compress(const LearnRun& run, const Stream& stream, Progress& pro
   else
     create_run_folder(run.folder, to_json(run.config));
   progress.line(described(run, trainer.trainer().learner()) + " in " + run.folder);
-  bool finished = finish(trainer, run.folder, progress);
+  const bool finished = finish(trainer, run.folder, progress);
   const EfficiencySummary& summary = trainer.get_efficiency_summary();
-  if (!finished || !run.config.control) {
-    write_learn_report(run.folder, trainer.trainer(), {&summary});
-    return finished;
-  }
+  write_learn_report(run.folder, trainer.trainer(), {&summary});
+  if (!finished) return interrupted;
+  const ExitCode code = summary.tasks.back().meets_budget ? done : gate_missed;
+  if (!run.config.control) return code;
   const std::string folder = run.folder + "/control";
   options.control = true;
   HardwareOptimizedTrainer control(run.config, stream, folder, options);
@@ -171,21 +177,22 @@ bool learn_and_compress(const LearnRun& run, const Stream& stream, Progress& pro
     create_run_folder(folder, to_json(run.config));
   }
   progress.line("the same without compression, for comparison, in " + folder);
-  finished = finish(control, folder, progress);
+  const bool whole = finish(control, folder, progress);
   write_learn_report(run.folder, trainer.trainer(), {&summary, &control.get_efficiency_summary()});
-  return finished;
+  return whole ? code : interrupted;
 }
 
 }  // namespace
 
-bool run_learning(const LearnRun& run, const ImageDataset& train, const ImageDataset& test) {
+ExitCode run_learning(const LearnRun& run, const ImageDataset& train, const ImageDataset& test) {
   Stream stream = stream_of(run.config, train, test);
   Progress progress(run.quiet);
-  const bool finished = run.config.compress == "off"
+  const ExitCode code = run.config.compress == "off"
                             ? learn_plainly(run, std::move(stream), progress)
                             : learn_and_compress(run, stream, progress);
-  if (!finished) progress.line("interrupted; continue with: espalier learn --resume " + run.folder);
-  return finished;
+  if (code == interrupted)
+    progress.line("interrupted; continue with: espalier learn --resume " + run.folder);
+  return code;
 }
 
 }  // namespace espalier::app

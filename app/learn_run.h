@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "app/command.h"
 #include "cl/continual_trainer.h"
 
 namespace espalier::app {
@@ -13,7 +14,8 @@ struct LearnRun {
   bool resume = false, quiet = false;
 };
 
-// Starts the run or takes it up; false where an interrupt ended it before.
-bool run_learning(const LearnRun& run, const ImageDataset& train, const ImageDataset& test);
+// Starts the run or takes it up. `interrupted` where an interrupt ended it before, `gate_missed`
+// where the last compressed network misses its budget.
+ExitCode run_learning(const LearnRun& run, const ImageDataset& train, const ImageDataset& test);
 
 }  // namespace espalier::app

@@ -16,8 +16,17 @@ struct TaskEfficiency {
   std::string path, dtype;  // of the artefact, in the run folder
   double sparsity = 0;      // share that the schedule has removed at least
   int64_t parameters = 0, file_bytes = 0;
-  int64_t memory_bytes = 0;        // all that its plan takes, before it first runs: the peak
-  int64_t flops = 0;               // of one image
+  int64_t memory_bytes = 0;  // all that its plan takes, before it first runs: the peak
+  int64_t flops = 0;         // of one image
+  // What its dtype was chosen from (cl/form_choice.h); empty where that was given.
+  struct Form {
+    std::string dtype;
+    int64_t file_bytes = 0;
+    double seconds = 0, accuracy = 0;  // of a batch; on what a learner still has of old images
+    bool chosen = false;
+  };
+  std::vector<Form> forms{};
+  bool meets_budget = true;        // of the chosen one, as measured for the choice
   std::vector<double> accuracy{};  // on the test images of each task so far
 
   struct Speed {

@@ -26,6 +26,13 @@ Json json_of(const TaskEfficiency& task) {
                       {"seconds", speed.seconds},
                       {"spread", speed.spread},
                       {"times_as_fast", speed.times_as_fast}});
+  Json forms = Json::array();
+  for (const TaskEfficiency::Form& form : task.forms)
+    forms.push_back({{"dtype", form.dtype},
+                     {"file_bytes", form.file_bytes},
+                     {"seconds", form.seconds},
+                     {"accuracy", form.accuracy},
+                     {"chosen", form.chosen}});
   return {{"task", task.task},
           {"path", task.path},
           {"dtype", task.dtype},
@@ -34,6 +41,8 @@ Json json_of(const TaskEfficiency& task) {
           {"file_bytes", task.file_bytes},
           {"memory_bytes", task.memory_bytes},
           {"flops", task.flops},
+          {"forms", forms},
+          {"meets_budget", task.meets_budget},
           {"accuracy", task.accuracy},
           {"speeds", speeds},
           {"learned", json_of(task.learned)},
@@ -53,6 +62,11 @@ TaskEfficiency task_from(const Json& json, const std::string& origin) {
   json.at("memory_bytes").get_to(task.memory_bytes);
   json.at("flops").get_to(task.flops);
   json.at("accuracy").get_to(task.accuracy);
+  json.at("meets_budget").get_to(task.meets_budget);
+  for (const Json& form : json.at("forms"))
+    task.forms.push_back({form.at("dtype").get<std::string>(), form.at("file_bytes").get<int64_t>(),
+                          form.at("seconds").get<double>(), form.at("accuracy").get<double>(),
+                          form.at("chosen").get<bool>()});
   for (const Json& speed : json.at("speeds"))
     task.speeds.push_back({speed.at("batch").get<int64_t>(), speed.at("seconds").get<double>(),
                            speed.at("spread").get<double>(),

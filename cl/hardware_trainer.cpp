@@ -4,8 +4,10 @@
 #include <filesystem>
 
 #include "cl/artefact.h"
+#include "cl/learn_config.h"
 #include "cl/purposes.h"
 #include "cl/recovery.h"
+#include "compress/auto_optimizer/candidate.h"
 #include "compress/pruning/prune.h"
 #include "engine/error.h"
 #include "engine/io/json.h"
@@ -22,6 +24,8 @@ constexpr const char* folder = "artefacts";
 constexpr const char* options_key = "hardware_options";
 constexpr const char* efficiency_key = "efficiency";
 
+Json optional_json(const std::optional<double>& value) { return value ? Json(*value) : Json(); }
+
 // What shapes an artefact's bits. What is measured of it, and how, may change between parts of a
 // run.
 std::string text_of(const HardwareOptions& o) {
@@ -30,6 +34,9 @@ std::string text_of(const HardwareOptions& o) {
   const Json json = {
       {"quantise", o.quantise},
       {"dtype", o.dtype},
+      {"target", o.target},
+      {"budget", Json::array({optional_json(o.budget.bytes), optional_json(o.budget.seconds),
+                              optional_json(o.budget.accuracy)})},
       {"quantise_at_the_end", o.quantise_when == CompressWhen::at_the_end},
       {"observer", o.rounding.observer},
       {"equalize", o.rounding.equalize ? Json(*o.rounding.equalize) : Json()},
@@ -115,6 +122,11 @@ void check_sparsity(const HardwareOptions& o) {
 
 void validate(const HardwareOptions& o) {
   if (o.quantise) check_artefact_dtype(name, o.dtype);
+  if (!o.target.empty()) rule_of_thumb(o.target);
+  if (o.budget.any() && o.target.empty())
+    argument_error(name, "budget", "of a dtype that is given", "with a target", "");
+  if (!o.target.empty() && !o.quantise)
+    argument_error(name, "target", "'" + o.target + "'", "quantise = true", "");
   if (o.quantise && o.calibration_images < 1)
     argument_error(name, "calibration_images", std::to_string(o.calibration_images), "at least 1",
                    "");
@@ -147,6 +159,8 @@ struct HardwareOptimizedTrainer::State {
 
   const Learner& learner() const { return trainer.learner(); }
   std::string in_run(const std::string& path) const { return run_dir + "/" + path; }
+  // In the run folder; `form` tells files of one task apart, such as ".int8".
+  std::string path_of_task(const std::string& form = "") const;
   size_t task_count() const { return learner().stream.tasks.size(); }
   size_t done() const { return summary.tasks.size(); }
   std::unique_ptr<VisionTransformer> network() const { return copy_of(vit_of(learner())); }
@@ -161,6 +175,10 @@ struct HardwareOptimizedTrainer::State {
   void compress_task();
   void prune_to(double sparsity);
   void write(TaskEfficiency& record) const;
+  void write_file(const std::string& path, const VisionTransformer& model, const std::string& dtype,
+                  double removed) const;
+  // Writes every form, and has the record say which it is.
+  void write_forms(TaskEfficiency& record, const VisionTransformer& model) const;
   void measure(TaskEfficiency& record, const ImageDataset& test);
   std::vector<ClassCount> classes_now(const ImageDataset& test) const;
 };
@@ -226,18 +244,49 @@ void HardwareOptimizedTrainer::State::write(TaskEfficiency& record) const {
   const bool rounds = options.quantise && !options.control &&
                       (last || options.quantise_when == CompressWhen::each_task);
   const auto model = network();
-  record.dtype = rounds ? options.dtype : "f32";
-  record.path = std::string(folder) + "/task-" + std::to_string(done() + 1) + ".safetensors";
   record.parameters = model->config.parameter_count();
+  std::filesystem::create_directories(in_run(folder));
+  if (rounds && !options.target.empty()) {
+    write_forms(record, *model);
+  } else {
+    record.dtype = rounds ? options.dtype : "f32";
+    record.path = path_of_task();
+    write_file(record.path, *model, record.dtype, record.sparsity);
+  }
+  record.file_bytes = static_cast<int64_t>(std::filesystem::file_size(in_run(record.path)));
+}
+
+std::string HardwareOptimizedTrainer::State::path_of_task(const std::string& form) const {
+  return std::string(folder) + "/task-" + std::to_string(done() + 1) + form + ".safetensors";
+}
+
+void HardwareOptimizedTrainer::State::write_file(const std::string& path,
+                                                 const VisionTransformer& model,
+                                                 const std::string& dtype, double removed) const {
   std::map<std::string, std::string> notes = {
       {"espalier.learned_tasks", std::to_string(done() + 1)}};
-  if (record.sparsity > 0)
+  if (removed > 0)
     notes["espalier.pruned"] =
-        Json(record.sparsity).dump() + " of " + options.sparsity_of + " by " + options.importance;
-  std::filesystem::create_directories(in_run(folder));
-  save_artefact(in_run(record.path), *model, record.dtype, options.rounding,
-                record.dtype == "int8" ? some_images() : ImageDataset{}, notes);
-  record.file_bytes = static_cast<int64_t>(std::filesystem::file_size(in_run(record.path)));
+        Json(removed).dump() + " of " + options.sparsity_of + " by " + options.importance;
+  save_artefact(in_run(path), model, dtype, options.rounding,
+                dtype == "int8" ? some_images() : ImageDataset{}, notes);
+}
+
+void HardwareOptimizedTrainer::State::write_forms(TaskEfficiency& record,
+                                                  const VisionTransformer& model) const {
+  const std::vector<std::string> dtypes = artefact_dtypes();
+  std::vector<std::string> files, paths;
+  for (const std::string& dtype : dtypes) {
+    files.push_back(path_of_task("." + dtype));
+    paths.push_back(in_run(files.back()));
+    write_file(files.back(), model, dtype, record.sparsity);
+  }
+  FormChoice choice =
+      choose_form(paths, dtypes, some_images(), options.target, options.budget, options.benchmark);
+  record.dtype = dtypes[choice.chosen];
+  record.path = files[choice.chosen];
+  record.forms = std::move(choice.forms);
+  record.meets_budget = choice.meets_budget;
 }
 
 void HardwareOptimizedTrainer::State::measure(TaskEfficiency& record, const ImageDataset& test) {

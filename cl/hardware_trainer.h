@@ -5,8 +5,7 @@
 #include <cstdio>
 
 #include "cl/continual_trainer.h"
-#include "cl/efficiency.h"
-#include "compress/benchmark_models.h"
+#include "cl/form_choice.h"
 #include "compress/pruning/select.h"
 #include "compress/quantize_model.h"
 
@@ -20,6 +19,12 @@ struct HardwareOptions {
   // goes on in fp32 either way. At the end: the artefacts of earlier tasks are in fp32.
   bool quantise = true;
   std::string dtype = "int8";
+  // "speed", "size", "accuracy" or "balanced": then `dtype` is what choose_form()
+  // (cl/form_choice.h) says, of files in all of artefact_dtypes(), each time that an artefact is
+  // rounded. Empty: the dtype above. Files are the same in every run, but choices hang on times
+  // that were measured.
+  std::string target{};
+  Budget budget{};  // of a choice; its seconds are of the first batch size of `benchmark`
   CompressWhen quantise_when = CompressWhen::each_task;
   QuantizeOptions rounding{};        // of "int8"
   int64_t calibration_images = 512;  // at most, where ranges or gradients are wanted
@@ -61,7 +66,8 @@ void validate(const HardwareOptions& options);
 //
 // Old images are gone: the ranges of int8 and the gradients of "taylor" come from images in the
 // replay memory or, where the method keeps none, from the training images of the last task alone,
-// whose ranges may be too narrow for earlier ones.
+// whose ranges may be too narrow for earlier ones. On the same images, which the network has seen,
+// the accuracy of forms is held against each other where a target chooses.
 //
 // A run that was killed and resumed writes artefacts with the same bits as one that was not.
 class HardwareOptimizedTrainer {

@@ -70,6 +70,9 @@ void visit_fields(LearnConfig& c, Visit&& visit) {
   visit("temperature", c.temperature);
   visit("lora_rank", c.lora_rank);
   visit("compress", c.compress);
+  visit("target", c.target);
+  visit("max_megabytes", c.max_megabytes);
+  visit("max_milliseconds", c.max_milliseconds);
   visit("sparsity", c.sparsity);
   visit("compress_at_end", c.compress_at_end);
   visit("recover_epochs", c.recover_epochs);
@@ -129,7 +132,14 @@ void validate(const LearnConfig& c) {
   require(c.sparsity >= 0 && c.sparsity < 1, "sparsity", c.sparsity, "0 to below 1");
   require_count("recover_epochs", c.recover_epochs, 0, 100'000);
   std::vector<std::string> forms = artefact_dtypes();
-  forms.insert(forms.begin(), "off");
+  forms.insert(forms.begin(), {"off", "auto"});
+  require(c.max_megabytes >= 0, "max_megabytes", c.max_megabytes, "0 (none) or more");
+  require(c.max_milliseconds >= 0, "max_milliseconds", c.max_milliseconds, "0 (none) or more");
+  if (c.compress == "auto")
+    require_one_of("target", c.target, {"speed", "size", "accuracy", "balanced"});
+  else if (!c.target.empty() || c.max_megabytes > 0 || c.max_milliseconds > 0)
+    argument_error("LearnConfig", "compress", "'" + c.compress + "' with a target or a budget",
+                   "'auto'", "a dtype that is given leaves nothing to choose");
   require_one_of("compress", c.compress, forms);
   for (const auto& [method, why] :
        {std::pair{"lora", "merge_lora() makes a model that compress takes"},

@@ -38,7 +38,9 @@ struct LearnConfig {
   int64_t lora_rank = 4;
 
   // What becomes of the network after each task, or after the last alone (cl/hardware_trainer.h).
-  std::string compress = "off";  // or one of artefact_dtypes()
+  std::string compress = "off";  // or one of artefact_dtypes(), or "auto": what `target` chooses
+  std::string target{};          // of "auto": "speed", "size", "accuracy" or "balanced"
+  double max_megabytes = 0, max_milliseconds = 0;  // budgets of "auto": file, one image; 0: none
   double sparsity = 0;  // share of the parameters that is gone at the end; 0 prunes nothing
   bool compress_at_end = false;
   int64_t recover_epochs = 3;  // over the memory, after each pruning

@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "cl/attribution.h"
+#include "cl/learn_config.h"
 #include "engine/io/file.h"
 #include "engine/io/safetensors.h"
 #include "nn/evaluate.h"
@@ -157,6 +158,60 @@ TEST_CASE("a compressed stream that is killed anywhere writes the same artefacts
   other.options.sparsity = 0.4;
   HardwareOptimizedTrainer foreign = other.trainer();
   CHECK(contains(refusal_of([&] { foreign.resume(); }, ErrorKind::file), "other options"));
+}
+
+TEST_CASE("a target chooses among all forms of a task's network, within its budget") {
+  const TemporaryFolder folder;
+  Run run = run_in(folder, "run");
+  run.config.epochs = 1;
+  run.options.target = "size";
+  run.options.quantise_when = CompressWhen::at_the_end;
+  const EfficiencySummary summary = learned(run);
+  CHECK(summary.tasks[0].forms.empty());
+  CHECK(summary.tasks[0].dtype == "f32");
+  const TaskEfficiency& last = summary.tasks[1];
+  REQUIRE(last.forms.size() == artefact_dtypes().size());
+  int64_t chosen = 0, smallest = last.forms[0].file_bytes;
+  double least = 0;  // accuracy, of the rule of thumb's form
+  for (const TaskEfficiency::Form& form : last.forms) {
+    CHECK(form.seconds > 0);
+    smallest = std::min(smallest, form.file_bytes);
+    if (form.dtype == "int8") least = form.accuracy;
+    if (!form.chosen) continue;
+    ++chosen;
+    CHECK(form.dtype == last.dtype);
+    CHECK(form.file_bytes == last.file_bytes);
+  }
+  CHECK(chosen == 1);
+  for (const TaskEfficiency::Form& form : last.forms)
+    if (form.accuracy >= least) CHECK(form.file_bytes >= last.file_bytes);
+  CHECK(last.meets_budget);
+  CHECK(load_model(run.folder + "/" + last.path).dtype == last.dtype);
+  CHECK(contains(form_table(summary), "chosen"));
+
+  Run tight = run_in(folder, "tight");
+  tight.config.epochs = 1;
+  tight.options.target = "accuracy";
+  tight.options.quantise_when = CompressWhen::at_the_end;
+  tight.options.budget.bytes = 1;
+  const TaskEfficiency over = learned(tight).tasks[1];
+  CHECK(!over.meets_budget);
+  CHECK(over.file_bytes == smallest);
+}
+
+TEST_CASE("a target that nothing is known of, or a budget without one, is refused") {
+  const auto refused = [](const std::function<void(HardwareOptions&)>& change) {
+    HardwareOptions options = small_options();
+    change(options);
+    return refusal_of([&] { validate(options); });
+  };
+  CHECK(contains(refused([](HardwareOptions& o) { o.target = "beauty"; }), "beauty"));
+  CHECK(contains(refused([](HardwareOptions& o) { o.budget.bytes = 5; }), "budget"));
+  CHECK(contains(refused([](HardwareOptions& o) {
+                   o.target = "size";
+                   o.quantise = false;
+                 }),
+                 "quantise"));
 }
 
 TEST_CASE("a control differs from a compressed run by compression alone") {

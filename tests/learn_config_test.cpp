@@ -42,5 +42,8 @@ TEST_CASE("a configuration of learning refuses what makes no run") {
   refused(R"({"augmentation": {"mixup": 0.2}})");
   refused(R"({"compress": "int8", "method": "ncm", "network": "vit-tiny"})");
   refused(R"({"compress": "int8", "sparsity": 1.0})");
+  refused(R"({"compress": "auto", "network": "vit-tiny"})");
+  refused(R"({"compress": "int8", "target": "size", "network": "vit-tiny"})");
+  refused(R"({"compress": "int8", "max_megabytes": 1, "network": "vit-tiny"})");
   refused(R"({"compress": "int8", "method": "lora", "network": "vit-tiny"})");
 }
