@@ -7,8 +7,6 @@
 #include "engine/ops/binary.h"
 #include "engine/ops/cat.h"
 #include "engine/ops/matmul.h"
-#include "engine/ops/reduce.h"
-#include "engine/ops/unary.h"
 #include "engine/ops/view.h"
 #include "engine/parallel.h"
 #include "nn/evaluate.h"
@@ -55,10 +53,6 @@ Tensor features_of(const Learner& learner, const Tensor& images) {
   return in_chunks(learner, images, [&](const Tensor& chunk) {
     return learner.network->features(normalized(chunk, learner.network->input()));
   });
-}
-
-Tensor unit_rows(const Tensor& x) {
-  return div(x, maximum(sqrt(sum(square(x), {1}, true)), 1e-12));
 }
 
 Tensor nearness(const Tensor& a, const Tensor& b) {

@@ -15,9 +15,6 @@ Tensor images_of(const Learner& learner, const std::vector<int64_t>& samples,
 // augmentation, off the tape, on all threads.
 Tensor features_of(const Learner& learner, const Tensor& images);
 
-// Rows of x [N, F], scaled to unit length; rows of zeros stay.
-Tensor unit_rows(const Tensor& x);
-
 // -|a - b|^2 of each row of a [N, F] and b [M, F], all of unit length: [N, M].
 Tensor nearness(const Tensor& a, const Tensor& b);
 

@@ -6,6 +6,7 @@
 #include "cl/network_features.h"
 #include "engine/error.h"
 #include "engine/ops/matmul.h"
+#include "nn/contrastive.h"
 #include "nn/named_tensors.h"
 
 namespace espalier {

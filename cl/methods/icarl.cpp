@@ -7,6 +7,7 @@
 #include "engine/ops/reduce.h"
 #include "engine/ops/unary.h"
 #include "engine/ops/view.h"
+#include "nn/contrastive.h"
 
 namespace espalier {
 namespace {

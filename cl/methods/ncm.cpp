@@ -5,6 +5,7 @@
 #include "cl/network_features.h"
 #include "engine/ops/cast.h"
 #include "engine/ops/view.h"
+#include "nn/contrastive.h"
 #include "nn/named_tensors.h"
 
 namespace espalier {
