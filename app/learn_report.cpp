@@ -78,6 +78,45 @@ std::string metrics_table(const std::vector<ContinualMetrics>& over_tasks,
   return text;
 }
 
+// A probability, of which a double holds none below 1e-308.
+std::string probability(double p) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.2g", p);
+  return p > 0 ? text : "< 1e-308";
+}
+
+// Of methods that name classes not learned yet: how well; empty for others.
+std::string zero_shot_section(const ContinualTrainer& trainer) {
+  if (!trainer.method().names_unseen()) return "";
+  std::string text =
+      "\n## Classes that were not learned yet, named from their texts\n\n"
+      "Test images of the classes of which no training image was seen, named among those classes "
+      "alone. Chance is a guess's share. p: of so many right or more if every image were a guess "
+      "(binomial, one-sided). As images of one class resemble each other, a network that knows "
+      "nothing of the texts may get whole classes right: of all ways to deal the classes' names "
+      "out "
+      "to one another, the last column counts those that name as many images rightly.\n\n"
+      "| after | classes | images | accuracy | chance | p | dealings as good |\n"
+      "|---|---:|---:|---:|---:|---:|---:|\n";
+  for (size_t row = 0; row < trainer.zero_shot().size(); ++row) {
+    const ZeroShot& z = trainer.zero_shot()[row];
+    if (z.classes < 2) continue;
+    text += (row == 0 ? "| nothing" : "| task " + std::to_string(row)) + " | " +
+            std::to_string(z.classes) + " | " + std::to_string(z.images) + " | " +
+            percent(z.accuracy()) + " | " + percent(z.chance()) + " | " + probability(z.p()) +
+            " | " +
+            (z.dealings ? std::to_string(z.as_good) + " of " + std::to_string(z.dealings) : "") +
+            " |\n";
+  }
+  return text;
+}
+
+Json json_of(const ZeroShot& z) {
+  return {{"classes", z.classes},     {"images", z.images},           {"right", z.right},
+          {"accuracy", z.accuracy()}, {"chance", z.chance()},         {"p", z.p()},
+          {"dealings", z.dealings},   {"dealings_as_good", z.as_good}};
+}
+
 Json json_of(const ContinualTrainer& trainer, const ContinualMetrics& m, const std::string& env) {
   const Learner& learner = trainer.learner();
   Json memory = nullptr;
@@ -85,6 +124,11 @@ Json json_of(const ContinualTrainer& trainer, const ContinualMetrics& m, const s
     memory = {{"samples", learner.memory->size()},
               {"capacity", learner.memory->capacity()},
               {"bytes", learner.memory->bytes()}};
+  Json unseen = nullptr;
+  if (trainer.method().names_unseen()) {
+    unseen = Json::array();
+    for (const ZeroShot& each : trainer.zero_shot()) unseen.push_back(json_of(each));
+  }
   return {{"settings", Json::parse(to_json(learner.config))},
           {"tasks", learner.stream.task_names()},
           {"accuracy", trainer.accuracy()},
@@ -94,6 +138,7 @@ Json json_of(const ContinualTrainer& trainer, const ContinualMetrics& m, const s
           {"backward_transfer", m.backward_transfer},
           {"forward_transfer", m.forward_transfer},
           {"memory", memory},
+          {"zero_shot", unseen},
           {"ledger", Json::parse(to_json(trainer.ledger()))},
           {"environment", Json::parse(env)}};
 }
@@ -152,7 +197,7 @@ void write_learn_report(const std::string& folder, const ContinualTrainer& train
       "and Ranzato, 2017, 1706.08840, section 2. A multiply-accumulate of training "
       "counts forward and backward passes. Kept beside "
       "are a method's teacher, importances or means.\n";
-  text += efficiency_section(folder, measured);
+  text += zero_shot_section(trainer) + efficiency_section(folder, measured);
   text += "\nMeasured on:\n\n```json\n" + env + "```\n\nSettings:\n\n```json\n" +
           to_json(learner.config) + "\n```\n";
   write_atomically(folder + "/report.md", text);

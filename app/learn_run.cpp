@@ -37,7 +37,15 @@ std::string described(const TaskResult& result, const Stream& stream) {
     text += number;
   }
   std::snprintf(number, sizeof number, " %%, mean %.2f %%, ", 100 * mean);
-  return text + number + clock_text(result.seconds);
+  text += number;
+  const ZeroShot& unseen = result.zero_shot;
+  if (unseen.classes > 1) {
+    std::snprintf(number, sizeof number, "%lld classes to come %.1f %% (chance %.1f), ",
+                  static_cast<long long>(unseen.classes), 100 * unseen.accuracy(),
+                  100 * unseen.chance());
+    text += number;
+  }
+  return text + clock_text(result.seconds);
 }
 
 std::string json_of(const LearnStep& step) {
@@ -49,11 +57,12 @@ std::string json_of(const LearnStep& step) {
 }
 
 std::string json_of(const TaskResult& result) {
-  return Json{{"step", result.step},
-              {"task", result.task},
-              {"accuracy", result.accuracy},
-              {"seconds", result.seconds}}
-      .dump();
+  Json json = {{"step", result.step},
+               {"task", result.task},
+               {"accuracy", result.accuracy},
+               {"seconds", result.seconds}};
+  if (result.zero_shot.classes > 1) json["zero_shot"] = result.zero_shot.accuracy();
+  return json.dump();
 }
 
 // "er on split (5 tasks), mlp (269322 parameters), memory of 82 samples in 64.6 kB".

@@ -8,4 +8,8 @@ Tensor BatchPart::images() const { return slice(batch.images, 0, begin, end); }
 Tensor BatchPart::labels() const { return slice(batch.labels, 0, begin, end); }
 Tensor BatchPart::kept() const { return slice(batch.kept, 0, begin, end); }
 
+std::vector<int64_t> BatchPart::texts() const {
+  return {batch.texts.begin() + begin, batch.texts.begin() + end};
+}
+
 }  // namespace espalier

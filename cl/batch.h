@@ -22,6 +22,9 @@ struct StepBatch {
   std::vector<int64_t> samples;  // of each new row, its place in the task's training images
   Tensor logits;                 // f32 [N, classes]: what the step's forward pass gives
   std::vector<int64_t> slots{};  // of each row after the new ones, its place in memory
+  std::vector<int64_t> texts{};  // of each row, its text's number; none where images come alone
+  // Whether the loss is one of all rows: they then go through the network as one part, of group 0.
+  bool together = false;
   int64_t rows() const { return labels.defined() ? labels.size(0) : 0; }
 };
 
@@ -31,9 +34,11 @@ struct BatchPart {
   size_t group;
   int64_t begin, end;  // rows of the batch
   Tensor logits;       // [end - begin, classes], on the tape
+  Tensor features;     // [end - begin, F], on the tape: what the classifier made them of
   Tensor images() const;
   Tensor labels() const;
   Tensor kept() const;
+  std::vector<int64_t> texts() const;
 };
 
 }  // namespace espalier

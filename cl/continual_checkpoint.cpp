@@ -33,17 +33,13 @@ void ContinualTrainer::State::save_checkpoint() const {
   }
   Json costs = Json::array();
   for (const Ledger& each : ledgers) costs.push_back(to_json(each));
-  const Json progress = {{"task", learner.task},
-                         {"step", learner.step},
-                         {"step_of_task", step_of_task},
-                         {"seconds", seconds},
-                         {"accuracy", accuracy},
-                         {"ledgers", costs},
-                         {"rows", rows},
-                         {"multiply_accumulates", work},
-                         {"begun_as", begun_as},
-                         {"stream", stream_mark},
-                         {"notes", notes}};
+  Json unseen = Json::array();
+  for (const ZeroShot& each : zero_shot) unseen.push_back(to_json(each));
+  const Json progress = {
+      {"task", learner.task}, {"step", learner.step},  {"step_of_task", step_of_task},
+      {"seconds", seconds},   {"accuracy", accuracy},  {"ledgers", costs},
+      {"zero_shot", unseen},  {"rows", rows},          {"multiply_accumulates", work},
+      {"begun_as", begun_as}, {"stream", stream_mark}, {"notes", notes}};
   std::map<std::string, std::string> metadata = {{kind_key, "continual checkpoint"},
                                                  {learning_key, to_json(learner.config)},
                                                  {progress_key, progress.dump()}};
@@ -67,7 +63,7 @@ void ContinualTrainer::State::take_shape(const std::string& shape) {
 void ContinualTrainer::State::check_progress() const {
   const auto tasks = static_cast<size_t>(task_count());
   const size_t told = accuracy.empty() ? 0 : static_cast<size_t>(learner.task) + 1;
-  bool good = accuracy.size() == told && ledgers.size() == told &&
+  bool good = accuracy.size() == told && ledgers.size() == told && zero_shot.size() == told &&
               (told > 0 || learner.task == 0) && learner.step >= 0 && step_of_task >= 0;
   for (const std::vector<double>& row : accuracy) good = good && row.size() == tasks;
   if (learner.task < task_count()) good = good && step_of_task <= task_steps(learner.current());
@@ -109,6 +105,9 @@ void ContinualTrainer::resume() {
     s.ledgers.clear();
     for (const Json& each : json.at("ledgers"))
       s.ledgers.push_back(ledger_from_json(each.get<std::string>(), path));
+    s.zero_shot.clear();
+    for (const Json& each : json.at("zero_shot"))
+      s.zero_shot.push_back(zero_shot_from_json(each.get<std::string>(), path));
     s.rows = json.at("rows").get<int64_t>();
     s.work = json.at("multiply_accumulates").get<int64_t>();
     s.notes = json.at("notes").get<std::map<std::string, std::string>>();

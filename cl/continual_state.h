@@ -16,6 +16,7 @@ struct ContinualTrainer::State {
   int64_t step_of_task = 0;
   double seconds = 0;
   std::vector<Ledger> ledgers{};
+  std::vector<ZeroShot> zero_shot{};
   int64_t rows = 0, work = 0;  // of training: see Ledger
   double work_of_row = 0;      // of the present network; 0 where unknown
   std::string begun_as{};      // the network's shape

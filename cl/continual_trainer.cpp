@@ -24,7 +24,8 @@ ReplayMemory make_memory(const LearnConfig& config, const Method& method,
       .item = {images[1], images[2], images[3]},
       .coding = config.coding == "u8" ? SampleCoding::pixels_u8 : SampleCoding::pixels_f32,
       .logits = method.keeps_logits() ? stream.classes() : 0,
-      .score = selection.keeps_score()};
+      .score = selection.keeps_score(),
+      .text = method.keeps_texts()};
   const int64_t bytes =
       config.memory_samples > 0 ? config.memory_samples * layout.bytes() : config.memory_bytes;
   return ReplayMemory(layout, ReplayMemory::capacity_for(layout, bytes));
@@ -69,7 +70,7 @@ ContinualTrainer::State::State(const LearnConfig& config, Stream stream, std::st
       run_dir(std::move(dir)) {
   learner.stream = method->taught(std::move(learner.stream));
   stream_mark = mark_of(learner.stream);
-  learner.network = network ? std::move(network) : make_network(config, learner.stream);
+  learner.network = network ? std::move(network) : method->network(config, learner.stream);
   begun_as = shape_of(*learner.network);
   renew_optimizer(learner);
   method->attach(learner);
@@ -102,6 +103,9 @@ ContinualTrainer::~ContinualTrainer() = default;
 const Learner& ContinualTrainer::learner() const noexcept { return state_->learner; }
 const Method& ContinualTrainer::method() const noexcept { return *state_->method; }
 const AccuracyMatrix& ContinualTrainer::accuracy() const noexcept { return state_->accuracy; }
+const std::vector<ZeroShot>& ContinualTrainer::zero_shot() const noexcept {
+  return state_->zero_shot;
+}
 const std::vector<Ledger>& ContinualTrainer::ledgers() const noexcept { return state_->ledgers; }
 Ledger ContinualTrainer::ledger() const { return state_->ledger(); }
 std::map<std::string, std::string>& ContinualTrainer::notes() noexcept { return state_->notes; }
@@ -135,6 +139,7 @@ LearnStep ContinualTrainer::State::train_step() {
   StepBatch batch = new_rows(learner, samples_of_step());
   for (int draw = 0; learner.memory && draw < method->draws(); ++draw)
     draw_rows(learner, learner.config.replay_batch, static_cast<uint64_t>(draw), batch);
+  batch.together = method->compares_rows();
   std::vector<double> weights;
   for (size_t g = 0; g < batch.groups.size(); ++g) weights.push_back(method->weight(batch, g));
   optimizer.zero_grad();
@@ -160,12 +165,18 @@ LearnStep ContinualTrainer::State::train_step() {
 }
 
 TaskResult ContinualTrainer::State::test() {
-  TaskResult result{static_cast<int64_t>(accuracy.size()) - 1, learner.step, {}, seconds, ledger()};
-  for (const Task& task : learner.stream.tasks)
-    result.accuracy.push_back(accuracy_on(task, method->scores(learner, task.test.images),
-                                          learner.stream.task_incremental));
+  const int64_t learned = static_cast<int64_t>(accuracy.size());
+  TaskResult result{learned - 1, learner.step, {}, seconds, ledger()};
+  std::vector<Tensor> scores;
+  for (const Task& task : learner.stream.tasks) {
+    scores.push_back(method->scores(learner, task.test.images));
+    result.accuracy.push_back(accuracy_on(task, scores.back(), learner.stream.task_incremental));
+  }
+  if (method->names_unseen())
+    result.zero_shot = espalier::zero_shot(learner.stream, learned, scores);
   accuracy.push_back(result.accuracy);
   ledgers.push_back(result.ledger);
+  zero_shot.push_back(result.zero_shot);
   return result;
 }
 

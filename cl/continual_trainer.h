@@ -8,6 +8,7 @@
 #include "cl/ledger.h"
 #include "cl/methods/method.h"
 #include "cl/metrics.h"
+#include "cl/zero_shot.h"
 
 namespace espalier {
 
@@ -26,6 +27,7 @@ struct TaskResult {
   std::vector<double> accuracy;  // on each task of the stream
   double seconds;                // of training, over all parts of the run
   Ledger ledger;                 // what it has cost so far
+  ZeroShot zero_shot{};          // of methods that name classes not learned yet
 };
 
 struct LearnEvents {
@@ -75,6 +77,8 @@ class ContinualTrainer {
   const Method& method() const noexcept;
   // Row 0 is from before the first task, row i + 1 from after task i; a column a task.
   const AccuracyMatrix& accuracy() const noexcept;
+  // Of the same rows: zero-shot accuracy, of no classes where the method has no texts.
+  const std::vector<ZeroShot>& zero_shot() const noexcept;
   // What each of its rows had cost by then, and what all has cost by now.
   const std::vector<Ledger>& ledgers() const noexcept;
   Ledger ledger() const;

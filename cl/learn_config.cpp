@@ -144,6 +144,7 @@ void validate(const LearnConfig& c) {
   for (const auto& [method, why] :
        {std::pair{"lora", "merge_lora() makes a model that compress takes"},
         std::pair{"ncm", "an artefact classifies by the head, which it does not train"},
+        std::pair{"multimodal", "an artefact holds a Vision Transformer, without texts"},
         std::pair{"joint", "it learns all at once: compress what train makes"}})
     if (c.method == method && c.compress != "off")
       argument_error("LearnConfig", "compress", "'" + c.compress + "'",

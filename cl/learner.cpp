@@ -42,16 +42,21 @@ void copy_logits(const Tensor& logits, const Tensor& all, int64_t begin) {
 }  // namespace
 
 std::unique_ptr<StagedModule> make_network(const LearnConfig& config, const Stream& stream) {
+  return make_network(config, stream, stream.classes());
+}
+
+std::unique_ptr<StagedModule> make_network(const LearnConfig& config, const Stream& stream,
+                                           int64_t outputs) {
   Generator generator(derive_seed(config.seed, initialising));
   const Shape& images = stream.tasks.front().train.images.shape();
   if (config.network == "mlp")
     return std::make_unique<MlpClassifier>(
         MlpConfig{.input = {.height = images[1], .width = images[2], .channels = images[3]},
                   .hidden = config.hidden,
-                  .classes = stream.classes()},
+                  .classes = outputs},
         generator);
   ViTConfig shape = named_config(config.network);
-  shape.classes = stream.classes();
+  shape.classes = outputs;
   const Shape expected = shape.batch_shape(images[0]);
   if (!(expected == images))
     argument_error("make_network", "stream", "images of " + images.str(), expected.str(),
@@ -81,31 +86,37 @@ void renew_optimizer(Learner& learner, ParameterPolicy policy) {
         parameters, AdamWOptions{.lr = c.learning_rate, .weight_decay = c.weight_decay}, policy);
 }
 
-double add_gradients(const Learner& learner, StepBatch& batch, const std::vector<double>& weights,
-                     PartLoss loss, const Tensor& gradients) {
+double add_gradients(const Learner& learner, StepBatch& batch,
+                     const std::vector<double>& weights_of_groups, PartLoss loss,
+                     const Tensor& gradients) {
   const int64_t rows = batch.rows();
+  const std::vector<RowGroup> groups =
+      batch.together ? std::vector<RowGroup>{{0, rows}} : batch.groups;
+  const std::vector<double> weights = batch.together ? std::vector{1.0} : weights_of_groups;
+  const int64_t chunk = batch.together ? rows : learner.config.chunk_size;
   batch.logits = Tensor::empty({rows, learner.network->classes()});
   const uint64_t seed = derive_seed(learner.seed(dropping), static_cast<uint64_t>(learner.step));
-  return accumulate_gradients(
-      rows, learner.config.chunk_size, seed, gradients, [&](int64_t begin, int64_t end) {
-        const Tensor logits = (*learner.network)(slice(batch.images, 0, begin, end));
-        copy_logits(logits.detach(), batch.logits, begin);
-        const double share = static_cast<double>(end - begin) / static_cast<double>(rows);
-        Tensor sum;
-        for (size_t g = 0; g < batch.groups.size(); ++g) {
-          const RowGroup& group = batch.groups[g];
-          const int64_t first = std::max(begin, group.begin), last = std::min(end, group.end);
-          if (first >= last) continue;
-          const Tensor part =
-              loss({batch, g, first, last, slice(logits, 0, first - begin, last - begin)});
-          // Of a batch of new rows alone it is 1, and training is plain training to the bit.
-          const double counts = weights[g] * static_cast<double>(last - first) /
-                                static_cast<double>(group.rows()) / share;
-          const Tensor weighed = mul(part, counts);
-          sum = sum.defined() ? add(sum, weighed) : weighed;
-        }
-        return sum;
-      });
+  return accumulate_gradients(rows, chunk, seed, gradients, [&](int64_t begin, int64_t end) {
+    const Tensor features = learner.network->features(slice(batch.images, 0, begin, end));
+    const Tensor logits = learner.network->classify(features);
+    copy_logits(logits.detach(), batch.logits, begin);
+    const double share = static_cast<double>(end - begin) / static_cast<double>(rows);
+    Tensor sum;
+    for (size_t g = 0; g < groups.size(); ++g) {
+      const RowGroup& group = groups[g];
+      const int64_t first = std::max(begin, group.begin), last = std::min(end, group.end);
+      if (first >= last) continue;
+      const Tensor part =
+          loss({batch, g, first, last, slice(logits, 0, first - begin, last - begin),
+                slice(features, 0, first - begin, last - begin)});
+      // Of a batch of new rows alone it is 1, and training is plain training to the bit.
+      const double counts = weights[g] * static_cast<double>(last - first) /
+                            static_cast<double>(group.rows()) / share;
+      const Tensor weighed = mul(part, counts);
+      sum = sum.defined() ? add(sum, weighed) : weighed;
+    }
+    return sum;
+  });
 }
 
 bool clip_gradients(Learner& learner) {
@@ -132,6 +143,7 @@ StepBatch new_rows(const Learner& learner, const std::vector<int64_t>& samples) 
     prepare(learner, data.images.data<uint8_t>() + sample * values, i,
             batch.images.data<float>() + i * values);
     batch.labels.data<int64_t>()[i] = data.labels.data<int64_t>()[sample];
+    if (!learner.current().texts.empty()) batch.texts.push_back(learner.current().text(sample));
   }
   return batch;
 }
@@ -163,6 +175,7 @@ void add_rows(const Learner& learner, const std::vector<int64_t>& slots, StepBat
     labels.data<int64_t>()[i] = memory.label(slot);
     batch.tasks.push_back(memory.task(slot));
     batch.slots.push_back(slot);
+    if (memory.layout().text) batch.texts.push_back(memory.text(slot));
     if (classes) memory.read_logits(slot, kept.data<float>() + i * classes);
   }
   if (classes) {
@@ -192,7 +205,8 @@ void keep_new_rows(Learner& learner, const StepBatch& batch) {
                                   .label = candidate.label,
                                   .task = learner.task,
                                   .logits = logits,
-                                  .score = candidate.score});
+                                  .score = candidate.score,
+                                  .text = learner.current().text(batch.samples[i])});
   }
 }
 

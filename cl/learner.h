@@ -40,6 +40,9 @@ struct Learner {
 
 // The network of a configuration, from its seed, for the images and classes of `stream`.
 std::unique_ptr<StagedModule> make_network(const LearnConfig& config, const Stream& stream);
+// The same with so many outputs in place of classes.
+std::unique_ptr<StagedModule> make_network(const LearnConfig& config, const Stream& stream,
+                                           int64_t outputs);
 
 // An optimiser of the configuration, from its beginning, over the network's present parameters.
 void renew_optimizer(Learner& learner, ParameterPolicy policy = decay_matrices);
@@ -48,7 +51,8 @@ void renew_optimizer(Learner& learner, ParameterPolicy policy = decay_matrices);
 using PartLoss = FunctionRef<Tensor(const BatchPart& part)>;
 // Adds the gradient of a batch's loss to `gradients`, laid out as the optimiser's arena, and
 // returns the loss. `batch.logits` is filled. Each group counts with its weight: its mean loss
-// times that.
+// times that. Rows go through the network in chunks of config.chunk_size or, where they go
+// together, all at once, and `weights` then count for nothing.
 double add_gradients(const Learner& learner, StepBatch& batch, const std::vector<double>& weights,
                      PartLoss loss, const Tensor& gradients);
 

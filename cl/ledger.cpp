@@ -10,7 +10,8 @@ double multiply_accumulates(StagedModule& network) {
   const EvaluationScope without_dropout(network);
   const Graph graph = capture(network, {input.height, input.width, input.channels});
   int64_t flops = 0;
-  for (const Graph::Node& node : graph.nodes) flops += cost_of(graph, node, 1).flops;
+  for (const Graph::Node& node : graph.nodes)
+    flops += cost_of(graph, node, 2).flops - cost_of(graph, node, 1).flops;
   return static_cast<double>(flops) / 2;
 }
 

@@ -19,8 +19,9 @@ struct Ledger {
   double seconds = 0;  // of training, over all parts of the run
 };
 
-// Half the floating-point operations of one image's forward pass, in evaluation mode. The network's
-// mode is as before afterwards.
+// Half the floating-point operations that one more image adds to a forward pass, in evaluation
+// mode: what does not grow with the images, such as texts that are read beside them, is not
+// counted. The network's mode is as before afterwards.
 double multiply_accumulates(StagedModule& network);
 
 std::string to_json(const Ledger& ledger);

@@ -14,6 +14,8 @@ enum LearnPurpose : uint64_t {
   selecting = 36,
   holding_out = 37,
   adapting = 38,
+  initialising_texts = 41,
+  dealing_texts = 42,
   calibrating = 51,
 };
 

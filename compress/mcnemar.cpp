@@ -5,21 +5,9 @@
 #include <string>
 
 #include "engine/error.h"
+#include "nn/binomial.h"
 
 namespace espalier {
-namespace {
-
-// Twice the probability of at most `fewer` heads in n throws of a fair coin.
-double two_sided(int64_t fewer, int64_t n) {
-  const auto log_factorial = [](int64_t k) { return std::lgamma(static_cast<double>(k) + 1); };
-  double sum = 0;
-  for (int64_t k = 0; k <= fewer; ++k)
-    sum += std::exp(log_factorial(n) - log_factorial(k) - log_factorial(n - k) -
-                    static_cast<double>(n) * std::log(2.0));
-  return std::min(1.0, 2 * sum);
-}
-
-}  // namespace
 
 double PairedTest::difference() const {
   return samples ? static_cast<double>(won - lost) / static_cast<double>(samples) : 0;
@@ -41,7 +29,9 @@ PairedTest mcnemar(std::span<const uint8_t> first, std::span<const uint8_t> seco
     test.lost += first[i] && !second[i];
     test.won += !first[i] && second[i];
   }
-  test.p = two_sided(std::min(test.lost, test.won), test.lost + test.won);
+  // Both tails of a fair coin.
+  test.p = std::min(
+      1.0, 2 * binomial_at_least(std::max(test.lost, test.won), test.lost + test.won, 0.5));
   return test;
 }
 

@@ -46,4 +46,5 @@ TEST_CASE("a configuration of learning refuses what makes no run") {
   refused(R"({"compress": "int8", "target": "size", "network": "vit-tiny"})");
   refused(R"({"compress": "int8", "max_megabytes": 1, "network": "vit-tiny"})");
   refused(R"({"compress": "int8", "method": "lora", "network": "vit-tiny"})");
+  refused(R"({"compress": "int8", "method": "multimodal", "network": "vit-tiny"})");
 }

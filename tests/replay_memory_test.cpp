@@ -43,12 +43,32 @@ TEST_CASE("a record counts every byte it holds") {
   CHECK(RecordLayout{.item = image, .coding = SampleCoding::pixels_f32}.bytes() == 784 * 4 + 4);
   CHECK(RecordLayout{.item = image, .logits = 10}.bytes() == 784 + 4 + 40);
   CHECK(RecordLayout{.item = image, .logits = 10, .score = true}.bytes() == 784 + 4 + 40 + 4);
+  CHECK(RecordLayout{.item = image, .text = true}.bytes() == 784 + 4 + 2);
+  CHECK(RecordLayout{.item = image, .score = true, .text = true}.bytes() == 784 + 4 + 4 + 2);
   CHECK(RecordLayout{.item = tokens, .coding = SampleCoding::latent_f32}.bytes() == 60 + 4);
   CHECK(RecordLayout{.item = tokens, .coding = SampleCoding::latent_s8}.bytes() == 15 + 4 + 4);
   CHECK(RecordLayout{.item = tokens, .coding = SampleCoding::latent_s4}.bytes() == 8 + 4 + 4);
   const RecordLayout layout{.item = image};
   CHECK(ReplayMemory::capacity_for(layout, 788 * 3 + 787) == 3);
   CHECK(ReplayMemory(layout, 3).bytes() == 788 * 3);
+}
+
+TEST_CASE("a record gives back the number of its text, where it has one") {
+  const uint8_t pixels[4] = {1, 2, 3, 4};
+  ReplayMemory memory({.item = {2, 2, 1}, .score = true, .text = true}, 2);
+  memory.write(0, {.pixels = pixels, .label = 7, .score = 0.5f, .text = 65535});
+  memory.write(1, {.pixels = pixels, .label = 8, .text = 3});
+  memory.set_score(1, 2);
+  CHECK(memory.text(0) == 65535);
+  CHECK(memory.text(1) == 3);
+  CHECK(memory.score(0) == 0.5f);
+  ReplayMemory other(memory.layout(), 2);
+  other.append(memory, 1);
+  CHECK(other.text(0) == 3);
+  CHECK(contains(refusal_of([&] { memory.write(0, {.pixels = pixels, .text = 65536}); }),
+                 "text 65536"));
+  const ReplayMemory without({.item = {2, 2, 1}}, 1);
+  CHECK(contains(refusal_of([&] { without.text(0); }), "text is not kept"));
 }
 
 TEST_CASE("pixels come back as they were from either coding") {

@@ -62,8 +62,11 @@ void keep_chosen(const Learner& learner, const Pool& pool, int64_t label, int64_
       kept.append(*learner.memory, pool.slots[static_cast<size_t>(i - samples)]);
     else
       kept.write(kept.size(),
-                 {pixels + pool.samples[static_cast<size_t>(i)] * values, label, learner.task,
-                  classes ? logits.data<float>() + i * classes : nullptr});
+                 {.pixels = pixels + pool.samples[static_cast<size_t>(i)] * values,
+                  .label = label,
+                  .task = learner.task,
+                  .logits = classes ? logits.data<float>() + i * classes : nullptr,
+                  .text = learner.current().text(pool.samples[static_cast<size_t>(i)])});
   }
 }
 

@@ -21,6 +21,9 @@ int64_t logits_offset(const RecordLayout& layout) { return bytes_of_item(layout)
 int64_t score_offset(const RecordLayout& layout) {
   return logits_offset(layout) + layout.logits * 4;
 }
+int64_t text_offset(const RecordLayout& layout) {
+  return score_offset(layout) + (layout.score ? 4 : 0);
+}
 
 void put_u16(uint8_t* to, int64_t value) {
   const auto small = static_cast<uint16_t>(value);
@@ -41,16 +44,17 @@ void check_given(const RecordLayout& layout, const ReplayMemory::Record& record)
   if (is_latent(layout.coding) && !record.latent) absent("a latent");
   if (!is_latent(layout.coding) && !record.pixels) absent("pixels");
   if (layout.logits && !record.logits) absent("logits");
-  if (record.label < 0 || record.label > most || record.task < 0 || record.task > most)
-    argument_error(
-        "ReplayMemory::write", "record",
-        "label " + std::to_string(record.label) + " of task " + std::to_string(record.task),
-        "0 to 65535", "");
+  const auto small = [](int64_t number) { return number >= 0 && number <= most; };
+  if (!small(record.label) || !small(record.task) || !small(record.text))
+    argument_error("ReplayMemory::write", "record",
+                   "label " + std::to_string(record.label) + " of task " +
+                       std::to_string(record.task) + " with text " + std::to_string(record.text),
+                   "0 to 65535", "");
 }
 
 }  // namespace
 
-int64_t RecordLayout::bytes() const { return score_offset(*this) + (score ? 4 : 0); }
+int64_t RecordLayout::bytes() const { return text_offset(*this) + (text ? 2 : 0); }
 
 ReplayMemory::ReplayMemory(const RecordLayout& layout, int64_t capacity) : layout_(layout) {
   if (layout.item.numel() < 1 || layout.logits < 0)
@@ -88,6 +92,7 @@ void ReplayMemory::write(int64_t slot, const Record& record) {
     std::memcpy(to + logits_offset(layout_), record.logits,
                 static_cast<size_t>(layout_.logits) * 4);
   if (layout_.score) std::memcpy(to + score_offset(layout_), &record.score, 4);
+  if (layout_.text) put_u16(to + text_offset(layout_), record.text);
   if (slot == size_) ++size_;
 }
 
@@ -146,6 +151,11 @@ float ReplayMemory::score(int64_t slot) const {
 void ReplayMemory::set_score(int64_t slot, float score) {
   const int64_t place = score_at(slot) - records_.data<uint8_t>();
   std::memcpy(records_.data<uint8_t>() + place, &score, 4);
+}
+
+int64_t ReplayMemory::text(int64_t slot) const {
+  if (!layout_.text) argument_error("ReplayMemory", "text", "not kept", "a layout with one", "");
+  return get_u16(at(slot) + text_offset(layout_));
 }
 
 NamedTensors ReplayMemory::state_dict() const {

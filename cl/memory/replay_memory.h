@@ -16,7 +16,8 @@ struct RecordLayout {
   SampleCoding coding = SampleCoding::pixels_u8;
   int64_t logits = 0;  // f32 values that the model gave for it, kept beside it
   bool score = false;  // whether an f32 of the selection is kept beside it
-  // Of all of it: the item, the label (u16), the task (u16), the logits and the score.
+  bool text = false;   // whether the number of a text, a u16, is kept beside it
+  // Of all of it: the item, the label (u16), the task (u16), the logits, the score and the text.
   int64_t bytes() const;
   friend bool operator==(const RecordLayout&, const RecordLayout&) = default;
 };
@@ -44,9 +45,10 @@ class ReplayMemory {
     const float* logits = nullptr;
     const float* latent = nullptr;
     float score = 0;
+    int64_t text = 0;
   };
   // `slot` is at most size(): the next one grows the memory by a record. An argument error
-  // otherwise, and where a label or task passes 65535 or what the layout keeps is not given.
+  // otherwise, and where a label, task or text passes 65535 or what the layout keeps is not given.
   void write(int64_t slot, const Record& record);
   // The same bytes as another memory, of the same layout, holds, in the next slot.
   void append(const ReplayMemory& from, int64_t slot);
@@ -61,6 +63,7 @@ class ReplayMemory {
   // Argument errors without one.
   float score(int64_t slot) const;
   void set_score(int64_t slot, float score);
+  int64_t text(int64_t slot) const;
 
   // All of it, for a checkpoint; load_state_dict() refuses what another layout or capacity made.
   NamedTensors state_dict() const;

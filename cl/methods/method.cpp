@@ -12,6 +12,7 @@
 #include "cl/methods/joint.h"
 #include "cl/methods/lora.h"
 #include "cl/methods/lwf.h"
+#include "cl/methods/multimodal.h"
 #include "cl/methods/ncm.h"
 #include "engine/error.h"
 #include "engine/ops/cross_entropy.h"
@@ -45,6 +46,7 @@ constexpr Kind kinds[] = {
     {"ncm", make<NearestClassMean>},
     {"frozen", make<FrozenTrunk>},
     {"lora", make<Lora>},
+    {"multimodal", make<Multimodal>},
 };
 
 }  // namespace

@@ -19,6 +19,18 @@ class Method {
   virtual bool uses_memory() const { return false; }
   virtual int draws() const { return 0; }
   virtual bool keeps_logits() const { return false; }
+  // Whether a sample in memory keeps the number of the text that it came with, whether the loss is
+  // one of all rows of a step (StepBatch::together), and whether scores speak for classes that were
+  // not learned yet, so that zero-shot accuracy (cl/zero_shot.h) says something.
+  virtual bool keeps_texts() const { return false; }
+  virtual bool compares_rows() const { return false; }
+  virtual bool names_unseen() const { return false; }
+  // What it trains on a stream as taught() gives it: the configuration's network, unless it wants
+  // another one around that.
+  virtual std::unique_ptr<StagedModule> network(const LearnConfig& config,
+                                                const Stream& stream) const {
+    return make_network(config, stream);
+  }
   // What of a stream it is taught, in which order: the stream itself, unless it is no learner of
   // streams at all. A task may be left without training images.
   virtual Stream taught(Stream stream) const { return stream; }

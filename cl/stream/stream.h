@@ -12,6 +12,11 @@ struct Task {
   std::string name;              // "0 and 1", "rotated by 36"
   std::vector<int64_t> classes;  // that it is tested on, ascending
   ImageDataset train, test;      // labels are those of the whole stream
+  // Of each training image, the number of the text that it comes with; none where it comes alone.
+  std::vector<int64_t> texts{};
+  int64_t text(int64_t sample) const {
+    return texts.empty() ? 0 : texts[static_cast<size_t>(sample)];
+  }
 };
 
 struct Stream {
