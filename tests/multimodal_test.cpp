@@ -143,13 +143,26 @@ TEST_CASE("a step gives image encoder, text encoder and temperature a gradient")
   const Pairs pairs(8);
   StepBatch rows = pairs.batch({10, 11, 12, 13}, {0, 1});
   pairs.loss_of(rows);
-  for (const auto& [name, gradient] :
-       pairs.learner.optimizer->arena().views_of(pairs.learner.optimizer->arena().gradients())) {
-    INFO(name);
+  const ParameterArena& arena = pairs.learner.optimizer->arena();
+  for (const auto& entry : arena.views_of(arena.gradients())) {
+    INFO(entry.first);
     double sum = 0;
-    for (const double g : gradient.to_vector()) sum += std::abs(g);
+    for (const double g : entry.second.to_vector()) sum += std::abs(g);
     CHECK(sum > 0);
   }
+}
+
+TEST_CASE("a run compares all rows of a step, whatever its chunks are") {
+  const TemporaryFolder folder;
+  LearnConfig config = small_learning("multimodal");
+  config.max_steps = 4;
+  const auto weights = [&](int64_t chunk_size) {
+    config.chunk_size = chunk_size;
+    const std::string run = new_folder(folder, std::to_string(chunk_size));
+    learned(config, run);
+    return state_of(run, "model.");
+  };
+  CHECK(weights(3) == weights(64));
 }
 
 TEST_CASE("memory keeps pairs, and what it learned from them names every class") {
