@@ -42,6 +42,20 @@ Tensor averages(const std::vector<int64_t>& counts, int64_t texts) {
   return rows;
 }
 
+// Which texts stand, in the same words, among those of each class.
+Tensor said_of(const std::vector<std::string>& texts, const Tensor& averages) {
+  const Tensor said = Tensor::zeros(averages.shape());
+  const int64_t count = averages.size(1);
+  for (int64_t c = 0; c < averages.size(0); ++c) {
+    const float* own = averages.data<float>() + c * count;
+    for (int64_t i = 0; i < count; ++i)
+      for (int64_t j = 0; own[i] > 0 && j < count; ++j)
+        if (texts[static_cast<size_t>(i)] == texts[static_cast<size_t>(j)])
+          said.data<float>()[c * count + j] = 1;
+  }
+  return said;
+}
+
 }  // namespace
 
 std::vector<int64_t> text_counts(const std::vector<ClassTexts>& classes) {
@@ -63,6 +77,7 @@ ImageTextModel::ImageTextModel(std::unique_ptr<StagedModule> image,
     : image_(register_module("image", std::move(image))),
       word_shares_(vocabulary.word_shares(texts)),
       class_averages_(averages(counts, word_shares_.size(0))),
+      said_of_(said_of(texts, class_averages_)),
       text_(register_module("text", std::make_unique<TextEncoder>(
                                         vocabulary.size(), image_.classes(), options, generator))),
       log_scale_(register_parameter("log_scale", Tensor::full({1}, std::log(first_scale)))) {}
@@ -83,6 +98,16 @@ Tensor ImageTextModel::text_embeddings(const std::vector<int64_t>& numbers) cons
                      "0 to " + std::to_string(texts() - 1), "");
   return text_(
       embedding(Tensor::of(numbers, {static_cast<int64_t>(numbers.size())}), word_shares_));
+}
+
+Tensor ImageTextModel::matches(const std::vector<int64_t>& classes,
+                               const std::vector<int64_t>& numbers) const {
+  const Tensor out =
+      Tensor::zeros({static_cast<int64_t>(classes.size()), static_cast<int64_t>(numbers.size())});
+  float* to = out.data<float>();
+  for (const int64_t c : classes)
+    for (const int64_t number : numbers) *to++ = said_of_.data<float>()[c * texts() + number];
+  return out;
 }
 
 Tensor ImageTextModel::prototypes() const {

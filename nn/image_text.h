@@ -31,6 +31,9 @@ class ImageTextModel : public StagedModule {
   // Embeddings [N, E], of unit length, of texts by their numbers: those of class 0 in the order of
   // ClassTexts::all(), then those of class 1, and so on. An argument error for another number.
   Tensor text_embeddings(const std::vector<int64_t>& numbers) const;
+  // [N, N]: 1 where text j, by its number, is among what is said of class i, 0 elsewhere. Classes
+  // share texts, such as attributes.
+  Tensor matches(const std::vector<int64_t>& classes, const std::vector<int64_t>& numbers) const;
   // The mean of the embeddings of each class's texts, of unit length again: [classes, E].
   Tensor prototypes() const;
   // The inverse temperature, exp(log_scale), at most 100 (section 2.5, ibid.): [1].
@@ -44,6 +47,7 @@ class ImageTextModel : public StagedModule {
   const StagedModule& image_;
   const Tensor word_shares_;     // [texts, words]
   const Tensor class_averages_;  // [classes, texts]: 1 / count for the texts of a class
+  const Tensor said_of_;         // [classes, texts]: 1 where the same text is said of the class
   const TextEncoder& text_;
   const Tensor log_scale_;
 };

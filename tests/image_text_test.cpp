@@ -47,10 +47,11 @@ void set_plane(const ImageTextModel& model) {
 
 double log_sum(double a, double b) { return std::log(std::exp(a) + std::exp(b)); }
 
-// Two pairs, of these labels, whose similarities times the scale are 1.2 0 / 1.6 2.
-double loss_of_two(std::vector<int64_t> labels) {
+// Two pairs whose similarities times the scale are 1.2 0 / 1.6 2, and which of the texts are true
+// of which image.
+double loss_of_two(const std::vector<double>& matches) {
   return contrastive_loss(Tensor::of<double>({1, 0, 0, 1}, {2, 2}),
-                          Tensor::of<double>({0.6, 0.8, 0, 1}, {2, 2}), Tensor::of(labels, {2}),
+                          Tensor::of<double>({0.6, 0.8, 0, 1}, {2, 2}), Tensor::of(matches, {2, 2}),
                           Tensor::of<double>({2}, {1}))
       .to_vector()[0];
 }
@@ -104,37 +105,46 @@ TEST_CASE("there are texts for the classes of any labelled data set") {
 
 TEST_CASE("the contrastive loss of two pairs is what a hand works out") {
   // Rows against their own text, columns against their own image.
-  const double apart = std::log1p(std::exp(-1.2)) + std::log1p(std::exp(-0.4)) +
-                       std::log1p(std::exp(0.4)) + std::log1p(std::exp(-2.0));
-  CHECK(std::abs(loss_of_two({0, 1}) - apart / 4) <= rounding);
+  const double rows[] = {log_sum(1.2, 0), log_sum(1.6, 2)};
+  const double columns[] = {log_sum(1.2, 1.6), log_sum(0, 2)};
+  const double all = rows[0] + rows[1] + columns[0] + columns[1];
+  CHECK(std::abs(loss_of_two({1, 0, 0, 1}) - (all - 2 * (1.2 + 2)) / 4) <= rounding);
   // Of one class: half of each row, half of each column.
-  const double alike = (log_sum(1.2, 0) - 0.6) + (log_sum(1.6, 2) - 1.8) +
-                       (log_sum(1.2, 1.6) - 1.4) + (log_sum(0, 2) - 1);
-  CHECK(std::abs(loss_of_two({3, 3}) - alike / 4) <= rounding);
+  CHECK(std::abs(loss_of_two({1, 1, 1, 1}) - (all - 0.6 - 1.8 - 1.4 - 1) / 4) <= rounding);
+  // The first text is true of both images, the second of its own.
+  CHECK(std::abs(loss_of_two({1, 0, 1, 1}) - (all - 1.2 - 1.8 - 1.4 - 2) / 4) <= rounding);
 }
 
 TEST_CASE("the contrastive loss has the gradient of finite differences") {
-  for (const std::vector<int64_t>& labels :
-       {std::vector<int64_t>{0, 1, 2, 3, 4}, std::vector<int64_t>{7, 2, 7, 7, 2}}) {
-    const Tensor of_pairs = Tensor::of(labels, {5});
+  const Tensor apart = Tensor::zeros({4, 4}, DType::f64), some = Tensor::zeros({4, 4}, DType::f64);
+  for (int64_t i = 0; i < 4; ++i)
+    apart.data<double>()[5 * i] = some.data<double>()[5 * i] = some.data<double>()[4 * i + 2] = 1;
+  for (const Tensor& matches : {apart, some})
     check_gradients(
         [&](const std::vector<Tensor>& x) {
-          return contrastive_loss(unit_rows(x[0]), unit_rows(x[1]), of_pairs, x[2]);
+          return contrastive_loss(unit_rows(x[0]), unit_rows(x[1]), matches, x[2]);
         },
-        {random_tensor({5, 3}, 1), random_tensor({5, 3}, 2), Tensor::of<double>({2.5}, {1})});
-  }
+        {random_tensor({4, 3}, 1), random_tensor({4, 3}, 2), Tensor::of<double>({2.5}, {1})});
 }
 
 TEST_CASE("the contrastive loss refuses pairs that are none") {
   const Tensor two = Tensor::zeros({2, 3}), one = Tensor::of<float>({1}, {1});
-  const Tensor labels = Tensor::of<int64_t>({0, 1}, {2});
+  const Tensor all = Tensor::full({2, 2}, 1);
   CHECK(contains(refusal_of([&] {
-                   contrastive_loss(two, Tensor::zeros({3, 3}), labels, one);
+                   contrastive_loss(two, Tensor::zeros({3, 3}), all, one);
                  }),
                  "contrastive_loss: texts"));
-  CHECK(
-      contains(refusal_of([&] { contrastive_loss(two, two, Tensor::of<int64_t>({0}, {1}), one); }),
-               "contrastive_loss: labels"));
+  CHECK(contains(refusal_of([&] { contrastive_loss(two, two, two, one); }),
+                 "contrastive_loss: matches"));
+}
+
+TEST_CASE("a text matches every class of which the same is said") {
+  Generator generator(1);
+  const ImageTextModel model(std::make_unique<Passing>(),
+                             {{"red", {}, {"square"}}, {"green", {}, {"square"}}}, {}, generator);
+  // red, square; green, square.
+  CHECK(model.matches({0, 1, 0}, {3, 0, 2}).to_vector() ==
+        std::vector<double>{1, 1, 0, 1, 0, 1, 1, 1, 0});
 }
 
 TEST_CASE("an image is of the class whose texts' mean is nearest") {

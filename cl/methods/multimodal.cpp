@@ -58,8 +58,10 @@ void Multimodal::attach(Learner& learner) {
 
 Tensor Multimodal::loss(const Learner& learner, const BatchPart& part) const {
   const ImageTextModel& model = model_of(learner);
-  return contrastive_loss(part.features, model.text_embeddings(part.texts()), part.labels(),
-                          model.scale());
+  const int64_t* labels = part.batch.labels.data<int64_t>();
+  const Tensor embeddings = model.text_embeddings(part.texts());
+  const Tensor matches = model.matches({labels + part.begin, labels + part.end}, part.texts());
+  return contrastive_loss(part.features, embeddings, matches, model.scale());
 }
 
 // Not by a plan, which would read all texts again for every few images.

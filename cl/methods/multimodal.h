@@ -7,9 +7,10 @@
 //
 // Each training image is dealt one text of its class (nn/data/class_texts.h), with which it goes
 // into memory, and memory gives the pair back: the number of the text takes two bytes. The loss is
-// the symmetric contrastive one over all pairs of a step, new and replayed, with pairs of one class
-// as positives of each other (nn/contrastive.h). Texts of classes not learned yet take no part in
-// it, not as negatives either. With nothing in memory the pairs of a step are the new ones alone.
+// the symmetric contrastive one over all pairs of a step, new and replayed, in which an image
+// belongs to every text that is said of its class, of other classes too (nn/contrastive.h). Texts
+// of classes not learned yet take no part in it, not as negatives either. With nothing in memory
+// the pairs of a step are the new ones alone.
 #pragma once
 
 #include "cl/methods/er.h"
