@@ -104,6 +104,20 @@ class Learning(unittest.TestCase):
         result = run("learn", "--resume", folder, "-q", "-t", "1")
         self.assertEqual(result.returncode, 0, result.stderr)
 
+    def test_classes_to_come_are_named_from_their_texts_and_held_against_chance(self):
+        folder = self.folder / "pairs"
+        result = run("learn", "--run-dir", folder, "--method", "multimodal", *QUICK, "--set", "max_steps=2")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        report = json.loads((folder / "report.json").read_text())["zero_shot"]
+        self.assertEqual([row["classes"] for row in report], [10, 8, 6, 4, 2, 0])
+        self.assertEqual([row["dealings"] for row in report], [3628800, 40320, 720, 24, 2, 0])
+        for row in report[:-1]:
+            self.assertAlmostEqual(row["accuracy"], row["right"] / row["images"])
+            self.assertGreaterEqual(row["dealings_as_good"], 1)
+            self.assertTrue(0 <= row["p"] <= 1)
+        self.assertIn("| task 4 | 2 |", (folder / "report.md").read_text())
+        self.assertIsNone(json.loads((self.whole / "report.json").read_text())["zero_shot"])
+
     def test_refusals_are_one_line_and_leave_nothing(self):
         folder = self.folder / "refused"
         at = ["--run-dir", folder]
