@@ -17,12 +17,21 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+SampleCoding pixel_coding(const std::string& name) {
+  return name == "u8" ? SampleCoding::pixels_u8 : SampleCoding::pixels_f32;
+}
+
+SampleCoding latent_coding(const std::string& name) {
+  if (name == "f32") return SampleCoding::latent_f32;
+  return name == "s8" ? SampleCoding::latent_s8 : SampleCoding::latent_s4;
+}
+
 ReplayMemory make_memory(const LearnConfig& config, const Method& method,
-                         const Selection& selection, const Stream& stream) {
-  const Shape& images = stream.tasks.front().train.images.shape();
+                         const Selection& selection, const Stream& stream, StagedModule& network) {
+  const bool latents = method.keeps_latents();
   const RecordLayout layout{
-      .item = {images[1], images[2], images[3]},
-      .coding = config.coding == "u8" ? SampleCoding::pixels_u8 : SampleCoding::pixels_f32,
+      .item = shape_entering(network, latents ? config.latent_stage : 0),
+      .coding = latents ? latent_coding(config.latent_coding) : pixel_coding(config.coding),
       .logits = method.keeps_logits() ? stream.classes() : 0,
       .score = selection.keeps_score()};
   const int64_t bytes =
@@ -73,11 +82,12 @@ ContinualTrainer::State::State(const LearnConfig& config, Stream stream, std::st
   begun_as = shape_of(*learner.network);
   renew_optimizer(learner);
   method->attach(learner);
-  method->shape(learner);
+  shape_network();
   if (!method->uses_memory()) return;
   learner.selection = make_selection(
       config.selection, {.seed = learner.seed(selecting), .classes = learner.stream.classes()});
-  learner.memory.emplace(make_memory(config, *method, *learner.selection, learner.stream));
+  learner.memory.emplace(
+      make_memory(config, *method, *learner.selection, learner.stream, *learner.network));
 }
 
 int64_t ContinualTrainer::State::task_steps(const Task& task) const {
@@ -119,6 +129,7 @@ std::vector<int64_t> ContinualTrainer::State::samples_of_step() {
   const Task& task = learner.current();
   const int64_t epoch = step_of_task / epoch_steps(task, learner.config),
                 index = step_of_task % epoch_steps(task, learner.config);
+  learner.epoch = epoch;
   if (index == 0 || order.empty()) {
     Generator generator(derive_seed(learner.seed(shuffling), static_cast<uint64_t>(learner.task)),
                         static_cast<uint64_t>(epoch));
@@ -189,7 +200,7 @@ bool ContinualTrainer::State::learn_task(const LearnEvents& events) {
   const TaskResult result = test();
   ++learner.task;
   step_of_task = 0;
-  if (learner.task < task_count()) method->shape(learner);
+  if (learner.task < task_count()) shape_network();
   save_checkpoint();
   if (events.task) events.task(result);
   return true;
@@ -217,6 +228,12 @@ bool ContinualTrainer::run(const LearnEvents& events) {
     if (events.interrupted && events.interrupted() && s.learner.task < s.task_count()) return false;
   }
   return true;
+}
+
+// A network that gained or froze something costs something else.
+void ContinualTrainer::State::shape_network() {
+  method->shape(learner);
+  work_of_row = 0;
 }
 
 // Into the ledger goes what was spent since the last time.

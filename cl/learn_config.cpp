@@ -69,6 +69,8 @@ void visit_fields(LearnConfig& c, Visit&& visit) {
   visit("gamma", c.gamma);
   visit("temperature", c.temperature);
   visit("lora_rank", c.lora_rank);
+  visit("latent_stage", c.latent_stage);
+  visit("latent_coding", c.latent_coding);
   visit("compress", c.compress);
   visit("target", c.target);
   visit("max_megabytes", c.max_megabytes);
@@ -106,6 +108,7 @@ void validate(const LearnConfig& c) {
   require_one_of("method", c.method, method_names());
   require_one_of("optimizer", c.optimizer, {"sgd", "adamw"});
   require_one_of("coding", c.coding, {"u8", "f32"});
+  require_one_of("latent_coding", c.latent_coding, {"s8", "s4", "f32"});
   require_one_of("selection", c.selection, selection_names());
   require_count("stream.tasks", c.stream.tasks, 1, 1000);
   require_count("stream.first_classes", c.stream.first_classes, 0, 1'000'000);
@@ -118,6 +121,7 @@ void validate(const LearnConfig& c) {
   require_count("memory_samples", c.memory_samples, 0, 100'000'000);
   require_count("replay_batch", c.replay_batch, 1, 65'536);
   require_count("lora_rank", c.lora_rank, 1, 4096);
+  require_count("latent_stage", c.latent_stage, 1, 1000);
   require_count("held_out", c.held_out, 0, 1'000'000'000);
   require_count("checkpoint_steps", c.checkpoint_steps, 1, 1'000'000'000);
   require(c.learning_rate > 0, "learning_rate", c.learning_rate, "more than 0");

@@ -19,8 +19,9 @@ struct Ledger {
   double seconds = 0;  // of training, over all parts of the run
 };
 
-// Half the floating-point operations of one image's forward pass, in evaluation mode. The network's
-// mode is as before afterwards.
+// Half the floating-point operations of one image's way through stages [begin, end), or all of
+// them, in evaluation mode. The network's mode is as before afterwards.
+double multiply_accumulates(StagedModule& network, int64_t begin, int64_t end);
 double multiply_accumulates(StagedModule& network);
 
 std::string to_json(const Ledger& ledger);

@@ -16,6 +16,8 @@ TEST_CASE("a configuration of learning goes through JSON") {
   config.lambda = 3;
   config.gamma = 0.5;
   config.temperature = 4;
+  config.latent_stage = 2;
+  config.latent_coding = "s4";
   CHECK(to_json(learn_config_from_json(to_json(config), "text")) == to_json(config));
 }
 
@@ -32,6 +34,8 @@ TEST_CASE("a configuration of learning refuses what makes no run") {
   refused(R"({"lambda": -1})");
   refused(R"({"gamma": 1.5})");
   refused(R"({"temperature": 0})");
+  refused(R"({"latent_stage": 0})");
+  refused(R"({"latent_coding": "u8"})");
   refused(R"({"river": 1})");
   refused(R"({"hidden": []})");
   refused(R"({"hidden": [0]})");

@@ -10,6 +10,7 @@
 #include "cl/methods/frozen.h"
 #include "cl/methods/icarl.h"
 #include "cl/methods/joint.h"
+#include "cl/methods/latent_replay.h"
 #include "cl/methods/lora.h"
 #include "cl/methods/lwf.h"
 #include "cl/methods/ncm.h"
@@ -44,6 +45,7 @@ constexpr Kind kinds[] = {
     {"icarl", make<Icarl>},
     {"ncm", make<NearestClassMean>},
     {"frozen", make<FrozenTrunk>},
+    {"latent_replay", make<LatentReplay>},
     {"lora", make<Lora>},
 };
 

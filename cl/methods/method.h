@@ -15,10 +15,12 @@ class Method {
   virtual ~Method() = default;
 
   // Whether there is a memory, how many draws from it join each step (none where a strength of 0
-  // makes them useless), and whether it keeps the logits of a sample.
+  // makes them useless), whether it keeps the logits of a sample, and whether it keeps of a sample
+  // what enters the stage `latent_stage`, and not the image.
   virtual bool uses_memory() const { return false; }
   virtual int draws() const { return 0; }
   virtual bool keeps_logits() const { return false; }
+  virtual bool keeps_latents() const { return false; }
   // What of a stream it is taught, in which order: the stream itself, unless it is no learner of
   // streams at all. A task may be left without training images.
   virtual Stream taught(Stream stream) const { return stream; }
