@@ -41,6 +41,7 @@
 #include "engine/random.h"
 #include "engine/replay.h"
 #include "engine/tensor.h"
+#include "nn/adapter.h"
 #include "nn/coded_weights.h"
 #include "nn/data/loader.h"
 #include "nn/evaluate.h"

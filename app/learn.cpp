@@ -105,7 +105,7 @@ void add_learn(CLI::App& app, Body& chosen) {
   add_setting(
       *verb, flags->settings, "--latent-stage", "latent_stage",
       "Of method latent_replay: which stage of the network its memory enters, 1 to 2 of mlp, "
-      "1 to 4 of vit-tiny (default: 1)");
+      "1 to 4 of vit-tiny (default: 1, and the last one of a Vision Transformer)");
   add_setting(*verb, flags->settings, "--latent-coding", "latent_coding",
               "How what enters it is kept: s8, s4 or f32 (default: s8)");
   add_setting(*verb, flags->settings, "--selection", "selection",

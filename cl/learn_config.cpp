@@ -69,6 +69,7 @@ void visit_fields(LearnConfig& c, Visit&& visit) {
   visit("gamma", c.gamma);
   visit("temperature", c.temperature);
   visit("lora_rank", c.lora_rank);
+  visit("adapter_width", c.adapter_width);
   visit("latent_stage", c.latent_stage);
   visit("latent_coding", c.latent_coding);
   visit("compress", c.compress);
@@ -97,6 +98,8 @@ LearnConfig named_learn_config(const std::string& network) {
   config.optimizer = "adamw";
   config.learning_rate = 1e-3;
   config.chunk_size = 16;
+  // What the head reads: tokens take more bytes than the image that they come from.
+  config.latent_stage = named_config(network).depth + 2;
   return config;
 }
 
@@ -121,6 +124,7 @@ void validate(const LearnConfig& c) {
   require_count("memory_samples", c.memory_samples, 0, 100'000'000);
   require_count("replay_batch", c.replay_batch, 1, 65'536);
   require_count("lora_rank", c.lora_rank, 1, 4096);
+  require_count("adapter_width", c.adapter_width, 1, 65'536);
   require_count("latent_stage", c.latent_stage, 1, 1000);
   require_count("held_out", c.held_out, 0, 1'000'000'000);
   require_count("checkpoint_steps", c.checkpoint_steps, 1, 1'000'000'000);
@@ -147,6 +151,7 @@ void validate(const LearnConfig& c) {
   require_one_of("compress", c.compress, forms);
   for (const auto& [method, why] :
        {std::pair{"lora", "merge_lora() makes a model that compress takes"},
+        std::pair{"adapter", "an artefact has no place for what it adds"},
         std::pair{"ncm", "an artefact classifies by the head, which it does not train"},
         std::pair{"joint", "it learns all at once: compress what train makes"}})
     if (c.method == method && c.compress != "off")

@@ -36,6 +36,7 @@ struct LearnConfig {
   double gamma = 0.95;             // how much of an older importance stays with each task
   double temperature = 2;          // of distillation
   int64_t lora_rank = 4;
+  int64_t adapter_width = 8;
   int64_t latent_stage = 1;          // of the network's stages: what enters it is kept
   std::string latent_coding = "s8";  // or "s4" or "f32": how it is kept
 

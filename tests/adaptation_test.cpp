@@ -13,7 +13,7 @@ namespace {
 
 LearnConfig small_adaptation(const std::string& method) {
   LearnConfig config = small_learning(method);
-  config.network = method == "lora" ? "vit-tiny" : "mlp";
+  config.network = method == "lora" || method == "adapter" ? "vit-tiny" : "mlp";
   config.optimizer = "adamw";
   config.learning_rate = 5e-3;
   config.epochs = 1;
@@ -31,7 +31,9 @@ bool learns(const Learner& learner, const std::string& name) {
   const StagedModule& network = *learner.network;
   if (method == "ncm") return false;
   if (method == "latent_replay") return network.stage_of(name) >= learner.config.latent_stage;
-  return network.stage_of(name) == network.stages() - 1 || name.find("lora_b") != std::string::npos;
+  const auto within = [&](const char* part) { return name.find(part) != std::string::npos; };
+  if (method == "adapter" && (within("norm") || within("_adapter."))) return true;
+  return network.stage_of(name) == network.stages() - 1 || within("lora_");
 }
 
 std::map<std::string, std::vector<double>> weights_of(const Learner& learner) {
@@ -45,7 +47,7 @@ std::map<std::string, std::vector<double>> weights_of(const Learner& learner) {
 
 TEST_CASE("what a method freezes after the first task stays to the bit, and the rest learns") {
   const TemporaryFolder folder;
-  for (const char* method : {"frozen", "ncm", "latent_replay", "lora"}) {
+  for (const char* method : {"frozen", "ncm", "latent_replay", "lora", "adapter"}) {
     const LearnConfig config = small_adaptation(method);
     ContinualTrainer trainer(config, small_stream(config), new_folder(folder, method),
                              network_for(config));
@@ -54,16 +56,15 @@ TEST_CASE("what a method freezes after the first task stays to the bit, and the 
     CHECK(trainer.run_task());
     for (const auto& entry : weights_of(trainer.learner())) {
       const std::string& name = entry.first;
-      if (name.find("lora_a") == std::string::npos)
-        CHECK_MESSAGE((before.at(name) != entry.second) == learns(trainer.learner(), name), method,
-                      " ", name);
+      CHECK_MESSAGE((before.at(name) != entry.second) == learns(trainer.learner(), name), method,
+                    " ", name);
     }
   }
 }
 
 TEST_CASE("a pretrained network that is adapted goes on with the same bits after any kill") {
   const TemporaryFolder folder;
-  for (const char* method : {"frozen", "ncm", "latent_replay", "lora"}) {
+  for (const char* method : {"frozen", "ncm", "latent_replay", "lora", "adapter"}) {
     const LearnConfig config = small_adaptation(method);
     const std::string whole = new_folder(folder, std::string(method) + "-whole");
     const std::string broken = new_folder(folder, std::string(method) + "-broken");
@@ -112,9 +113,12 @@ TEST_CASE("class means put an image to the nearest of the classes that were seen
   CHECK(trainer.accuracy().back()[0] > 0.9);
 }
 
-TEST_CASE("low-rank adapters are for Vision Transformers") {
-  CHECK_THROWS_WITH_AS(make_method(small_learning("lora")),
-                       "make_method: network is 'mlp'; expected a Vision Transformer for method "
-                       "'lora'",
-                       Error);
+TEST_CASE("what is added to the encoder is for Vision Transformers") {
+  for (const std::string method : {"lora", "adapter"})
+    CHECK_THROWS_WITH_AS(make_method(small_learning(method)),
+                         ("make_method: network is 'mlp'; expected a Vision Transformer for method "
+                          "'" +
+                          method + "'")
+                             .c_str(),
+                         Error);
 }

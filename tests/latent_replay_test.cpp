@@ -82,8 +82,10 @@ int64_t slots_of(const Learner& learner, const ImageDataset& data) {
 }  // namespace
 
 TEST_CASE("memory keeps what the frozen stages make of an image, and does not age") {
-  for (const auto& [network, stage] :
+  for (const auto& entered :
        {std::pair{"mlp", 1}, {"mlp", 2}, {"vit-tiny", 1}, {"vit-tiny", 2}, {"vit-tiny", 3}}) {
+    const char* network = entered.first;
+    const int64_t stage = entered.second;
     INFO(network, " ", stage);
     AfterFirst run(latent_learning(network, stage));
     const ImageDataset first = run.learner().stream.tasks[0].train;

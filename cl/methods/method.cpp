@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "cl/methods/a_gem.h"
+#include "cl/methods/adapter.h"
 #include "cl/methods/der_pp.h"
 #include "cl/methods/er.h"
 #include "cl/methods/er_ace.h"
@@ -47,6 +48,7 @@ constexpr Kind kinds[] = {
     {"frozen", make<FrozenTrunk>},
     {"latent_replay", make<LatentReplay>},
     {"lora", make<Lora>},
+    {"adapter", make<AdapterReplay>},
 };
 
 }  // namespace
