@@ -49,5 +49,6 @@
 #include "nn/lora.h"
 #include "nn/mlp_classifier.h"
 #include "nn/model_file.h"
+#include "nn/prompts.h"
 #include "nn/trainer.h"
 #include "nn/vit.h"

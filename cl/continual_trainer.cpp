@@ -10,7 +10,7 @@
 #include "cl/recovery.h"
 #include "engine/error.h"
 #include "engine/io/crc32.h"
-#include "nn/vit.h"
+#include "nn/prompts.h"
 
 namespace espalier {
 namespace {
@@ -67,7 +67,9 @@ double accuracy_on(const Task& task, const Tensor& scores, bool classes_known) {
 }  // namespace
 
 std::string shape_of(const StagedModule& network) {
-  const auto* vit = dynamic_cast<const VisionTransformer*>(&network);
+  const auto* prompted = dynamic_cast<const PromptedTransformer*>(&network);
+  const auto* vit =
+      prompted ? &prompted->trunk() : dynamic_cast<const VisionTransformer*>(&network);
   return vit ? to_json(vit->config) : "";
 }
 
@@ -238,7 +240,7 @@ void ContinualTrainer::State::shape_network() {
 
 // Into the ledger goes what was spent since the last time.
 void ContinualTrainer::State::count_spent() {
-  if (work_of_row == 0) work_of_row = multiply_accumulates(*learner.network);
+  if (work_of_row == 0) work_of_row = method->work_of_row(learner);
   rows += std::exchange(learner.rows_spent, 0);
   work += static_cast<int64_t>(work_of_row * std::exchange(learner.passes_spent, 0));
 }

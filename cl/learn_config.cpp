@@ -70,6 +70,9 @@ void visit_fields(LearnConfig& c, Visit&& visit) {
   visit("temperature", c.temperature);
   visit("lora_rank", c.lora_rank);
   visit("adapter_width", c.adapter_width);
+  visit("prompt_pool", c.prompt_pool);
+  visit("prompt_length", c.prompt_length);
+  visit("prompts_chosen", c.prompts_chosen);
   visit("latent_stage", c.latent_stage);
   visit("latent_coding", c.latent_coding);
   visit("compress", c.compress);
@@ -125,6 +128,9 @@ void validate(const LearnConfig& c) {
   require_count("replay_batch", c.replay_batch, 1, 65'536);
   require_count("lora_rank", c.lora_rank, 1, 4096);
   require_count("adapter_width", c.adapter_width, 1, 65'536);
+  require_count("prompt_pool", c.prompt_pool, 1, 65'536);
+  require_count("prompt_length", c.prompt_length, 1, 4096);
+  require_count("prompts_chosen", c.prompts_chosen, 1, c.prompt_pool);
   require_count("latent_stage", c.latent_stage, 1, 1000);
   require_count("held_out", c.held_out, 0, 1'000'000'000);
   require_count("checkpoint_steps", c.checkpoint_steps, 1, 1'000'000'000);
@@ -152,6 +158,7 @@ void validate(const LearnConfig& c) {
   for (const auto& [method, why] :
        {std::pair{"lora", "merge_lora() makes a model that compress takes"},
         std::pair{"adapter", "an artefact has no place for what it adds"},
+        std::pair{"prompts", "an artefact has no place for what it adds"},
         std::pair{"ncm", "an artefact classifies by the head, which it does not train"},
         std::pair{"joint", "it learns all at once: compress what train makes"}})
     if (c.method == method && c.compress != "off")

@@ -37,6 +37,7 @@ struct LearnConfig {
   double temperature = 2;          // of distillation
   int64_t lora_rank = 4;
   int64_t adapter_width = 8;
+  int64_t prompt_pool = 10, prompt_length = 4, prompts_chosen = 3;  // how many, tokens, of an image
   int64_t latent_stage = 1;          // of the network's stages: what enters it is kept
   std::string latent_coding = "s8";  // or "s4" or "f32": how it is kept
 

@@ -13,7 +13,8 @@ namespace {
 
 LearnConfig small_adaptation(const std::string& method) {
   LearnConfig config = small_learning(method);
-  config.network = method == "lora" || method == "adapter" ? "vit-tiny" : "mlp";
+  config.network =
+      method == "lora" || method == "adapter" || method == "prompts" ? "vit-tiny" : "mlp";
   config.optimizer = "adamw";
   config.learning_rate = 5e-3;
   config.epochs = 1;
@@ -32,6 +33,7 @@ bool learns(const Learner& learner, const std::string& name) {
   if (method == "ncm") return false;
   if (method == "latent_replay") return network.stage_of(name) >= learner.config.latent_stage;
   const auto within = [&](const char* part) { return name.find(part) != std::string::npos; };
+  if (method == "prompts") return network.stage_of(name) == 1 || within("head.");
   if (method == "adapter" && (within("norm") || within("_adapter."))) return true;
   return network.stage_of(name) == network.stages() - 1 || within("lora_");
 }
@@ -47,7 +49,7 @@ std::map<std::string, std::vector<double>> weights_of(const Learner& learner) {
 
 TEST_CASE("what a method freezes after the first task stays to the bit, and the rest learns") {
   const TemporaryFolder folder;
-  for (const char* method : {"frozen", "ncm", "latent_replay", "lora", "adapter"}) {
+  for (const char* method : {"frozen", "ncm", "latent_replay", "lora", "adapter", "prompts"}) {
     const LearnConfig config = small_adaptation(method);
     ContinualTrainer trainer(config, small_stream(config), new_folder(folder, method),
                              network_for(config));
@@ -64,7 +66,7 @@ TEST_CASE("what a method freezes after the first task stays to the bit, and the 
 
 TEST_CASE("a pretrained network that is adapted goes on with the same bits after any kill") {
   const TemporaryFolder folder;
-  for (const char* method : {"frozen", "ncm", "latent_replay", "lora", "adapter"}) {
+  for (const char* method : {"frozen", "ncm", "latent_replay", "lora", "adapter", "prompts"}) {
     const LearnConfig config = small_adaptation(method);
     const std::string whole = new_folder(folder, std::string(method) + "-whole");
     const std::string broken = new_folder(folder, std::string(method) + "-broken");
@@ -114,7 +116,7 @@ TEST_CASE("class means put an image to the nearest of the classes that were seen
 }
 
 TEST_CASE("what is added to the encoder is for Vision Transformers") {
-  for (const std::string method : {"lora", "adapter"})
+  for (const std::string method : {"lora", "adapter", "prompts"})
     CHECK_THROWS_WITH_AS(make_method(small_learning(method)),
                          ("make_method: network is 'mlp'; expected a Vision Transformer for method "
                           "'" +

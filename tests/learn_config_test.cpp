@@ -41,6 +41,8 @@ TEST_CASE("a configuration of learning refuses what makes no run") {
   refused(R"({"temperature": 0})");
   refused(R"({"adapter_width": 0})");
   refused(R"({"compress": "int8", "method": "adapter", "network": "vit-tiny"})");
+  refused(R"({"prompts_chosen": 11})");
+  refused(R"({"prompt_length": 0})");
   refused(R"({"latent_stage": 0})");
   refused(R"({"latent_coding": "u8"})");
   refused(R"({"river": 1})");

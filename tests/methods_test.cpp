@@ -62,7 +62,7 @@ Bits resumed(const LearnConfig& config, int64_t stop_at) {
 std::vector<std::string> learning_methods() {
   std::vector<std::string> names = method_names();
   std::erase_if(names, [](const std::string& name) {
-    return name == "ncm" || name == "lora" || name == "adapter";
+    return name == "ncm" || name == "lora" || name == "adapter" || name == "prompts";
   });
   return names;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "cl/ledger.h"
 #include "cl/methods/a_gem.h"
 #include "cl/methods/adapter.h"
 #include "cl/methods/der_pp.h"
@@ -15,6 +16,7 @@
 #include "cl/methods/lora.h"
 #include "cl/methods/lwf.h"
 #include "cl/methods/ncm.h"
+#include "cl/methods/prompts.h"
 #include "engine/error.h"
 #include "engine/ops/cross_entropy.h"
 
@@ -49,6 +51,7 @@ constexpr Kind kinds[] = {
     {"latent_replay", make<LatentReplay>},
     {"lora", make<Lora>},
     {"adapter", make<AdapterReplay>},
+    {"prompts", make<PromptReplay>},
 };
 
 }  // namespace
@@ -63,6 +66,10 @@ void Method::after_step(Learner& learner, const StepBatch& batch) {
 
 Tensor Method::scores(const Learner& learner, const Tensor& images) const {
   return logits_of(learner, images);
+}
+
+double Method::work_of_row(Learner& learner) const {
+  return multiply_accumulates(*learner.network);
 }
 
 int64_t Method::bytes_kept(const Learner&) const {

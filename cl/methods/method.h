@@ -63,6 +63,8 @@ class Method {
   // How many forward passes a row of a step costs: that of the loss, and its derivative, which
   // takes two. For the ledger (cl/ledger.h).
   virtual double passes_a_row() const { return 3; }
+  // Multiply-accumulates of one such pass through the present network.
+  virtual double work_of_row(Learner& learner) const;
   // Whether the network may give way to a smaller one between tasks: not where what a method keeps
   // has the network's widths, outside the optimiser's arena.
   virtual bool survives_pruning() const { return true; }
