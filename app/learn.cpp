@@ -102,6 +102,12 @@ void add_learn(CLI::App& app, Body& chosen) {
       "bytes with a unit, such as 64KiB, or a number of samples (default: 64KiB)");
   add_setting(*verb, flags->settings, "--coding", "coding",
               "How pixels are kept: u8 or f32 (default: u8)");
+  add_setting(
+      *verb, flags->settings, "--latent-stage", "latent_stage",
+      "Of method latent_replay: which stage of the network its memory enters, 1 to 2 of mlp, "
+      "1 to 4 of vit-tiny (default: 1, and the last one of a Vision Transformer)");
+  add_setting(*verb, flags->settings, "--latent-coding", "latent_coding",
+              "How what enters it is kept: s8, s4 or f32 (default: s8)");
   add_setting(*verb, flags->settings, "--selection", "selection",
               "What stays in memory: " + joined(selection_names()) + " (default: reservoir)");
   add_setting(*verb, flags->settings, "--replay-batch", "replay_batch",

@@ -4,7 +4,7 @@
 
 namespace espalier {
 
-Tensor BatchPart::images() const { return slice(batch.images, 0, begin, end); }
+Tensor BatchPart::inputs() const { return slice(batch.inputs, 0, begin, end); }
 Tensor BatchPart::labels() const { return slice(batch.labels, 0, begin, end); }
 Tensor BatchPart::kept() const { return slice(batch.kept, 0, begin, end); }
 

@@ -14,7 +14,9 @@ struct RowGroup {
 };
 
 struct StepBatch {
-  Tensor images;  // f32 [N, H, W, C], normalised
+  // What enters the network at Learner::entry: images f32 [N, H, W, C], normalised, or what the
+  // stages before it make of them.
+  Tensor inputs;
   Tensor labels;  // s64 [N]
   Tensor kept;    // f32 [N, classes]: the logits in memory of replayed rows, else undefined
   std::vector<int64_t> tasks;    // of each row
@@ -35,7 +37,7 @@ struct BatchPart {
   int64_t begin, end;  // rows of the batch
   Tensor logits;       // [end - begin, classes], on the tape
   Tensor features;     // [end - begin, F], on the tape: what the classifier made them of
-  Tensor images() const;
+  Tensor inputs() const;
   Tensor labels() const;
   Tensor kept() const;
   std::vector<int64_t> texts() const;

@@ -94,7 +94,7 @@ void ContinualTrainer::resume() {
     // After the last task the network keeps the form that it had in it.
     const int64_t task =
         std::exchange(s.learner.task, std::min(s.learner.task, s.task_count() - 1));
-    s.method->shape(s.learner);
+    s.shape_network();
     s.learner.task = task;
     copy_named("resume", s.learner.network->named_parameters(), file.under("model."));
     s.learner.optimizer->load_state_dict(file.under("optimizer."));

@@ -37,6 +37,7 @@ struct ContinualTrainer::State {
   bool learn_task(const LearnEvents& events);
   TaskResult test();
   void begin(const LearnEvents& events);
+  void shape_network();
   void count_spent();
   Ledger ledger() const;
   bool fits(const ImageInput& input, int64_t classes) const;

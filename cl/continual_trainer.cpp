@@ -10,19 +10,28 @@
 #include "cl/recovery.h"
 #include "engine/error.h"
 #include "engine/io/crc32.h"
-#include "nn/vit.h"
+#include "nn/prompts.h"
 
 namespace espalier {
 namespace {
 
 using Clock = std::chrono::steady_clock;
 
+SampleCoding pixel_coding(const std::string& name) {
+  return name == "u8" ? SampleCoding::pixels_u8 : SampleCoding::pixels_f32;
+}
+
+SampleCoding latent_coding(const std::string& name) {
+  if (name == "f32") return SampleCoding::latent_f32;
+  return name == "s8" ? SampleCoding::latent_s8 : SampleCoding::latent_s4;
+}
+
 ReplayMemory make_memory(const LearnConfig& config, const Method& method,
-                         const Selection& selection, const Stream& stream) {
-  const Shape& images = stream.tasks.front().train.images.shape();
+                         const Selection& selection, const Stream& stream, StagedModule& network) {
+  const bool latents = method.keeps_latents();
   const RecordLayout layout{
-      .item = {images[1], images[2], images[3]},
-      .coding = config.coding == "u8" ? SampleCoding::pixels_u8 : SampleCoding::pixels_f32,
+      .item = shape_entering(network, latents ? config.latent_stage : 0),
+      .coding = latents ? latent_coding(config.latent_coding) : pixel_coding(config.coding),
       .logits = method.keeps_logits() ? stream.classes() : 0,
       .score = selection.keeps_score(),
       .text = method.keeps_texts()};
@@ -59,7 +68,9 @@ double accuracy_on(const Task& task, const Tensor& scores, bool classes_known) {
 }  // namespace
 
 std::string shape_of(const StagedModule& network) {
-  const auto* vit = dynamic_cast<const VisionTransformer*>(&network);
+  const auto* prompted = dynamic_cast<const PromptedTransformer*>(&network);
+  const auto* vit =
+      prompted ? &prompted->trunk() : dynamic_cast<const VisionTransformer*>(&network);
   return vit ? to_json(vit->config) : "";
 }
 
@@ -74,11 +85,12 @@ ContinualTrainer::State::State(const LearnConfig& config, Stream stream, std::st
   begun_as = shape_of(*learner.network);
   renew_optimizer(learner);
   method->attach(learner);
-  method->shape(learner);
+  shape_network();
   if (!method->uses_memory()) return;
   learner.selection = make_selection(
       config.selection, {.seed = learner.seed(selecting), .classes = learner.stream.classes()});
-  learner.memory.emplace(make_memory(config, *method, *learner.selection, learner.stream));
+  learner.memory.emplace(
+      make_memory(config, *method, *learner.selection, learner.stream, *learner.network));
 }
 
 int64_t ContinualTrainer::State::task_steps(const Task& task) const {
@@ -123,6 +135,7 @@ std::vector<int64_t> ContinualTrainer::State::samples_of_step() {
   const Task& task = learner.current();
   const int64_t epoch = step_of_task / epoch_steps(task, learner.config),
                 index = step_of_task % epoch_steps(task, learner.config);
+  learner.epoch = epoch;
   if (index == 0 || order.empty()) {
     Generator generator(derive_seed(learner.seed(shuffling), static_cast<uint64_t>(learner.task)),
                         static_cast<uint64_t>(epoch));
@@ -200,7 +213,7 @@ bool ContinualTrainer::State::learn_task(const LearnEvents& events) {
   const TaskResult result = test();
   ++learner.task;
   step_of_task = 0;
-  if (learner.task < task_count()) method->shape(learner);
+  if (learner.task < task_count()) shape_network();
   save_checkpoint();
   if (events.task) events.task(result);
   return true;
@@ -230,9 +243,15 @@ bool ContinualTrainer::run(const LearnEvents& events) {
   return true;
 }
 
+// A network that gained or froze something costs something else.
+void ContinualTrainer::State::shape_network() {
+  method->shape(learner);
+  work_of_row = 0;
+}
+
 // Into the ledger goes what was spent since the last time.
 void ContinualTrainer::State::count_spent() {
-  if (work_of_row == 0) work_of_row = multiply_accumulates(*learner.network);
+  if (work_of_row == 0) work_of_row = method->work_of_row(learner);
   rows += std::exchange(learner.rows_spent, 0);
   work += static_cast<int64_t>(work_of_row * std::exchange(learner.passes_spent, 0));
 }

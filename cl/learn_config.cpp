@@ -69,6 +69,12 @@ void visit_fields(LearnConfig& c, Visit&& visit) {
   visit("gamma", c.gamma);
   visit("temperature", c.temperature);
   visit("lora_rank", c.lora_rank);
+  visit("adapter_width", c.adapter_width);
+  visit("prompt_pool", c.prompt_pool);
+  visit("prompt_length", c.prompt_length);
+  visit("prompts_chosen", c.prompts_chosen);
+  visit("latent_stage", c.latent_stage);
+  visit("latent_coding", c.latent_coding);
   visit("compress", c.compress);
   visit("target", c.target);
   visit("max_megabytes", c.max_megabytes);
@@ -95,6 +101,8 @@ LearnConfig named_learn_config(const std::string& network) {
   config.optimizer = "adamw";
   config.learning_rate = 1e-3;
   config.chunk_size = 16;
+  // What the head reads: tokens take more bytes than the image that they come from.
+  config.latent_stage = named_config(network).depth + 2;
   return config;
 }
 
@@ -106,6 +114,7 @@ void validate(const LearnConfig& c) {
   require_one_of("method", c.method, method_names());
   require_one_of("optimizer", c.optimizer, {"sgd", "adamw"});
   require_one_of("coding", c.coding, {"u8", "f32"});
+  require_one_of("latent_coding", c.latent_coding, {"s8", "s4", "f32"});
   require_one_of("selection", c.selection, selection_names());
   require_count("stream.tasks", c.stream.tasks, 1, 1000);
   require_count("stream.first_classes", c.stream.first_classes, 0, 1'000'000);
@@ -118,6 +127,11 @@ void validate(const LearnConfig& c) {
   require_count("memory_samples", c.memory_samples, 0, 100'000'000);
   require_count("replay_batch", c.replay_batch, 1, 65'536);
   require_count("lora_rank", c.lora_rank, 1, 4096);
+  require_count("adapter_width", c.adapter_width, 1, 65'536);
+  require_count("prompt_pool", c.prompt_pool, 1, 65'536);
+  require_count("prompt_length", c.prompt_length, 1, 4096);
+  require_count("prompts_chosen", c.prompts_chosen, 1, c.prompt_pool);
+  require_count("latent_stage", c.latent_stage, 1, 1000);
   require_count("held_out", c.held_out, 0, 1'000'000'000);
   require_count("checkpoint_steps", c.checkpoint_steps, 1, 1'000'000'000);
   require(c.learning_rate > 0, "learning_rate", c.learning_rate, "more than 0");
@@ -143,6 +157,8 @@ void validate(const LearnConfig& c) {
   require_one_of("compress", c.compress, forms);
   for (const auto& [method, why] :
        {std::pair{"lora", "merge_lora() makes a model that compress takes"},
+        std::pair{"adapter", "an artefact has no place for what it adds"},
+        std::pair{"prompts", "an artefact has no place for what it adds"},
         std::pair{"ncm", "an artefact classifies by the head, which it does not train"},
         std::pair{"multimodal", "an artefact holds a Vision Transformer, without texts"},
         std::pair{"joint", "it learns all at once: compress what train makes"}})

@@ -36,6 +36,10 @@ struct LearnConfig {
   double gamma = 0.95;             // how much of an older importance stays with each task
   double temperature = 2;          // of distillation
   int64_t lora_rank = 4;
+  int64_t adapter_width = 8;
+  int64_t prompt_pool = 10, prompt_length = 4, prompts_chosen = 3;  // how many, tokens, of an image
+  int64_t latent_stage = 1;          // of the network's stages: what enters it is kept
+  std::string latent_coding = "s8";  // or "s4" or "f32": how it is kept
 
   // What becomes of the network after each task, or after the last alone (cl/hardware_trainer.h).
   std::string compress = "off";  // or one of artefact_dtypes(), or "auto": what `target` chooses

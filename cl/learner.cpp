@@ -5,6 +5,7 @@
 #include <limits>
 #include <numeric>
 
+#include "cl/network_features.h"
 #include "cl/purposes.h"
 #include "engine/error.h"
 #include "engine/ops/binary.h"
@@ -33,6 +34,33 @@ void prepare(const Learner& learner, const uint8_t* pixels, int64_t row, float* 
                       static_cast<uint64_t>(row));
   augment_image(pixels, out, image_shape(input), learner.config.augmentation, input.mean,
                 input.deviation, generator);
+}
+
+// Prepared images as they enter.
+Tensor entering(const Learner& learner, const Tensor& images) {
+  return learner.entry > 0 ? run_frozen(learner, images, 0, learner.entry) : images;
+}
+
+// The records of the memory as they enter, as rows `begin` and on of a batch.
+Tensor inputs_of(const Learner& learner, const std::vector<int64_t>& slots, int64_t begin) {
+  const ReplayMemory& memory = *learner.memory;
+  const Shape& item = memory.layout().item;
+  const int64_t values = item.numel();
+  Shape shape{static_cast<int64_t>(slots.size())};
+  for (const int64_t size : item) shape.push_back(size);
+  const Tensor rows = Tensor::empty(shape);
+  const bool latents = is_latent(memory.layout().coding);
+  std::vector<uint8_t> pixels(latents ? 0 : static_cast<size_t>(values));
+  float* to = rows.data<float>();
+  for (size_t i = 0; i < slots.size(); ++i, to += values) {
+    if (latents) {
+      memory.read_latent(slots[i], to);
+    } else {
+      memory.read_pixels(slots[i], pixels.data());
+      prepare(learner, pixels.data(), begin + static_cast<int64_t>(i), to);
+    }
+  }
+  return latents ? rows : entering(learner, rows);
 }
 
 void copy_logits(const Tensor& logits, const Tensor& all, int64_t begin) {
@@ -86,6 +114,15 @@ void renew_optimizer(Learner& learner, ParameterPolicy policy) {
         parameters, AdamWOptions{.lr = c.learning_rate, .weight_decay = c.weight_decay}, policy);
 }
 
+void freeze_below(Learner& learner, int64_t stage) {
+  const StagedModule* network = learner.network.get();
+  renew_optimizer(learner, [network, stage](const std::string& name, const Tensor& parameter) {
+    ParameterOptions options = decay_matrices(name, parameter);
+    options.frozen = network->stage_of(name) < stage;
+    return options;
+  });
+}
+
 double add_gradients(const Learner& learner, StepBatch& batch,
                      const std::vector<double>& weights_of_groups, PartLoss loss,
                      const Tensor& gradients) {
@@ -97,8 +134,10 @@ double add_gradients(const Learner& learner, StepBatch& batch,
   batch.logits = Tensor::empty({rows, learner.network->classes()});
   const uint64_t seed = derive_seed(learner.seed(dropping), static_cast<uint64_t>(learner.step));
   return accumulate_gradients(rows, chunk, seed, gradients, [&](int64_t begin, int64_t end) {
-    const Tensor features = learner.network->features(slice(batch.images, 0, begin, end));
-    const Tensor logits = learner.network->classify(features);
+    const StagedModule& network = *learner.network;
+    const Tensor features =
+        network.run_stages(slice(batch.inputs, 0, begin, end), learner.entry, network.stages() - 1);
+    const Tensor logits = network.classify(features);
     copy_logits(logits.detach(), batch.logits, begin);
     const double share = static_cast<double>(end - begin) / static_cast<double>(rows);
     Tensor sum;
@@ -129,23 +168,26 @@ StepBatch new_rows(const Learner& learner, const std::vector<int64_t>& samples) 
   const ImageDataset& data = learner.current().train;
   const ImageInput input = learner.network->input();
   const int64_t rows = static_cast<int64_t>(samples.size());
-  StepBatch batch{Tensor::empty({rows, input.height, input.width, input.channels}),
-                  Tensor::empty({rows}, DType::s64),
-                  Tensor(),
-                  std::vector<int64_t>(samples.size(), learner.task),
-                  {{0, rows}},
-                  samples,
-                  Tensor(),
-                  {}};
+  const Tensor images = Tensor::empty({rows, input.height, input.width, input.channels});
+  const Tensor labels = Tensor::empty({rows}, DType::s64);
   const int64_t values = image_shape(input).numel();
+  std::vector<int64_t> texts;
   for (int64_t i = 0; i < rows; ++i) {
     const int64_t sample = samples[static_cast<size_t>(i)];
     prepare(learner, data.images.data<uint8_t>() + sample * values, i,
-            batch.images.data<float>() + i * values);
-    batch.labels.data<int64_t>()[i] = data.labels.data<int64_t>()[sample];
-    if (!learner.current().texts.empty()) batch.texts.push_back(learner.current().text(sample));
+            images.data<float>() + i * values);
+    labels.data<int64_t>()[i] = data.labels.data<int64_t>()[sample];
+    if (!learner.current().texts.empty()) texts.push_back(learner.current().text(sample));
   }
-  return batch;
+  return {entering(learner, images),
+          labels,
+          Tensor(),
+          std::vector<int64_t>(samples.size(), learner.task),
+          {{0, rows}},
+          samples,
+          Tensor(),
+          {},
+          texts};
 }
 
 void draw_rows(const Learner& learner, int64_t rows, uint64_t draw, StepBatch& batch) {
@@ -160,18 +202,13 @@ void draw_rows(const Learner& learner, int64_t rows, uint64_t draw, StepBatch& b
 void add_rows(const Learner& learner, const std::vector<int64_t>& slots, StepBatch& batch) {
   if (slots.empty()) return;
   const ReplayMemory& memory = *learner.memory;
-  const int64_t count = static_cast<int64_t>(slots.size());
-  const ImageInput input = learner.network->input();
-  const int64_t values = image_shape(input).numel(), begin = batch.rows();
-  const Tensor images = Tensor::empty({count, input.height, input.width, input.channels});
+  const int64_t count = static_cast<int64_t>(slots.size()), begin = batch.rows();
+  const Tensor inputs = inputs_of(learner, slots, begin);
   const Tensor labels = Tensor::empty({count}, DType::s64);
   const int64_t classes = memory.layout().logits;
   const Tensor kept = classes ? Tensor::empty({count, classes}) : Tensor();
-  std::vector<uint8_t> pixels(static_cast<size_t>(values));
   for (int64_t i = 0; i < count; ++i) {
     const int64_t slot = slots[static_cast<size_t>(i)];
-    memory.read_pixels(slot, pixels.data());
-    prepare(learner, pixels.data(), begin + i, images.data<float>() + i * values);
     labels.data<int64_t>()[i] = memory.label(slot);
     batch.tasks.push_back(memory.task(slot));
     batch.slots.push_back(slot);
@@ -182,7 +219,7 @@ void add_rows(const Learner& learner, const std::vector<int64_t>& slots, StepBat
     const Tensor before = batch.kept.defined() ? batch.kept : Tensor::zeros({begin, classes});
     batch.kept = begin ? cat({before, kept}, 0) : kept;
   }
-  batch.images = begin ? cat({batch.images, images}, 0) : images;
+  batch.inputs = begin ? cat({batch.inputs, inputs}, 0) : inputs;
   batch.labels = begin ? cat({batch.labels, labels}, 0) : labels;
   batch.groups.push_back({begin, begin + count});
 }
@@ -190,7 +227,8 @@ void add_rows(const Learner& learner, const std::vector<int64_t>& slots, StepBat
 void keep_new_rows(Learner& learner, const StepBatch& batch) {
   const ImageDataset& data = learner.current().train;
   const int64_t values = image_shape(learner.network->input()).numel();
-  const int64_t classes = learner.memory->layout().logits;
+  const RecordLayout& layout = learner.memory->layout();
+  const int64_t classes = layout.logits;
   std::vector<Offer> candidates;
   for (const int64_t sample : batch.samples)
     candidates.push_back({data.labels.data<int64_t>()[sample]});
@@ -199,12 +237,15 @@ void keep_new_rows(Learner& learner, const StepBatch& batch) {
     const Offer& candidate = candidates[i];
     const std::optional<int64_t> slot = learner.selection->slot_for(candidate, *learner.memory);
     if (!slot) continue;
-    const float* logits =
-        classes ? batch.logits.data<float>() + static_cast<int64_t>(i) * classes : nullptr;
+    const int64_t row = static_cast<int64_t>(i);
+    const float* logits = classes ? batch.logits.data<float>() + row * classes : nullptr;
+    const float* latent =
+        is_latent(layout.coding) ? batch.inputs.data<float>() + row * layout.item.numel() : nullptr;
     learner.memory->write(*slot, {.pixels = data.images.data<uint8_t>() + batch.samples[i] * values,
                                   .label = candidate.label,
                                   .task = learner.task,
                                   .logits = logits,
+                                  .latent = latent,
                                   .score = candidate.score,
                                   .text = learner.current().text(batch.samples[i])});
   }

@@ -24,6 +24,10 @@ struct Learner {
   std::unique_ptr<Selection> selection;  // null without memory
   int64_t task = 0;                      // of the stream, from 0
   int64_t step = 0;                      // of the whole run, from 0
+  int64_t epoch = 0;                     // of the present task, from 0
+  // The stage of the network at which rows of a step enter it: those before it are frozen, and run
+  // on their own, without dropout; a method moves it in shape().
+  int64_t entry = 0;
 
   // What went through the network, by steps and by hooks, until the ledger takes it.
   int64_t rows_spent = 0;
@@ -47,6 +51,9 @@ std::unique_ptr<StagedModule> make_network(const LearnConfig& config, const Stre
 // An optimiser of the configuration, from its beginning, over the network's present parameters.
 void renew_optimizer(Learner& learner, ParameterPolicy policy = decay_matrices);
 
+// The same with the stages before `stage` frozen.
+void freeze_below(Learner& learner, int64_t stage);
+
 // Sums of a batch's part losses: see Method::loss().
 using PartLoss = FunctionRef<Tensor(const BatchPart& part)>;
 // Adds the gradient of a batch's loss to `gradients`, laid out as the optimiser's arena, and
@@ -63,7 +70,7 @@ Tensor logits_of(const Learner& learner, const Tensor& images);
 // finite.
 bool clip_gradients(Learner& learner);
 
-// The new rows of a step: `samples` of the present task's training images.
+// The new rows of a step: `samples` of the present task's training images, as they enter.
 StepBatch new_rows(const Learner& learner, const std::vector<int64_t>& samples);
 // Appends a group of up to `rows` different samples of the memory, as many as it holds; none where
 // it is empty. `draw` tells the draws of one step apart.

@@ -5,14 +5,18 @@
 
 namespace espalier {
 
-double multiply_accumulates(StagedModule& network) {
-  const ImageInput input = network.input();
+double multiply_accumulates(StagedModule& network, int64_t begin, int64_t end) {
   const EvaluationScope without_dropout(network);
-  const Graph graph = capture(network, {input.height, input.width, input.channels});
+  const Graph graph = capture([&](const Tensor& x) { return network.run_stages(x, begin, end); },
+                              shape_entering(network, begin), network.named_parameters());
   int64_t flops = 0;
   for (const Graph::Node& node : graph.nodes)
     flops += cost_of(graph, node, 2).flops - cost_of(graph, node, 1).flops;
   return static_cast<double>(flops) / 2;
+}
+
+double multiply_accumulates(StagedModule& network) {
+  return multiply_accumulates(network, 0, network.stages());
 }
 
 std::string to_json(const Ledger& l) {

@@ -19,9 +19,10 @@ struct Ledger {
   double seconds = 0;  // of training, over all parts of the run
 };
 
-// Half the floating-point operations that one more image adds to a forward pass, in evaluation
-// mode: what does not grow with the images, such as texts that are read beside them, is not
-// counted. The network's mode is as before afterwards.
+// Half the floating-point operations that one more image adds to a pass through stages [begin,
+// end), or all of them, in evaluation mode: what does not grow with the images, such as texts that
+// are read beside them, is not counted. The network's mode is as before afterwards.
+double multiply_accumulates(StagedModule& network, int64_t begin, int64_t end);
 double multiply_accumulates(StagedModule& network);
 
 std::string to_json(const Ledger& ledger);

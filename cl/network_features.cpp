@@ -49,6 +49,12 @@ Tensor images_of(const Learner& learner, const std::vector<int64_t>& samples,
   return images;
 }
 
+Tensor run_frozen(const Learner& learner, const Tensor& x, int64_t begin, int64_t end) {
+  return in_chunks(learner, x, [&](const Tensor& chunk) {
+    return learner.network->run_stages(chunk, begin, end);
+  });
+}
+
 Tensor features_of(const Learner& learner, const Tensor& images) {
   return in_chunks(learner, images, [&](const Tensor& chunk) {
     return learner.network->features(normalized(chunk, learner.network->input()));
@@ -60,8 +66,8 @@ Tensor nearness(const Tensor& a, const Tensor& b) {
 }
 
 Tensor logits_of_features(const Learner& learner, const Tensor& features) {
-  return in_chunks(learner, features,
-                   [&](const Tensor& chunk) { return learner.network->classify(chunk); });
+  const int64_t stages = learner.network->stages();
+  return run_frozen(learner, features, stages - 1, stages);
 }
 
 }  // namespace espalier

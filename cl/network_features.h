@@ -11,8 +11,12 @@ namespace espalier {
 Tensor images_of(const Learner& learner, const std::vector<int64_t>& samples,
                  const std::vector<int64_t>& slots);
 
-// What the classifier reads of images u8 [N, H, W, C], N >= 1: f32 [N, F]. Without dropout or
-// augmentation, off the tape, on all threads.
+// Stages [begin, end) of the network, of what enters the first of them: without dropout, off the
+// tape, on all threads.
+Tensor run_frozen(const Learner& learner, const Tensor& x, int64_t begin, int64_t end);
+
+// What the classifier reads of images u8 [N, H, W, C], N >= 1: f32 [N, F]. As run_frozen(), without
+// augmentation.
 Tensor features_of(const Learner& learner, const Tensor& images);
 
 // -|a - b|^2 of each row of a [N, F] and b [M, F], all of unit length: [N, M].

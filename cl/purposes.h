@@ -19,4 +19,7 @@ enum LearnPurpose : uint64_t {
   calibrating = 51,
 };
 
+// Steps that are not of the stream count from here, so that no random number serves twice.
+constexpr int64_t beyond_the_stream = int64_t{1} << 40;
+
 }  // namespace espalier

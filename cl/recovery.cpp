@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "cl/purposes.h"
 #include "engine/error.h"
 #include "engine/ops/cross_entropy.h"
 
@@ -57,13 +58,11 @@ ImageDataset images_of_memory(const Learner& learner, int64_t count, uint64_t pu
 
 Recovery recover_from_memory(Learner& learner, int64_t epochs) {
   check_memory("recover_from_memory", learner);
-  // Numbers that no step of the stream has, so that no random number serves twice.
-  constexpr int64_t beyond = int64_t{1} << 40;
   const int64_t stood_at = learner.step, batch_size = learner.config.replay_batch;
   const int64_t steps = epochs * ((learner.memory->size() + batch_size - 1) / batch_size);
   Recovery out;
   for (int64_t i = 0; i < steps && std::isfinite(out.loss); ++i) {
-    learner.step = beyond * (learner.task + 1) + i;
+    learner.step = beyond_the_stream * (learner.task + 1) + i;
     StepBatch batch;
     draw_rows(learner, batch_size, 0, batch);
     out.loss = recovery_step(learner, batch);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <string_view>
 
 #include "engine/error.h"
 #include "engine/ops/binary.h"
@@ -81,6 +82,12 @@ ImageTextModel::ImageTextModel(std::unique_ptr<StagedModule> image,
       text_(register_module("text", std::make_unique<TextEncoder>(
                                         vocabulary.size(), image_.classes(), options, generator))),
       log_scale_(register_parameter("log_scale", Tensor::full({1}, std::log(first_scale)))) {}
+
+int64_t ImageTextModel::stage_of(const std::string& parameter) const {
+  constexpr std::string_view of_image = "image.";
+  if (parameter.rfind(of_image, 0) == 0) return image_.stage_of(parameter.substr(of_image.size()));
+  return stages() - 1;
+}
 
 Tensor ImageTextModel::run_stages(const Tensor& x, int64_t begin, int64_t end) const {
   const int64_t of_image = image_.stages();

@@ -24,6 +24,7 @@ class ImageTextModel : public StagedModule {
   ImageInput input() const override { return image_.input(); }
   int64_t classes() const override { return class_averages_.size(0); }
   int64_t stages() const override { return image_.stages() + 1; }
+  int64_t stage_of(const std::string& parameter) const override;
   Tensor run_stages(const Tensor& x, int64_t begin, int64_t end) const override;
 
   int64_t width() const { return image_.classes(); }  // E

@@ -117,8 +117,21 @@ EncoderBlock::EncoderBlock(const Options& o, Generator& generator)
 
 Tensor EncoderBlock::forward(const Tensor& x) const {
   const Tensor read = read_first(read_) ? slice(x, 1, 0, 1) : x;
-  const Tensor attended = add(read, drop_path_(dropout_(attention_(norm1_(x)))));
-  return add(attended, drop_path_(dropout_(mlp_(norm2_(attended)))));
+  const Tensor attended = add(read, branch(attention_(norm1_(x)), attention_adapter_));
+  return add(attended, branch(mlp_(norm2_(attended)), mlp_adapter_));
+}
+
+Tensor EncoderBlock::branch(const Tensor& y, const Module* adapter) const {
+  const Tensor kept = dropout_(y);
+  return drop_path_(adapter ? (*adapter)(kept) : kept);
+}
+
+void EncoderBlock::add_adapters(std::unique_ptr<Module> of_attention,
+                                std::unique_ptr<Module> of_mlp) {
+  if (attention_adapter_)
+    argument_error("EncoderBlock::add_adapters", "block", "adapted already", "a block without", "");
+  attention_adapter_ = &register_module("attention_adapter", std::move(of_attention));
+  mlp_adapter_ = &register_module("mlp_adapter", std::move(of_mlp));
 }
 
 }  // namespace espalier

@@ -125,7 +125,13 @@ class EncoderBlock : public Module {
   EncoderBlock(const Options& options, Generator& generator);
   Tensor forward(const Tensor& x) const override;
 
+  // From here on what attention and mlp give passes through these, as "attention_adapter" and
+  // "mlp_adapter", before it is added (nn/adapter.h). Once only.
+  void add_adapters(std::unique_ptr<Module> of_attention, std::unique_ptr<Module> of_mlp);
+
  private:
+  Tensor branch(const Tensor& y, const Module* adapter) const;
+
   const TokensRead read_;
   const LayerNorm& norm1_;
   const MultiHeadAttention& attention_;
@@ -133,6 +139,7 @@ class EncoderBlock : public Module {
   const Mlp& mlp_;
   const Dropout& dropout_;
   const DropPath& drop_path_;
+  const Module *attention_adapter_ = nullptr, *mlp_adapter_ = nullptr;
 };
 
 }  // namespace espalier

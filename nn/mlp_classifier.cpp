@@ -40,9 +40,15 @@ MlpClassifier::MlpClassifier(const MlpConfig& chosen, Generator& generator)
   }
 }
 
+int64_t MlpClassifier::stage_of(const std::string& parameter) const {
+  constexpr std::string_view layer = "layers.";
+  return std::stoll(parameter.substr(layer.size()));
+}
+
 Tensor MlpClassifier::run_stages(const Tensor& x, int64_t begin, int64_t end) const {
-  Tensor y = begin == 0 && x.rank() == 4 ? flatten(x, 1) : x;
+  Tensor y = x;
   for (int64_t i = begin; i < end; ++i) {
+    if (i == 0) y = flatten(y, 1);
     y = (*layers_[static_cast<size_t>(i)])(y);
     if (i + 1 < stages()) y = relu(y);
   }

@@ -2,6 +2,8 @@
 // which is how features are read and how a frozen beginning is run once and kept.
 #pragma once
 
+#include <string>
+
 #include "nn/module.h"
 
 namespace espalier {
@@ -20,6 +22,8 @@ class StagedModule : public Module {
 
   // At least two: the last, a linear layer, is the classifier.
   virtual int64_t stages() const = 0;
+  // The stage that the parameter of this name is in.
+  virtual int64_t stage_of(const std::string& parameter) const = 0;
   // Stages [begin, end) of x: images for the first, what the stage before made for another.
   virtual Tensor run_stages(const Tensor& x, int64_t begin, int64_t end) const = 0;
 
@@ -31,5 +35,9 @@ class StagedModule : public Module {
     return run_stages(features, stages() - 1, stages());
   }
 };
+
+// What enters a stage, of one image: [H, W, C] before the first, such as [T, D] later on. The
+// network's mode is as before afterwards.
+Shape shape_entering(StagedModule& network, int64_t stage);
 
 }  // namespace espalier

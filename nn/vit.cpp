@@ -87,6 +87,14 @@ Tensor VisionTransformer::stage(const Tensor& x, int64_t i) const {
   return i == config.depth + 1 ? pool((*norm_)(x)) : (*head_)(x);
 }
 
+int64_t VisionTransformer::stage_of(const std::string& parameter) const {
+  constexpr std::string_view block = "blocks.";
+  if (parameter.starts_with(block)) return 1 + std::stoll(parameter.substr(block.size()));
+  if (parameter.starts_with("norm.") || parameter.starts_with("attention_pool."))
+    return config.depth + 1;
+  return parameter.starts_with("head.") ? config.depth + 2 : 0;
+}
+
 Tensor VisionTransformer::run_stages(const Tensor& x, int64_t begin, int64_t end) const {
   Tensor y = x;
   for (int64_t i = begin; i < end; ++i) y = stage(y, i);

@@ -68,6 +68,7 @@ class VisionTransformer : public StagedModule {
   ImageInput input() const override { return config.input(); }
   int64_t classes() const override { return config.classes; }
   int64_t stages() const override { return config.depth + 3; }
+  int64_t stage_of(const std::string& parameter) const override;
   Tensor run_stages(const Tensor& x, int64_t begin, int64_t end) const override;
   const ViTConfig config;
 

@@ -2,9 +2,9 @@
 #include "cl/continual_trainer.h"
 #include "cl/methods/ncm.h"
 #include "engine/error.h"
-#include "nn/vit.h"
 #include "tests/gradient_test.h"
 #include "tests/learning_runs.h"
+#include "tests/small_vit.h"
 
 using namespace espalier;
 using namespace espalier::test;
@@ -13,7 +13,8 @@ namespace {
 
 LearnConfig small_adaptation(const std::string& method) {
   LearnConfig config = small_learning(method);
-  config.network = method == "lora" ? "vit-tiny" : "mlp";
+  config.network =
+      method == "lora" || method == "adapter" || method == "prompts" ? "vit-tiny" : "mlp";
   config.optimizer = "adamw";
   config.learning_rate = 5e-3;
   config.epochs = 1;
@@ -22,16 +23,19 @@ LearnConfig small_adaptation(const std::string& method) {
 }
 
 std::unique_ptr<StagedModule> network_for(const LearnConfig& config) {
-  if (config.network == "mlp") return nullptr;
-  Generator generator(1);
-  return std::make_unique<VisionTransformer>(ViTConfig{.image_size = 8,
-                                                       .classes = 4,
-                                                       .conv_channels = {4},
-                                                       .width = 16,
-                                                       .depth = 1,
-                                                       .heads = 2,
-                                                       .mlp_hidden = 16},
-                                             generator);
+  return config.network == "mlp" ? nullptr : small_vit();
+}
+
+// Whether a parameter learns after the first task.
+bool learns(const Learner& learner, const std::string& name) {
+  const std::string& method = learner.config.method;
+  const StagedModule& network = *learner.network;
+  if (method == "ncm") return false;
+  if (method == "latent_replay") return network.stage_of(name) >= learner.config.latent_stage;
+  const auto within = [&](const char* part) { return name.find(part) != std::string::npos; };
+  if (method == "prompts") return network.stage_of(name) == 1 || within("head.");
+  if (method == "adapter" && (within("norm") || within("_adapter."))) return true;
+  return network.stage_of(name) == network.stages() - 1 || within("lora_");
 }
 
 std::map<std::string, std::vector<double>> weights_of(const Learner& learner) {
@@ -45,7 +49,7 @@ std::map<std::string, std::vector<double>> weights_of(const Learner& learner) {
 
 TEST_CASE("what a method freezes after the first task stays to the bit, and the rest learns") {
   const TemporaryFolder folder;
-  for (const char* method : {"frozen", "ncm", "lora"}) {
+  for (const char* method : {"frozen", "ncm", "latent_replay", "lora", "adapter", "prompts"}) {
     const LearnConfig config = small_adaptation(method);
     ContinualTrainer trainer(config, small_stream(config), new_folder(folder, method),
                              network_for(config));
@@ -54,23 +58,21 @@ TEST_CASE("what a method freezes after the first task stays to the bit, and the 
     CHECK(trainer.run_task());
     for (const auto& entry : weights_of(trainer.learner())) {
       const std::string& name = entry.first;
-      const bool head =
-          config.network == "mlp" ? name.starts_with("layers.2.") : name.starts_with("head.");
-      const bool learns =
-          config.method != "ncm" && (head || name.find("lora_b") != std::string::npos);
-      if (name.find("lora_a") == std::string::npos)
-        CHECK_MESSAGE((before.at(name) != entry.second) == learns, config.method, " ", name);
+      CHECK_MESSAGE((before.at(name) != entry.second) == learns(trainer.learner(), name), method,
+                    " ", name);
     }
   }
 }
 
 TEST_CASE("a pretrained network that is adapted goes on with the same bits after any kill") {
   const TemporaryFolder folder;
-  for (const char* method : {"frozen", "ncm", "lora"}) {
+  for (const char* method : {"frozen", "ncm", "latent_replay", "lora", "adapter", "prompts"}) {
     const LearnConfig config = small_adaptation(method);
     const std::string whole = new_folder(folder, std::string(method) + "-whole");
     const std::string broken = new_folder(folder, std::string(method) + "-broken");
-    ContinualTrainer(config, small_stream(config), whole, network_for(config)).run();
+    ContinualTrainer one(config, small_stream(config), whole, network_for(config));
+    one.run();
+    Ledger cost;
     bool finished = false;
     for (int part = 0; part < 20 && !finished; ++part) {
       ContinualTrainer trainer(config, small_stream(config), broken, network_for(config));
@@ -82,8 +84,11 @@ TEST_CASE("a pretrained network that is adapted goes on with the same bits after
         }});
       } catch (const std::runtime_error&) {
       }
+      cost = trainer.ledger();
     }
     CHECK(finished);
+    CHECK(cost.rows == one.ledger().rows);
+    CHECK(cost.multiply_accumulates == one.ledger().multiply_accumulates);
     const TensorFile a = load_safetensors(whole + "/checkpoints/last.safetensors");
     const TensorFile b = load_safetensors(broken + "/checkpoints/last.safetensors");
     REQUIRE(a.tensors.size() == b.tensors.size());
@@ -110,9 +115,12 @@ TEST_CASE("class means put an image to the nearest of the classes that were seen
   CHECK(trainer.accuracy().back()[0] > 0.9);
 }
 
-TEST_CASE("low-rank adapters are for Vision Transformers") {
-  CHECK_THROWS_WITH_AS(make_method(small_learning("lora")),
-                       "make_method: network is 'mlp'; expected a Vision Transformer for method "
-                       "'lora'",
-                       Error);
+TEST_CASE("what is added to the encoder is for Vision Transformers") {
+  for (const std::string method : {"lora", "adapter", "prompts"})
+    CHECK_THROWS_WITH_AS(make_method(small_learning(method)),
+                         ("make_method: network is 'mlp'; expected a Vision Transformer for method "
+                          "'" +
+                          method + "'")
+                             .c_str(),
+                         Error);
 }

@@ -16,7 +16,14 @@ TEST_CASE("a configuration of learning goes through JSON") {
   config.lambda = 3;
   config.gamma = 0.5;
   config.temperature = 4;
+  config.latent_stage = 2;
+  config.latent_coding = "s4";
   CHECK(to_json(learn_config_from_json(to_json(config), "text")) == to_json(config));
+}
+
+TEST_CASE("a Vision Transformer's latents are what its head reads, unless told otherwise") {
+  CHECK(named_learn_config("mlp").latent_stage == 1);
+  CHECK(named_learn_config("vit-tiny").latent_stage == 4);
 }
 
 TEST_CASE("a configuration of learning refuses what makes no run") {
@@ -32,6 +39,12 @@ TEST_CASE("a configuration of learning refuses what makes no run") {
   refused(R"({"lambda": -1})");
   refused(R"({"gamma": 1.5})");
   refused(R"({"temperature": 0})");
+  refused(R"({"adapter_width": 0})");
+  refused(R"({"compress": "int8", "method": "adapter", "network": "vit-tiny"})");
+  refused(R"({"prompts_chosen": 11})");
+  refused(R"({"prompt_length": 0})");
+  refused(R"({"latent_stage": 0})");
+  refused(R"({"latent_coding": "u8"})");
   refused(R"({"river": 1})");
   refused(R"({"hidden": []})");
   refused(R"({"hidden": [0]})");

@@ -265,7 +265,7 @@ TEST_CASE("LwF holds the old classes to the former network's soft outputs") {
   const StepBatch& batch = done.batch;
   const std::unique_ptr<StagedModule> former = make_network(config, at.learner.stream);
   const NoGradGuard off;
-  const Tensor before = (*former)(batch.images);
+  const Tensor before = (*former)(batch.inputs);
   const double of_teacher = mean_of(batch.groups[0], [&](int64_t i) {
     double sum = 0;
     for (int64_t c : old)
@@ -285,7 +285,7 @@ TEST_CASE("iCaRL's loss is binary, against the former network for the old classe
   REQUIRE(batch.rows() == 9);
   const std::unique_ptr<StagedModule> former = make_network(config, at.learner.stream);
   const NoGradGuard off;
-  const Tensor before = (*former)(batch.images);
+  const Tensor before = (*former)(batch.inputs);
   const auto sigmoid = [](double z) { return 1 / (1 + std::exp(-z)); };
   const double expected = mean_of({0, 9}, [&](int64_t i) {
     const Row z = row_of(batch.logits, i), q = row_of(before, i);

@@ -61,7 +61,9 @@ Bits resumed(const LearnConfig& config, int64_t stop_at) {
 // Those of a perceptron that trains all of the time; tests/adaptation_test.cpp has the others.
 std::vector<std::string> learning_methods() {
   std::vector<std::string> names = method_names();
-  std::erase_if(names, [](const std::string& name) { return name == "ncm" || name == "lora"; });
+  std::erase_if(names, [](const std::string& name) {
+    return name == "ncm" || name == "lora" || name == "adapter" || name == "prompts";
+  });
   return names;
 }
 

@@ -80,7 +80,7 @@ ReplayMemory filled(const char* name, uint64_t seed, const std::vector<int64_t>&
 StepBatch small_batch(const Learner& learner) {
   StepBatch batch = new_rows(learner, {0, 1, 2, 3, 4});
   draw_rows(learner, learner.memory->size(), 0, batch);
-  batch.logits = (*learner.network)(batch.images).detach();
+  batch.logits = (*learner.network)(batch.inputs).detach();
   return batch;
 }
 
@@ -99,7 +99,7 @@ std::vector<Offer> candidates_of(const StepBatch& batch) {
 }
 
 Tensor loss_of_row(const Learner& learner, const StepBatch& batch, int64_t row) {
-  return cross_entropy((*learner.network)(slice(batch.images, 0, row, row + 1)),
+  return cross_entropy((*learner.network)(slice(batch.inputs, 0, row, row + 1)),
                        slice(batch.labels, 0, row, row + 1));
 }
 
@@ -210,7 +210,7 @@ TEST_CASE("loss-aware sampling knows the loss of new rows and of replayed ones")
   for (int64_t row = 0; row < 4; ++row) {
     std::vector<uint8_t> pixels(64);
     learner.memory->read_pixels(batch.slots[static_cast<size_t>(row)], pixels.data());
-    const float* image = batch.images.data<float>() + (5 + row) * 64;
+    const float* image = batch.inputs.data<float>() + (5 + row) * 64;
     CHECK(std::equal(pixels.begin(), pixels.end(), image,
                      [](uint8_t pixel, float value) { return pixel == std::lround(value * 255); }));
   }

@@ -40,7 +40,7 @@ Tensor Icarl::loss(const Learner& learner, const BatchPart& part) const {
     for (int64_t c : learner.current().classes) old[static_cast<size_t>(c)] = false;
     const Tensor is_old = indicator(old, dtype);
     targets =
-        add(mul(targets, sub(1, is_old)), mul(sigmoid(teacher_.logits(part.images())), is_old));
+        add(mul(targets, sub(1, is_old)), mul(sigmoid(teacher_.logits(part.inputs())), is_old));
   }
   const Tensor of_rows = mul(binary_cross_entropy(part.logits, targets), indicator(so_far, dtype));
   return div(sum(of_rows), static_cast<double>(part.logits.size(0)));

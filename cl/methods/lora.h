@@ -3,17 +3,16 @@
 // Vision Transformers; `lora_rank` of the configuration is the adapters' rank.
 #pragma once
 
-#include "cl/methods/er.h"
+#include "cl/methods/adaptation.h"
 
 namespace espalier {
 
-class Lora : public ExperienceReplay {
+class Lora : public Adaptation {
  public:
-  explicit Lora(const LearnConfig& config);
-  void shape(Learner& learner) override;
+  using Adaptation::Adaptation;
 
- private:
-  bool adapted_ = false;
+ protected:
+  ParameterPolicy adapt(Learner& learner, Generator& generator) override;
 };
 
 }  // namespace espalier

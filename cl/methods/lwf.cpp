@@ -14,7 +14,7 @@ Tensor LearningWithoutForgetting::loss(const Learner& learner, const BatchPart& 
   const Tensor of_labels = Method::loss(learner, part);
   if (!teacher_.taken()) return of_labels;
   const ClassSet old = classes_of_first(learner.stream, learner.task);
-  const Tensor targets = soft_targets(among(teacher_.logits(part.images()), old), temperature_);
+  const Tensor targets = soft_targets(among(teacher_.logits(part.inputs()), old), temperature_);
   const Tensor of_teacher = distillation_loss(among(part.logits, old), targets, temperature_);
   return add(of_labels, mul(of_teacher, lambda_));
 }

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "cl/ledger.h"
 #include "cl/methods/a_gem.h"
+#include "cl/methods/adapter.h"
 #include "cl/methods/der_pp.h"
 #include "cl/methods/er.h"
 #include "cl/methods/er_ace.h"
@@ -10,10 +12,12 @@
 #include "cl/methods/frozen.h"
 #include "cl/methods/icarl.h"
 #include "cl/methods/joint.h"
+#include "cl/methods/latent_replay.h"
 #include "cl/methods/lora.h"
 #include "cl/methods/lwf.h"
 #include "cl/methods/multimodal.h"
 #include "cl/methods/ncm.h"
+#include "cl/methods/prompts.h"
 #include "engine/error.h"
 #include "engine/ops/cross_entropy.h"
 
@@ -45,7 +49,10 @@ constexpr Kind kinds[] = {
     {"icarl", make<Icarl>},
     {"ncm", make<NearestClassMean>},
     {"frozen", make<FrozenTrunk>},
+    {"latent_replay", make<LatentReplay>},
     {"lora", make<Lora>},
+    {"adapter", make<AdapterReplay>},
+    {"prompts", make<PromptReplay>},
     {"multimodal", make<Multimodal>},
 };
 
@@ -61,6 +68,10 @@ void Method::after_step(Learner& learner, const StepBatch& batch) {
 
 Tensor Method::scores(const Learner& learner, const Tensor& images) const {
   return logits_of(learner, images);
+}
+
+double Method::work_of_row(Learner& learner) const {
+  return multiply_accumulates(*learner.network);
 }
 
 int64_t Method::bytes_kept(const Learner&) const {

@@ -15,10 +15,12 @@ class Method {
   virtual ~Method() = default;
 
   // Whether there is a memory, how many draws from it join each step (none where a strength of 0
-  // makes them useless), and whether it keeps the logits of a sample.
+  // makes them useless), whether it keeps the logits of a sample, and whether it keeps of a sample
+  // what enters the stage `latent_stage`, and not the image.
   virtual bool uses_memory() const { return false; }
   virtual int draws() const { return 0; }
   virtual bool keeps_logits() const { return false; }
+  virtual bool keeps_latents() const { return false; }
   // Whether a sample in memory keeps the number of the text that it came with, whether the loss is
   // one of all rows of a step (StepBatch::together), and whether scores speak for classes that were
   // not learned yet, so that zero-shot accuracy (cl/zero_shot.h) says something.
@@ -73,6 +75,8 @@ class Method {
   // How many forward passes a row of a step costs: that of the loss, and its derivative, which
   // takes two. For the ledger (cl/ledger.h).
   virtual double passes_a_row() const { return 3; }
+  // Multiply-accumulates of one such pass through the present network.
+  virtual double work_of_row(Learner& learner) const;
   // Whether the network may give way to a smaller one between tasks: not where what a method keeps
   // has the network's widths, outside the optimiser's arena.
   virtual bool survives_pruning() const { return true; }
