@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "engine/derivatives.h"
+#include "engine/device_memory.h"
+#include "engine/device_scope.h"
 #include "engine/dispatch.h"
 #include "engine/parallel.h"
 #include "engine/profiler.h"
@@ -70,7 +72,7 @@ void start_gradient(Node& node, const Tensor& root, const Tensor& seed) {
     check_same_dtype("backward", "seed", seed, root);
     node.gradient = seed.detach();
   } else if (root.numel() == 1) {
-    node.gradient = Tensor::full(root.shape(), 1.0, root.dtype());
+    node.gradient = Tensor::full(root.shape(), 1.0, root.dtype()).to(root.device());
   } else {
     argument_error("backward", "root", root.describe(), "one element",
                    "reduce it with sum() or mean(), or give options.seed");
@@ -151,9 +153,11 @@ void backward(const Tensor& root, const BackwardOptions& options) {
     node->owns_gradient = false;
     if (gradient.defined()) {
       const profiler::Scope scope(node->op->name, "backward");
+      const DeviceScope device(gradient.device(), node->op->name);
       InputGradients inputs(*node, options.sink);
       const Derivative derivative = all.of(*node->op);
       derivative(node->kept, gradient, inputs);
+      if (on_cuda()) check_launches(node->op->name);
     }
     if (!options.retain_graph) node->kept = nullptr;
   }

@@ -11,11 +11,17 @@ struct Device {
   int index = 0;
 
   static Device cpu() noexcept { return {}; }
+  static Device cuda(int index = 0) noexcept { return {Kind::cuda, index}; }
   std::string str() const { return kind == Kind::cpu ? "cpu" : "cuda:" + std::to_string(index); }
   friend bool operator==(const Device&, const Device&) = default;
 };
 
-// "cpu" gives the CPU; anything else throws a device error, since this build has no other device.
+// "cpu", "cuda" (the first GPU) or "cuda:1". A device error where this build or this machine has
+// none of the name, an argument error for any other text.
 Device device_from_name(const std::string& name);
+// Throws that device error, which names what there is.
+void check_device(Device device);
+// The GPUs that tensors can lie on; 0 in a build without CUDA, and without a driver.
+int cuda_device_count() noexcept;
 
 }  // namespace espalier

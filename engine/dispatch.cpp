@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <string>
 
+#include "engine/device_scope.h"
 #include "engine/error.h"
 
 namespace espalier {
@@ -29,6 +30,12 @@ void apply_isa_environment() {
     if (const char* name = std::getenv("ESPALIER_ISA"); name && *name) set_isa(name);
     return true;
   }();
+}
+
+void no_cuda_kernel() {
+  throw Error(ErrorKind::device,
+              std::string(current_operation()) +
+                  ": no kernel for a GPU; move its operands with to(Device::cpu())");
 }
 
 int64_t dispatch_count() noexcept { return dispatches; }

@@ -18,12 +18,18 @@ void apply_isa_environment();
 int64_t dispatch_count() noexcept;
 void count_dispatch() noexcept;
 
-// The best row that may run, with ESPALIER_ISA honoured.
+// Throws a device error: the operation at hand has no kernel for a GPU.
+[[noreturn]] void no_cuda_kernel();
+
+// The best row that may run, with ESPALIER_ISA honoured. A device error where this thread's kernels
+// run on a GPU and the table has none for it.
 template <class Row>
 const Row& kernel(std::span<const Row> rows) {
   apply_isa_environment();
   count_dispatch();
-  return best_row(rows);
+  const Row& row = best_row(rows);
+  if (!isa_allowed(row.isa)) no_cuda_kernel();
+  return row;
 }
 
 }  // namespace espalier

@@ -1,8 +1,8 @@
 // What several operations write alike, in the forms that other engines recognise.
 #pragma once
 
-#include "engine/function_ref.h"
 #include "engine/onnx_writer.h"
+#include "kernels/function_ref.h"
 
 namespace espalier {
 

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "engine/error.h"
+#include "kernels/simt/stream.h"
 
 namespace espalier {
 namespace {
@@ -179,6 +180,7 @@ SerialGuard::~SerialGuard() { inside_piece = before_; }
 
 void parallel_for(int64_t count, int64_t grain, RangeFunction f) {
   if (count <= 0) return;
+  if (cuda::active()) return f(0, count);  // a launch splits its work by itself
   grain = std::max<int64_t>(grain, 1);
   Job job{f, count, grain, (count + grain - 1) / grain};
   if (inside_piece || job.pieces == 1 || num_threads() == 1) {

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "engine/function_ref.h"
+#include "kernels/function_ref.h"
 
 namespace espalier {
 

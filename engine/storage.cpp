@@ -103,9 +103,7 @@ std::byte* Storage::from_system(size_t bytes) {
 }
 
 std::shared_ptr<Storage> Storage::allocate(size_t bytes, Device device) {
-  if (device.kind != Device::Kind::cpu)
-    throw Error(ErrorKind::device,
-                "Storage: this build has no device " + device.str() + "; use cpu");
+  if (device.kind != Device::Kind::cpu) return allocate_on_gpu(bytes, device);
   std::byte* block = cache().take(bytes);
   try {
     return std::allocate_shared<Storage>(Recycled<Storage>(), Private(), block, bytes, device,
@@ -124,7 +122,9 @@ std::shared_ptr<Storage> Storage::borrow(void* data, size_t bytes, std::function
 }
 
 Storage::~Storage() {
-  if (release_)
+  if (device_.kind != Device::Kind::cpu)
+    free_on_gpu(data_, bytes_, device_);
+  else if (release_)
     release_();
   else
     cache().give(data_, bytes_);
@@ -132,12 +132,9 @@ Storage::~Storage() {
 
 MemoryStats memory_stats() noexcept { return cache().stats(); }
 void reset_peak_memory() noexcept { cache().reset_peak(); }
-void release_cached_memory() noexcept { cache().release(); }
-
-Device device_from_name(const std::string& name) {
-  if (name == "cpu") return Device::cpu();
-  throw Error(ErrorKind::device,
-              "device '" + name + "' is not available: this build runs on cpu only");
+void release_cached_memory() noexcept {
+  cache().release();
+  release_cached_gpu_memory();
 }
 
 }  // namespace espalier

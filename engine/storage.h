@@ -18,7 +18,8 @@ class Storage {
   static constexpr size_t alignment = 64;  // one cache line, one AVX-512 register
 
   // Uninitialised memory aligned to `alignment`. Blocks come from a cache of freed ones, so that a
-  // steady training step asks the system for nothing.
+  // steady training step asks the system for nothing. A device error where the device is absent or
+  // its memory does not suffice.
   static std::shared_ptr<Storage> allocate(size_t bytes, Device device = Device::cpu());
 
   // What allocate() takes from the system for `bytes`: a little more, so that blocks fit again.
@@ -44,13 +45,16 @@ class Storage {
   Device device() const noexcept { return device_; }
 
  private:
+  static std::shared_ptr<Storage> allocate_on_gpu(size_t bytes, Device device);
+  static void free_on_gpu(std::byte* data, size_t bytes, Device device) noexcept;
+
   std::byte* data_;
   size_t bytes_;
   Device device_;
   std::function<void()> release_;  // empty for memory that the cache owns
 };
 
-// What the allocator holds, for profiles and tests. All in bytes.
+// What the allocator of the processor's memory holds, for profiles and tests. All in bytes.
 struct MemoryStats {
   size_t in_use;  // handed out to live storages
   size_t peak;    // the largest in_use since reset_peak_memory()
@@ -58,7 +62,8 @@ struct MemoryStats {
 };
 MemoryStats memory_stats() noexcept;
 void reset_peak_memory() noexcept;
-// Returns all cached memory to the system.
+// Returns all cached memory to the system, that of GPUs too.
 void release_cached_memory() noexcept;
+void release_cached_gpu_memory() noexcept;
 
 }  // namespace espalier

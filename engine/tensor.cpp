@@ -5,6 +5,8 @@
 
 #include "engine/autograd.h"
 #include "engine/capture.h"
+#include "engine/device_memory.h"
+#include "engine/device_scope.h"
 #include "engine/error.h"
 #include "engine/recycled.h"
 #include "engine/strided.h"
@@ -59,13 +61,17 @@ Tensor Tensor::make(std::shared_ptr<Storage> storage, const Shape& shape, DType 
   return Tensor(std::move(impl));
 }
 
+Tensor Tensor::empty(const Shape& shape, DType dtype) {
+  return empty(shape, dtype, current_device());
+}
+
 Tensor Tensor::empty(const Shape& shape, DType dtype, Device device) {
   return make(Storage::allocate(bytes_of(shape, dtype), device), shape, dtype);
 }
 
 Tensor Tensor::zeros(const Shape& shape, DType dtype) {
   Tensor out = empty(shape, dtype);
-  std::memset(out.bytes(), 0, static_cast<size_t>(out.numel()) * dtype_size(dtype));
+  set_zero(out.device(), out.bytes(), static_cast<size_t>(out.numel()) * dtype_size(dtype));
   return out;
 }
 
@@ -103,6 +109,7 @@ double Tensor::item() const {
   refuse_in_capture("item");
   if (numel() != 1)
     argument_error("item", "tensor", describe(), "exactly one element", "index or reduce it first");
+  if (device().kind != Device::Kind::cpu) return to(Device::cpu()).item();
   double value = 0;
   visit_arithmetic("item", dtype(), [&]<class T>(T*) { value = static_cast<double>(*data<T>()); });
   return value;
@@ -110,6 +117,7 @@ double Tensor::item() const {
 
 std::vector<double> Tensor::to_vector() const {
   refuse_in_capture("to_vector");
+  if (device().kind != Device::Kind::cpu) return to(Device::cpu()).to_vector();
   std::vector<double> values;
   values.reserve(static_cast<size_t>(numel()));
   visit_arithmetic("to_vector", dtype(), [&]<class T>(T*) {
@@ -121,6 +129,10 @@ std::vector<double> Tensor::to_vector() const {
 }
 
 void Tensor::fill_(double value) const {
+  if (device().kind != Device::Kind::cpu) {
+    const DeviceScope cpu(Device::cpu());
+    return copy_(full({}, value, dtype()));
+  }
   visit_arithmetic("fill_", dtype(), [&]<class T>(T*) {
     T* p = data<T>();
     if (is_contiguous()) {
@@ -138,11 +150,27 @@ void Tensor::copy_(const Tensor& source) const {
                    "");
   const size_t size = dtype_size(dtype());
   if (source.shape() == shape() && is_contiguous() && source.is_contiguous()) {
-    std::memmove(bytes(), source.bytes(), static_cast<size_t>(numel()) * size);
+    move_bytes(device(), bytes(), source.device(), source.bytes(),
+               static_cast<size_t>(numel()) * size);
     return;
   }
+  if (!(source.device() == device())) {
+    // Dense on the way, and there laid out as it should be.
+    const DeviceScope there(source.device());
+    const Tensor dense = empty(source.shape(), source.dtype());
+    dense.copy_(source);
+    return copy_(dense.to(device()));
+  }
+  const DeviceScope here(device());
   copy_strided(shape(), bytes(), strides(), source.bytes(),
                broadcast_strides(source.shape(), source.strides(), shape()), size);
+}
+
+Tensor Tensor::to(Device device) const {
+  if (device == this->device()) return *this;
+  const Tensor there = empty(shape(), dtype(), device);
+  there.copy_(*this);
+  return there;
 }
 
 Tensor Tensor::as_strided(const Shape& shape, const Shape& strides, int64_t offset) const {

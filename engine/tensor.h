@@ -9,9 +9,9 @@
 
 #include "engine/dtype.h"
 #include "engine/error.h"
-#include "engine/function_ref.h"
 #include "engine/shape.h"
 #include "engine/storage.h"
+#include "kernels/function_ref.h"
 
 namespace espalier {
 
@@ -23,10 +23,12 @@ class Tensor {
   Tensor() = default;  // undefined: defined() is false and nothing else may be called
 
   // ---- making one ----
-  static Tensor empty(const Shape& shape, DType dtype = DType::f32, Device device = Device::cpu());
+  // On the device of the innermost DeviceScope (engine/device_scope.h), the CPU outside one.
+  static Tensor empty(const Shape& shape, DType dtype = DType::f32);
+  static Tensor empty(const Shape& shape, DType dtype, Device device);
   static Tensor zeros(const Shape& shape, DType dtype = DType::f32);
   static Tensor full(const Shape& shape, double value, DType dtype = DType::f32);
-  // Copies `values` (row-major); throws unless there are shape.numel() of them.
+  // Copies `values` (row-major) to the CPU; throws unless there are shape.numel() of them.
   template <class T>
   static Tensor of(const std::vector<T>& values, const Shape& shape);
   // Over the caller's contiguous memory, without a copy. `release` runs when the last tensor over
@@ -60,12 +62,14 @@ class Tensor {
   int64_t storage_offset() const { return impl_->offset; }  // in elements
   // The only element, converted to double. Throws unless numel() == 1.
   double item() const;
-  // All elements in row-major order, converted.
+  // All elements in row-major order, converted. Both wait for what a GPU still has to do.
   std::vector<double> to_vector() const;
   // Copies `source` (same shape and dtype, or broadcastable) into this tensor's memory, off the
-  // tape.
+  // tape; from one device to another too.
   void copy_(const Tensor& source) const;
   void fill_(double value) const;
+  // This tensor where it is on `device`, else a contiguous copy there, off the tape.
+  Tensor to(Device device) const;
   // A tensor over the same storage. Off the tape: engine/ops/view.h has the differentiable views.
   Tensor as_strided(const Shape& shape, const Shape& strides, int64_t offset) const;
   // The same memory without history.
@@ -117,7 +121,7 @@ void set_history(const Tensor& tensor, std::shared_ptr<Node> node);
 
 template <class T>
 Tensor Tensor::of(const std::vector<T>& values, const Shape& shape) {
-  Tensor out = empty(shape, dtype_of<T>());
+  Tensor out = empty(shape, dtype_of<T>(), Device::cpu());
   const int64_t count = static_cast<int64_t>(values.size());
   if (count != shape.numel()) {
     argument_error("Tensor::of", "values", std::to_string(count) + " long",

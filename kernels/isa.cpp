@@ -3,6 +3,10 @@
 #include <algorithm>
 #include <atomic>
 
+#if defined(ESPALIER_CUDA)
+#include "kernels/simt/stream.h"
+#endif
+
 #if defined(ESPALIER_X86)
 #include <cpuid.h>
 #if defined(__linux__)
@@ -33,7 +37,8 @@ constexpr struct {
              {Isa::avx512vnni256, "avx512vnni256"},
              {Isa::avx512vnni, "avx512vnni"},
              {Isa::avx512bf16, "avx512bf16"},
-             {Isa::amx, "amx"}};
+             {Isa::amx, "amx"},
+             {Isa::cuda, "cuda"}};
 
 #if defined(ESPALIER_X86)
 constexpr unsigned bit(int position) { return 1u << position; }
@@ -134,6 +139,12 @@ bool cpu_can_run(Isa isa) noexcept {
 
 Isa isa_limit() noexcept { return limit.load(std::memory_order_relaxed); }
 void limit_isa(Isa isa) noexcept { limit.store(isa, std::memory_order_relaxed); }
-bool isa_allowed(Isa isa) noexcept { return isa <= isa_limit(); }
+
+bool isa_allowed(Isa isa) noexcept {
+#if defined(ESPALIER_CUDA)
+  if (cuda::active() || isa == Isa::cuda) return cuda::active() && isa == Isa::cuda;
+#endif
+  return isa <= isa_limit();
+}
 
 }  // namespace espalier

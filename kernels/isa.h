@@ -27,14 +27,31 @@
 #else
 #define ESPALIER_IF_NEON(...)
 #endif
+#if defined(ESPALIER_CUDA)
+#define ESPALIER_IF_CUDA(...) __VA_ARGS__
+#else
+#define ESPALIER_IF_CUDA(...)
+#endif
 
 namespace espalier {
 
-// Instruction sets that kernels are written for. A row of a kernel table names one of them.
-// Each includes those before it of its architecture. avx512vnni256 is avx512vnni on 256-bit
-// registers, for processors that lower their clock for wider ones. amx multiplies tiles of bf16 and
-// of 8-bit integers; every processor that has it has AVX512_VBMI.
-enum class Isa { scalar, neon, dotprod, avx2, avx512, avx512vnni256, avx512vnni, avx512bf16, amx };
+// Instruction sets that kernels are written for. A row of a kernel table names one of them; those
+// of cuda run on a GPU, over operands in its memory. Each includes those before it of its
+// architecture. avx512vnni256 is avx512vnni on 256-bit registers, for processors that lower their
+// clock for wider ones. amx multiplies tiles of bf16 and of 8-bit integers; every processor that
+// has it has AVX512_VBMI.
+enum class Isa {
+  scalar,
+  neon,
+  dotprod,
+  avx2,
+  avx512,
+  avx512vnni256,
+  avx512vnni,
+  avx512bf16,
+  amx,
+  cuda
+};
 
 // Every Isa that this build has rows for, best first.
 std::span<const Isa> built_isas() noexcept;
@@ -52,7 +69,8 @@ Isa isa_limit() noexcept;
 // Sets the limit. Assumes cpu_can_run(isa); engine/dispatch.h is the checked door.
 void limit_isa(Isa isa) noexcept;
 
-// True when a row for `isa` may run under the present limit.
+// True when a row for `isa` may run under the present limit: where this thread's kernels run on a
+// GPU (kernels/simt/stream.h), those of cuda alone.
 bool isa_allowed(Isa isa) noexcept;
 
 // The first row that may run. Tables end with a scalar row, so there always is one.

@@ -22,6 +22,10 @@
   ESPALIER_IF_AVX512({Isa::avx512, avx512::__VA_ARGS__}, ) \
   ESPALIER_IF_AVX2({Isa::avx2, avx2::__VA_ARGS__}, )       \
   ESPALIER_IF_NEON({Isa::neon, neon::__VA_ARGS__}, )
+// A GPU's rows stand apart, since some tables of double have them too: the launchers of
+// <name>_cuda.cu, which take pointers to the GPU's memory.
+#define ESPALIER_DECLARE_CUDA(...) ESPALIER_IF_CUDA(namespace cuda{__VA_ARGS__})
+#define ESPALIER_CUDA_ROW(...) ESPALIER_IF_CUDA({Isa::cuda, cuda::__VA_ARGS__}, )
 // The same for 8-bit arithmetic, which has dot-product instructions of its own.
 #define ESPALIER_DECLARE_DOT_ISAS(...)                                                          \
   ESPALIER_IF_AVX512(namespace avx512vnni { __VA_ARGS__ } namespace avx512vnni256{__VA_ARGS__}) \

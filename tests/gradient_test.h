@@ -68,7 +68,8 @@ inline std::vector<Tensor> output_and_gradients(const Function& f,
                                                 const std::vector<Tensor>& inputs) {
   for (const Tensor& x : inputs) x.set_requires_grad().set_grad(Tensor());
   std::vector<Tensor> results = {f(inputs)};
-  backward(results[0], {.seed = random_tensor(results[0].shape(), 98, results[0].dtype())});
+  const Tensor seed = random_tensor(results[0].shape(), 98, results[0].dtype());
+  backward(results[0], {.seed = seed.to(results[0].device())});
   for (const Tensor& x : inputs) results.push_back(x.grad());
   return results;
 }

@@ -16,6 +16,8 @@
 #include <string>
 #include <vector>
 
+#include "engine/device_memory.h"
+#include "engine/device_scope.h"
 #include "kernels/isa.h"
 
 namespace espalier::test {
@@ -93,13 +95,18 @@ inline const std::vector<float>& special_values() {
   return values;
 }
 
-// Calls f(row) for every row of a table that this machine may run, with its name as context.
+// Calls f(row) for every row of a table that this machine may run, with its name as context: rows
+// for a GPU too, where one can read the processor's memory, as the emulated one does.
 template <class Row, class F>
 void for_each_row(std::span<const Row> rows, F f) {
   for (const Row& row : rows) {
-    if (!isa_allowed(row.isa)) continue;
+    const bool gpu = row.isa == Isa::cuda;
+    if (gpu ? !gpu_reads_host_memory() : !isa_allowed(row.isa)) continue;
     INFO("row: ", std::string(isa_name(row.isa)));
+    const DeviceScope device(gpu ? Device::cuda() : Device::cpu());
+    cuda::context.waits = true;
     f(row);
+    if (gpu) CHECK_NOTHROW(check_launches("a kernel"));
   }
 }
 

@@ -1,7 +1,7 @@
 #include "kernels/softmax/softmax.h"
 
 #include "engine/ops/softmax.h"
-#include "tests/gradient_test.h"
+#include "tests/device_test.h"
 
 namespace espalier::test {
 namespace {
@@ -77,7 +77,7 @@ TEST_CASE("softmax SIMD rows give the same bits") {
     std::vector<float> x(static_cast<size_t>(width)), first, y(x.size());
     fill_normal(x, 3, 3.0);
     for_each_row(rows, [&](const auto& row) {
-      if (row.isa == Isa::scalar) return;
+      if (row.isa == Isa::scalar || row.isa == Isa::cuda) return;
       row.run(x.data(), y.data(), 1, width);
       if (first.empty()) first = y;
       for (size_t i = 0; i < y.size(); ++i) CHECK(same_bits(y[i], first[i]));
@@ -89,6 +89,16 @@ TEST_CASE("softmax gradients match finite differences") {
   check_gradients([](const auto& x) { return softmax(x[0]); }, {random_tensor({3, 7}, 1)});
   check_gradients([](const auto& x) { return softmax(x[0], 1); }, {random_tensor({2, 5, 3}, 2)});
   check_gradients([](const auto& x) { return softmax(x[0], 0); }, {random_tensor({4}, 3)});
+}
+
+TEST_CASE("softmax on a GPU agrees with the CPU") {
+  for (const Shape& shape : {Shape{3, 7}, Shape{2, 5, 33}, Shape{1}, Shape{9, 100}}) {
+    INFO("shape: ", shape.str());
+    check_device_agrees([](const auto& x) { return softmax(x[0]); }, {random_tensor(shape, 5)},
+                        static_cast<double>(shape.back()));
+  }
+  check_device_agrees([](const auto& x) { return softmax(x[0], 0); }, {random_tensor({6, 4}, 5)},
+                      6);
 }
 
 TEST_CASE("softmax refuses what it cannot take") {

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "cl/stream/stream.h"
-#include "engine/function_ref.h"
+#include "kernels/function_ref.h"
 
 namespace espalier {
 

@@ -4,8 +4,8 @@
 #include <cstdint>
 
 #include "compress/pruning/coupling.h"
-#include "engine/function_ref.h"
 #include "engine/tensor.h"
+#include "kernels/function_ref.h"
 
 namespace espalier {
 

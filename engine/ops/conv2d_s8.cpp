@@ -8,7 +8,6 @@
 #include "engine/derivatives.h"
 #include "engine/dispatch.h"
 #include "engine/error.h"
-#include "engine/function_ref.h"
 #include "engine/lowering.h"
 #include "engine/ops/convolution.h"
 #include "engine/ops/layer_s8.h"
@@ -17,6 +16,7 @@
 #include "engine/profiler.h"
 #include "engine/replay.h"
 #include "kernels/conv2d_s8/conv2d_s8.h"
+#include "kernels/function_ref.h"
 
 namespace espalier {
 namespace {

@@ -2,12 +2,12 @@
 
 #include "engine/axes.h"
 #include "engine/derivatives.h"
+#include "engine/device_scope.h"
 #include "engine/dispatch.h"
 #include "engine/lowering.h"
 #include "engine/onnx_writer.h"
 #include "engine/ops/view.h"
 #include "engine/parallel.h"
-#include "engine/profiler.h"
 #include "engine/replay.h"
 #include "kernels/softmax/softmax.h"
 
@@ -76,7 +76,7 @@ Tensor softmax(const Tensor& x, int64_t dim) {
   const int axis = normalize_dim(softmax_op.name, dim, x.rank());
   if (axis != x.rank() - 1) return transpose(softmax(transpose(x, axis, -1), -1), axis, -1);
 
-  const profiler::Scope scope(softmax_op.name);
+  const OpScope scope(softmax_op.name, x);
   const Tensor in = contiguous(x.detach());
   const Tensor y = Tensor::empty(x.shape(), x.dtype());
   const int64_t width = x.shape().back(), rows = width ? x.numel() / width : 0;

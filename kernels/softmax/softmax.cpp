@@ -31,28 +31,30 @@ void softmax_backward_scalar(const T* y, const T* dy, T* dx, int64_t rows, int64
 template <>
 std::span<const KernelRow<SoftmaxForward<float>>> softmax_forward_kernels() noexcept {
   static constexpr KernelRow<SoftmaxForward<float>> rows[] = {
-      ESPALIER_ISA_ROWS(softmax_forward){Isa::scalar, softmax_forward_scalar<float>}};
+      ESPALIER_CUDA_ROW(softmax_forward)
+          ESPALIER_ISA_ROWS(softmax_forward){Isa::scalar, softmax_forward_scalar<float>}};
   return rows;
 }
 
 template <>
 std::span<const KernelRow<SoftmaxForward<double>>> softmax_forward_kernels() noexcept {
   static constexpr KernelRow<SoftmaxForward<double>> rows[] = {
-      {Isa::scalar, softmax_forward_scalar<double>}};
+      ESPALIER_CUDA_ROW(softmax_forward){Isa::scalar, softmax_forward_scalar<double>}};
   return rows;
 }
 
 template <>
 std::span<const KernelRow<SoftmaxBackward<float>>> softmax_backward_kernels() noexcept {
   static constexpr KernelRow<SoftmaxBackward<float>> rows[] = {
-      ESPALIER_ISA_ROWS(softmax_backward){Isa::scalar, softmax_backward_scalar<float>}};
+      ESPALIER_CUDA_ROW(softmax_backward)
+          ESPALIER_ISA_ROWS(softmax_backward){Isa::scalar, softmax_backward_scalar<float>}};
   return rows;
 }
 
 template <>
 std::span<const KernelRow<SoftmaxBackward<double>>> softmax_backward_kernels() noexcept {
   static constexpr KernelRow<SoftmaxBackward<double>> rows[] = {
-      {Isa::scalar, softmax_backward_scalar<double>}};
+      ESPALIER_CUDA_ROW(softmax_backward){Isa::scalar, softmax_backward_scalar<double>}};
   return rows;
 }
 

@@ -27,5 +27,8 @@ std::span<const KernelRow<SoftmaxBackward<T>>> softmax_backward_kernels() noexce
 
 ESPALIER_DECLARE_ISAS(SoftmaxForward<float> softmax_forward;
                       SoftmaxBackward<float> softmax_backward;)
+ESPALIER_DECLARE_CUDA(SoftmaxForward<float> softmax_forward; SoftmaxForward<double> softmax_forward;
+                      SoftmaxBackward<float> softmax_backward;
+                      SoftmaxBackward<double> softmax_backward;)
 
 }  // namespace espalier

@@ -1,0 +1,24 @@
+// What stands for GPUs in a build without CUDA: nothing can lie there.
+#include <cstring>
+
+#include "engine/device_memory.h"
+#include "engine/storage.h"
+
+namespace espalier {
+
+std::shared_ptr<Storage> Storage::allocate_on_gpu(size_t, Device device) {
+  check_device(device);  // throws: there is none
+  return nullptr;
+}
+void Storage::free_on_gpu(std::byte*, size_t, Device) noexcept {}
+void release_cached_gpu_memory() noexcept {}
+
+void move_bytes(Device, std::byte* to, Device, const std::byte* from, size_t bytes) {
+  std::memmove(to, from, bytes);
+}
+void set_zero(Device, std::byte* at, size_t bytes) { std::memset(at, 0, bytes); }
+void synchronize(Device) {}
+void check_launches(const char*) {}
+bool gpu_reads_host_memory() noexcept { return false; }
+
+}  // namespace espalier

@@ -1,0 +1,116 @@
+#include "engine/cuda/runtime.h"
+
+#include <cuda_runtime_api.h>
+
+#include <mutex>
+#include <vector>
+
+#include "engine/error.h"
+
+namespace espalier::cuda {
+namespace {
+
+[[noreturn]] void device_error(const std::string& doing, cudaError_t error) {
+  throw Error(ErrorKind::device,
+              doing + ": " + cudaGetErrorString(error) + " (" + cudaGetErrorName(error) + ")");
+}
+
+void check(const char* doing, cudaError_t error) {
+  if (error == cudaSuccess) return;
+  cudaGetLastError();  // what was told is not told again
+  device_error(doing, error);
+}
+
+void use(int index) { check("choosing a GPU", cudaSetDevice(index)); }
+
+cudaStream_t native(int index) { return static_cast<cudaStream_t>(stream_of(index)); }
+
+}  // namespace
+
+int device_count() noexcept {
+  static const int count = [] {
+    int found = 0;
+    const bool works = cudaGetDeviceCount(&found) == cudaSuccess;
+    cudaGetLastError();
+    return works ? found : 0;
+  }();
+  return count;
+}
+
+std::string device_name(int index) {
+  cudaDeviceProp properties;
+  check("reading a GPU's properties", cudaGetDeviceProperties(&properties, index));
+  return std::string(properties.name) + " (sm_" + std::to_string(properties.major) +
+         std::to_string(properties.minor) + ")";
+}
+
+bool reads_host_memory() noexcept {
+  int value = 0;
+  return device_count() > 0 &&
+         cudaDeviceGetAttribute(&value, cudaDevAttrPageableMemoryAccess, 0) == cudaSuccess && value;
+}
+
+std::byte* take_memory(int index, size_t bytes) {
+  use(index);
+  void* block = nullptr;
+  const cudaError_t error = cudaMalloc(&block, bytes);
+  if (error == cudaErrorMemoryAllocation) {
+    cudaGetLastError();
+    return nullptr;
+  }
+  check("taking memory of a GPU", error);
+  return static_cast<std::byte*>(block);
+}
+
+void give_memory(int index, std::byte* block) noexcept {
+  cudaSetDevice(index);
+  cudaFree(block);
+}
+
+MemoryLeft memory_left(int index) {
+  use(index);
+  MemoryLeft left{};
+  check("asking for a GPU's free memory", cudaMemGetInfo(&left.free, &left.total));
+  return left;
+}
+
+void copy(int index, std::byte* to, const std::byte* from, size_t bytes, CopyKind kind) {
+  if (bytes == 0) return;
+  use(index);
+  const cudaMemcpyKind direction = kind == CopyKind::to_device ? cudaMemcpyHostToDevice
+                                   : kind == CopyKind::to_host ? cudaMemcpyDeviceToHost
+                                                               : cudaMemcpyDeviceToDevice;
+  check("copying", cudaMemcpyAsync(to, from, bytes, direction, native(index)));
+  if (kind != CopyKind::on_device) check("copying", cudaStreamSynchronize(native(index)));
+}
+
+void set_bytes(int index, std::byte* at, unsigned char value, size_t bytes) {
+  if (bytes == 0) return;
+  use(index);
+  check("setting memory", cudaMemsetAsync(at, value, bytes, native(index)));
+}
+
+void synchronize(int index) {
+  use(index);
+  check("waiting for a GPU", cudaStreamSynchronize(native(index)));
+}
+
+Stream stream_of(int index) {
+  static std::mutex mutex;
+  static std::vector<cudaStream_t> streams;
+  const std::lock_guard lock(mutex);
+  const auto at = static_cast<size_t>(index);
+  if (streams.size() <= at) streams.resize(at + 1);
+  if (!streams[at]) {
+    use(index);
+    check("making a stream", cudaStreamCreateWithFlags(&streams[at], cudaStreamNonBlocking));
+  }
+  return streams[at];
+}
+
+void check_launches(const char* op) {
+  const cudaError_t error = cudaGetLastError();
+  if (error != cudaSuccess) device_error(op, error);
+}
+
+}  // namespace espalier::cuda

@@ -1,0 +1,40 @@
+// The few calls of CUDA's runtime that the engine makes; over the emulator in builds with
+// cuda=emulated. Each that fails throws a device error which names what was being done.
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+#include "kernels/simt/stream.h"
+
+namespace espalier::cuda {
+
+// GPUs that this process can use; 0 without a driver.
+int device_count() noexcept;
+// "NVIDIA H100 80GB HBM3 (sm_90)".
+std::string device_name(int index);
+
+// True where kernels of the first GPU may be given any pointer of this process.
+bool reads_host_memory() noexcept;
+
+// Memory of GPU `index`, aligned to 256 bytes; null where there is not enough.
+std::byte* take_memory(int index, size_t bytes);
+void give_memory(int index, std::byte* block) noexcept;
+// Free and total bytes of GPU `index`.
+struct MemoryLeft {
+  size_t free, total;
+};
+MemoryLeft memory_left(int index);
+
+// In the order of the stream; a copy to or from the processor's memory has ended on return.
+enum class CopyKind { to_device, to_host, on_device };
+void copy(int index, std::byte* to, const std::byte* from, size_t bytes, CopyKind kind);
+void set_bytes(int index, std::byte* at, unsigned char value, size_t bytes);
+void synchronize(int index);
+
+// What kernels of GPU `index` run in.
+Stream stream_of(int index);
+// Throws if a kernel that `op` launched since the last check could not run, or broke off.
+void check_launches(const char* op);
+
+}  // namespace espalier::cuda

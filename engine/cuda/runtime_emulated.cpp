@@ -1,0 +1,108 @@
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cstring>
+#include <map>
+#include <mutex>
+
+#include "engine/cuda/runtime.h"
+#include "engine/error.h"
+#include "kernels/simt/emulator.h"
+
+namespace espalier::cuda {
+namespace {
+
+// Like a GPU's, this memory is out of the processor's reach: only launches and copies open it.
+class DeviceMemory {
+ public:
+  static constexpr size_t capacity = size_t{4} << 30, boundary = 256;
+
+  DeviceMemory() {
+    void* mapped =
+        mmap(nullptr, capacity, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (mapped != MAP_FAILED) base_ = static_cast<std::byte*>(mapped);
+  }
+
+  // First fit; null where there is no room.
+  std::byte* take(size_t bytes) {
+    const size_t size =
+        (std::max(bytes, size_t{1}) + boundary - 1) / boundary * boundary + boundary;
+    const std::lock_guard lock(mutex_);
+    size_t at = 0;
+    for (const auto& [start, length] : taken_) {
+      if (start - at >= size) break;
+      at = start + length;
+    }
+    if (!base_ || capacity - at < size) return nullptr;
+    taken_[at] = size;
+    return base_ + at;
+  }
+
+  void give(std::byte* block) noexcept {
+    const std::lock_guard lock(mutex_);
+    taken_.erase(static_cast<size_t>(block - base_));
+  }
+
+  size_t free_bytes() {
+    const std::lock_guard lock(mutex_);
+    size_t used = 0;
+    for (const auto& [start, length] : taken_) used += length;
+    return capacity - used;
+  }
+
+  void open() { mprotect(base_, end(), PROT_READ | PROT_WRITE); }
+  void close() { mprotect(base_, end(), PROT_NONE); }
+
+ private:
+  size_t end() {
+    const std::lock_guard lock(mutex_);
+    return taken_.empty() ? 0
+                          : (taken_.rbegin()->first + taken_.rbegin()->second + 4095) / 4096 * 4096;
+  }
+
+  std::mutex mutex_;
+  std::byte* base_ = nullptr;
+  std::map<size_t, size_t> taken_;  // start and length
+};
+
+DeviceMemory& memory() {
+  static DeviceMemory& instance = *new DeviceMemory;
+  return instance;
+}
+
+struct Opened {
+  Opened() { memory().open(); }
+  ~Opened() { memory().close(); }
+};
+
+}  // namespace
+
+int device_count() noexcept { return 1; }
+std::string device_name(int) { return "emulated GPU"; }
+bool reads_host_memory() noexcept { return true; }
+std::byte* take_memory(int, size_t bytes) { return memory().take(bytes); }
+void give_memory(int, std::byte* block) noexcept { memory().give(block); }
+MemoryLeft memory_left(int) { return {memory().free_bytes(), DeviceMemory::capacity}; }
+
+void copy(int, std::byte* to, const std::byte* from, size_t bytes, CopyKind) {
+  const Opened opened;
+  std::memmove(to, from, bytes);
+}
+
+void set_bytes(int, std::byte* at, unsigned char value, size_t bytes) {
+  const Opened opened;
+  std::memset(at, value, bytes);
+}
+
+void synchronize(int) {}
+Stream stream_of(int) {
+  simt::set_device_memory({[] { memory().open(); }, [] { memory().close(); }});
+  return nullptr;
+}
+
+void check_launches(const char* op) {
+  if (const std::string problem = simt::take_fault(); !problem.empty())
+    throw Error(ErrorKind::device, std::string(op) + ": " + problem);
+}
+
+}  // namespace espalier::cuda

@@ -1,0 +1,90 @@
+// The vocabulary of kernels/simt/simt.h on the host, over kernels/simt/emulator.h.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+
+#include "kernels/simt/emulator.h"
+
+#define __global__
+#define __device__
+#define __host__
+#define __forceinline__ inline
+#define __launch_bounds__(...)
+#define __grid_constant__
+
+#define threadIdx (::espalier::simt::lane->thread)
+#define blockIdx (::espalier::simt::lane->block)
+#define blockDim (::espalier::simt::running.block_size)
+#define gridDim (::espalier::simt::running.grid_size)
+
+namespace espalier::simt {
+
+inline void sync_block() { wait_for_block(); }
+inline void sync_warp() {
+  collective("sync_warp", nullptr, [](Lane* const*) {});
+}
+inline void sync_group(unsigned number, unsigned threads) { wait_for_group(number, threads); }
+
+// Every lane gives a value and gets what `choose` makes of the 32 of them.
+template <class T, class R, class F>
+inline R exchange(const char* what, T value, F choose) {
+  struct Slot {
+    T value;
+    R result;
+  } slot{value, R()};
+  collective(what, &slot, [&](Lane* const* lanes) {
+    T values[warp_size];
+    for (unsigned i = 0; i < warp_size; ++i)
+      values[i] = static_cast<Slot*>(lanes[i]->collective_slot)->value;
+    for (unsigned i = 0; i < warp_size; ++i)
+      static_cast<Slot*>(lanes[i]->collective_slot)->result = choose(values, i, lanes);
+  });
+  return slot.result;
+}
+
+template <class T>
+inline T shuffle_xor(T value, unsigned mask) {
+  return exchange<T, T>("shuffle_xor", value, [&](const T* values, unsigned i, Lane* const*) {
+    return values[(i ^ mask) % warp_size];
+  });
+}
+template <class T>
+inline T shuffle(T value, unsigned from) {
+  struct Asked {
+    T value;
+    unsigned from;
+  };
+  return exchange<Asked, T>("shuffle", {value, from},
+                            [](const Asked* asked, unsigned i, Lane* const*) {
+                              return asked[asked[i].from % warp_size].value;
+                            });
+}
+inline uint32_t ballot(bool value) {
+  return exchange<bool, uint32_t>("ballot", value, [](const bool* values, unsigned, Lane* const*) {
+    uint32_t bits = 0;
+    for (unsigned i = 0; i < warp_size; ++i) bits |= static_cast<uint32_t>(values[i]) << i;
+    return bits;
+  });
+}
+inline bool any_lane(bool value) { return ballot(value) != 0; }
+
+template <class T>
+inline T& shared_memory() {
+  return *reinterpret_cast<T*>(static_shared(sizeof(T)));
+}
+
+inline float multiply_add(float a, float b, float c) { return std::fma(a, b, c); }
+inline double multiply_add(double a, double b, double c) { return std::fma(a, b, c); }
+
+// CUDA's names of what <cmath> has.
+using std::erf, std::exp, std::fabs, std::fmax, std::fmin, std::isinf, std::isnan, std::log,
+    std::sqrt, std::tanh;
+
+template <class... P, class... A>
+void launch(void (*kernel)(P...), const Grid& grid, A... arguments) noexcept {
+  run_grid(grid, [&] { kernel(static_cast<P>(arguments)...); });
+}
+
+}  // namespace espalier::simt

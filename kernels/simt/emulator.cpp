@@ -1,0 +1,277 @@
+#include "kernels/simt/emulator.h"
+
+#include <algorithm>
+#include <mutex>
+#include <numeric>
+#include <random>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "kernels/simt/fibre.h"
+#include "kernels/simt/simt.h"
+
+namespace espalier::simt {
+
+Lane* lane = nullptr;
+Running running;
+
+namespace {
+
+constexpr size_t stack_bytes = 128u << 10;
+constexpr unsigned most_threads = 1024, most_groups = 16;
+
+// Those who meet: all of `expected` have come when `generation` moves on.
+struct Meeting {
+  unsigned arrived = 0, expected = 0;
+  uint32_t generation = 0;
+};
+
+struct Warp {
+  Meeting meeting;
+  const char* what = nullptr;
+  Lane* lanes[warp_size] = {};
+};
+
+struct Block {
+  std::vector<unsigned char> shared;
+  Meeting all, groups[most_groups];
+  std::vector<Warp> warps;
+};
+
+struct Thread : Lane {
+  Fibre fibre;
+  FunctionRef<bool()>* ready = nullptr;  // what it waits for
+  bool done = false;
+};
+
+// The launch at hand. One at a time: a GPU's streams are one queue here.
+struct Emulator {
+  std::mutex mutex;
+  FunctionRef<void()>* kernel = nullptr;
+  std::vector<Block> blocks;  // of a cluster
+  std::vector<Thread> threads;
+  std::vector<size_t> order;
+  std::mt19937 random{1};
+  Fibre scheduler;
+  Meeting cluster;
+  DeviceMemoryDoors memory;
+  std::string problem;
+  bool ended = false;  // by a fault
+};
+
+Emulator& emulator() {
+  static Emulator& instance = *new Emulator;
+  return instance;
+}
+
+Thread& self() { return *static_cast<Thread*>(lane); }
+Block& own_block() { return emulator().blocks[lane->rank]; }
+
+void run_thread() {
+  (*emulator().kernel)();
+  self().done = true;
+  switch_to(self().fibre, emulator().scheduler);
+}
+
+// Suspends until all of the meeting have come, the last of whom goes on at once.
+template <class F>
+void meet(Meeting& meeting, F last) {
+  const uint32_t generation = meeting.generation;
+  if (++meeting.arrived == meeting.expected) {
+    last();
+    meeting.arrived = 0;
+    ++meeting.generation;
+    return;
+  }
+  wait_until([&] { return meeting.generation != generation; });
+}
+
+void place(const Grid& grid, unsigned first_block) {
+  Emulator& e = emulator();
+  for (size_t i = 0; i < e.threads.size(); ++i) {
+    Thread& t = e.threads[i];
+    t.done = false;
+    t.ready = nullptr;
+    t.number = static_cast<unsigned>(i) % grid.threads;
+    t.rank = static_cast<unsigned>(i) / grid.threads;
+    const unsigned block = first_block + t.rank;
+    t.thread = {t.number, 0, 0};
+    t.block = {block % grid.blocks_x, block / grid.blocks_x % grid.blocks_y,
+               block / grid.blocks_x / grid.blocks_y};
+    t.shared = e.blocks[t.rank].shared.data();
+    t.warp_epoch = t.group_epoch = t.block_epoch = 0;
+    e.blocks[t.rank].warps[t.number / warp_size].lanes[t.number % warp_size] = &t;
+    start(t.fibre, run_thread);
+  }
+}
+
+void reset(Block& block, const Grid& grid) {
+  block.shared.resize(static_shared_bytes + grid.shared_bytes);
+  // Whoever reads what nobody wrote shall see it.
+  std::fill(block.shared.begin(), block.shared.end(), static_cast<unsigned char>(0xff));
+  block.all = {0, grid.threads, 0};
+  std::fill(std::begin(block.groups), std::end(block.groups), Meeting());
+  block.warps.assign(grid.threads / warp_size, Warp());
+  for (Warp& warp : block.warps) warp.meeting.expected = warp_size;
+}
+
+// Where the threads that wait are, for the message of a launch that cannot go on.
+std::string standstill() {
+  const Emulator& e = emulator();
+  size_t done = 0, at_barrier = 0;
+  for (const Thread& t : e.threads) done += t.done;
+  for (const Block& block : e.blocks) at_barrier += block.all.arrived;
+  return std::to_string(e.threads.size() - done) + " threads wait for ever, " +
+         std::to_string(at_barrier) + " of them at a barrier that " + std::to_string(done) +
+         " left out";
+}
+
+void run_cluster() {
+  Emulator& e = emulator();
+  std::shuffle(e.order.begin(), e.order.end(), e.random);
+  for (size_t left = e.threads.size(); left > 0 && !e.ended;) {
+    bool moved = false;
+    for (size_t i : e.order) {
+      Thread& t = e.threads[i];
+      if (t.done || (t.ready && !(*t.ready)())) continue;
+      moved = true;
+      lane = &t;
+      switch_to(e.scheduler, t.fibre);
+      if (e.ended) break;
+      left -= t.done;
+    }
+    if (!moved && !e.ended) {
+      e.problem = standstill();
+      e.ended = true;
+    }
+  }
+  lane = nullptr;
+}
+
+std::string complaint(const Grid& grid) {
+  if (grid.threads == 0 || grid.threads > most_threads || grid.threads % warp_size != 0)
+    return "a block of " + std::to_string(grid.threads) + " threads; a multiple of 32 up to 1024";
+  if (grid.shared_bytes > most_shared)
+    return std::to_string(grid.shared_bytes) + " bytes of shared memory; a block has " +
+           std::to_string(most_shared);
+  if (grid.cluster == 0 || grid.blocks_x % grid.cluster != 0)
+    return std::to_string(grid.blocks_x) + " blocks in clusters of " + std::to_string(grid.cluster);
+  return "";
+}
+
+void prepare(const Grid& grid) {
+  Emulator& e = emulator();
+  running.block_size = {grid.threads, 1, 1};
+  running.grid_size = {grid.blocks_x, grid.blocks_y, grid.blocks_z};
+  running.cluster = grid.cluster;
+  running.shared_bytes = grid.shared_bytes;
+  ++running.launch;
+  e.blocks.resize(grid.cluster);
+  const size_t count = size_t{grid.threads} * grid.cluster;
+  while (e.threads.size() < count) {
+    e.threads.emplace_back();
+    Fibre& fibre = e.threads.back().fibre;
+    fibre.stack = make_stack(stack_bytes);
+    fibre.stack_bytes = stack_bytes;
+  }
+  while (e.threads.size() > count) {
+    free_stack(e.threads.back().fibre.stack, stack_bytes);
+    e.threads.pop_back();
+  }
+  e.order.resize(count);
+  std::iota(e.order.begin(), e.order.end(), size_t{0});
+}
+
+}  // namespace
+
+void wait_until(FunctionRef<bool()> ready) {
+  Thread& t = self();
+  t.ready = &ready;
+  while (!ready()) switch_to(t.fibre, emulator().scheduler);
+  t.ready = nullptr;
+}
+
+void wait_for_block() {
+  meet(own_block().all, [] {});
+  ++lane->block_epoch;
+}
+
+void wait_for_group(unsigned number, unsigned threads) {
+  if (number >= most_groups || threads == 0 || threads % warp_size != 0)
+    fault("barrier " + std::to_string(number) + " of " + std::to_string(threads) + " threads");
+  Meeting& group = own_block().groups[number];
+  if (group.arrived == 0) group.expected = threads;
+  if (group.expected != threads) fault("threads meet at one barrier with different counts");
+  meet(group, [] {});
+  ++lane->group_epoch;
+}
+
+void wait_for_cluster() {
+  Meeting& all = emulator().cluster;
+  meet(all, [] {});
+  ++lane->block_epoch;
+}
+
+void collective(const char* what, void* slot, FunctionRef<void(Lane* const*)> compute) {
+  Warp& warp = own_block().warps[lane->number / warp_size];
+  if (warp.meeting.arrived == 0) warp.what = what;
+  if (std::string_view(warp.what) != what)
+    fault(std::string("lanes of a warp meet in ") + warp.what + " and in " + what);
+  lane->collective_slot = slot;
+  meet(warp.meeting, [&] { compute(warp.lanes); });
+  ++lane->warp_epoch;
+}
+
+unsigned char* static_shared(size_t bytes) {
+  if (bytes > static_shared_bytes)
+    fault(std::to_string(bytes) + " bytes of static shared memory; use dynamic_shared()");
+  return lane->shared;
+}
+
+unsigned char* dynamic_shared() { return lane->shared + static_shared_bytes; }
+
+unsigned char* shared_of(unsigned block) { return emulator().blocks[block].shared.data(); }
+
+void run_grid(const Grid& grid, FunctionRef<void()> kernel) noexcept {
+  Emulator& e = emulator();
+  const std::lock_guard lock(e.mutex);
+  if (!e.problem.empty()) return;
+  e.problem = complaint(grid);
+  const unsigned blocks = grid.blocks_x * grid.blocks_y * grid.blocks_z;
+  if (!e.problem.empty() || blocks == 0) return;
+  prepare(grid);
+  e.kernel = &kernel;
+  e.ended = false;
+  if (e.memory.open) e.memory.open();
+  for (unsigned first = 0; first < blocks && !e.ended; first += grid.cluster) {
+    for (Block& block : e.blocks) reset(block, grid);
+    e.cluster = {0, grid.threads * grid.cluster, 0};
+    place(grid, first);
+    run_cluster();
+  }
+  if (e.memory.close) e.memory.close();
+}
+
+void set_device_memory(DeviceMemoryDoors doors) noexcept { emulator().memory = doors; }
+
+void fault(const std::string& problem) {
+  Emulator& e = emulator();
+  const auto at = [](const Index& i) {
+    return std::to_string(i.x) + "," + std::to_string(i.y) + "," + std::to_string(i.z);
+  };
+  e.problem = problem + " (block " + at(lane->block) + ", thread " + at(lane->thread) + ")";
+  e.ended = true;
+  for (;;) switch_to(self().fibre, e.scheduler);
+}
+
+bool has_fault() noexcept { return !emulator().problem.empty(); }
+
+std::string take_fault() {
+  const std::lock_guard lock(emulator().mutex);
+  return std::exchange(emulator().problem, "");
+}
+
+void set_lane_order(uint32_t seed) noexcept { emulator().random.seed(seed); }
+
+}  // namespace espalier::simt

@@ -1,0 +1,83 @@
+// A GPU on the host: blocks one after another, each thread of a block a fibre with a stack of its
+// own. Lanes run in a seeded order and only change at barriers and collectives, the last lane of a
+// warp computing what all of them get.
+//
+// Faults (a barrier that some threads never reach, lanes of a warp in different collectives, and
+// what kernels/simt/checker.h finds) end the launch; like a GPU's they are sticky until taken.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "kernels/function_ref.h"
+#include "kernels/simt/stream.h"
+
+namespace espalier::simt {
+
+struct Grid;
+
+struct Index {
+  unsigned x = 0, y = 0, z = 0;
+};
+
+// One thread of the grid that runs.
+struct Lane {
+  Index thread, block;
+  unsigned number = 0;              // in its block
+  unsigned rank = 0;                // of its block in the cluster
+  void* collective_slot = nullptr;  // what it brought to its warp's collective
+  unsigned char* shared = nullptr;  // its block's shared memory
+  uint32_t warp_epoch = 0;          // collectives of its warp so far
+  uint32_t group_epoch = 0;         // barriers of a part of its block so far
+  uint32_t block_epoch = 0;         // barriers of its block so far
+};
+
+struct Running {
+  Index block_size, grid_size;
+  unsigned cluster = 1, shared_bytes = 0;
+  uint32_t launch = 0;  // counts launches
+};
+
+extern Lane* lane;  // that runs now; null outside kernels
+extern Running running;
+
+// The most shared memory that a block may have, as on sm_90: 227 KiB.
+constexpr size_t most_shared = 227u << 10;
+// Where dynamic shared memory starts in a block's, after what shared_memory() takes.
+constexpr size_t static_shared_bytes = 48u << 10;
+
+unsigned char* static_shared(size_t bytes);
+unsigned char* dynamic_shared();
+// Of `block` of this cluster.
+unsigned char* shared_of(unsigned block);
+
+void wait_for_block();
+void wait_for_group(unsigned number, unsigned threads);
+void wait_for_cluster();
+// Suspends the lane until `ready` holds.
+void wait_until(FunctionRef<bool()> ready);
+
+// All lanes of the warp meet, each with its slot; the last to come runs `compute` on them.
+void collective(const char* what, void* slot, FunctionRef<void(Lane* const* lanes)> compute);
+
+// Runs `kernel` for every thread of the grid. Not at all while a fault stands.
+void run_grid(const Grid& grid, FunctionRef<void()> kernel) noexcept;
+
+// How a launch reaches the memory of the emulated GPU, which is closed to the host between
+// launches.
+struct DeviceMemoryDoors {
+  void (*open)() = nullptr;
+  void (*close)() = nullptr;
+};
+void set_device_memory(DeviceMemoryDoors doors) noexcept;
+
+// Ends the launch and keeps `problem` for take_fault(), with the thread that met it.
+[[noreturn]] void fault(const std::string& problem);
+bool has_fault() noexcept;
+std::string take_fault();  // empty where there was none
+
+// The order in which lanes run; another seed is another order.
+void set_lane_order(uint32_t seed) noexcept;
+
+}  // namespace espalier::simt
