@@ -35,7 +35,10 @@ void add_json_flag(CLI::App& verb, CommonFlags& flags) {
 }
 
 void apply_machine_flags(const CommonFlags& flags) {
-  device_from_name(flags.device);
+  if (device_from_name(flags.device).kind != Device::Kind::cpu)
+    throw Error(ErrorKind::device,
+                "--device: '" + flags.device +
+                    "' is there, but models have no kernels for it yet; use cpu");
   apply_isa_environment();
   if (!flags.isa.empty()) set_isa(flags.isa);
   if (flags.threads) set_num_threads(flags.threads);

@@ -71,7 +71,7 @@ Tensor Tensor::empty(const Shape& shape, DType dtype, Device device) {
 
 Tensor Tensor::zeros(const Shape& shape, DType dtype) {
   Tensor out = empty(shape, dtype);
-  set_zero(out.device(), out.bytes(), static_cast<size_t>(out.numel()) * dtype_size(dtype));
+  set_zero(out.device(), out.address(), static_cast<size_t>(out.numel()) * dtype_size(dtype));
   return out;
 }
 
@@ -105,11 +105,19 @@ void Tensor::check_dtype(DType wanted) const {
                    "convert it with to()");
 }
 
+void Tensor::check_reachable() const {
+  if (device().kind == current_device().kind) return;
+  throw Error(ErrorKind::device, std::string(current_operation()) + ": " + describe() + " on " +
+                                     device().str() + "; kernels run on " + current_device().str() +
+                                     " here; move the tensor with to(Device)");
+}
+
 double Tensor::item() const {
   refuse_in_capture("item");
   if (numel() != 1)
     argument_error("item", "tensor", describe(), "exactly one element", "index or reduce it first");
   if (device().kind != Device::Kind::cpu) return to(Device::cpu()).item();
+  const DeviceScope here(Device::cpu());
   double value = 0;
   visit_arithmetic("item", dtype(), [&]<class T>(T*) { value = static_cast<double>(*data<T>()); });
   return value;
@@ -118,6 +126,7 @@ double Tensor::item() const {
 std::vector<double> Tensor::to_vector() const {
   refuse_in_capture("to_vector");
   if (device().kind != Device::Kind::cpu) return to(Device::cpu()).to_vector();
+  const DeviceScope here(Device::cpu());
   std::vector<double> values;
   values.reserve(static_cast<size_t>(numel()));
   visit_arithmetic("to_vector", dtype(), [&]<class T>(T*) {
@@ -133,6 +142,7 @@ void Tensor::fill_(double value) const {
     const DeviceScope cpu(Device::cpu());
     return copy_(full({}, value, dtype()));
   }
+  const DeviceScope here(Device::cpu());
   visit_arithmetic("fill_", dtype(), [&]<class T>(T*) {
     T* p = data<T>();
     if (is_contiguous()) {
@@ -150,7 +160,7 @@ void Tensor::copy_(const Tensor& source) const {
                    "");
   const size_t size = dtype_size(dtype());
   if (source.shape() == shape() && is_contiguous() && source.is_contiguous()) {
-    move_bytes(device(), bytes(), source.device(), source.bytes(),
+    move_bytes(device(), address(), source.device(), source.address(),
                static_cast<size_t>(numel()) * size);
     return;
   }

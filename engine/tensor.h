@@ -55,8 +55,12 @@ class Tensor {
     check_dtype(dtype_of<T>());
     return reinterpret_cast<T*>(bytes());
   }
+  // A device error where this thread's kernels run elsewhere: the operation at hand has none there.
   std::byte* bytes() const {
-    return impl_->storage->data() + static_cast<size_t>(impl_->offset) * dtype_size(impl_->dtype);
+#if defined(ESPALIER_CUDA)
+    check_reachable();
+#endif
+    return address();
   }
   const std::shared_ptr<Storage>& storage() const { return impl_->storage; }
   int64_t storage_offset() const { return impl_->offset; }  // in elements
@@ -108,6 +112,10 @@ class Tensor {
   explicit Tensor(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
   static Tensor make(std::shared_ptr<Storage> storage, const Shape& shape, DType dtype);
   void check_dtype(DType wanted) const;
+  void check_reachable() const;
+  std::byte* address() const {
+    return impl_->storage->data() + static_cast<size_t>(impl_->offset) * dtype_size(impl_->dtype);
+  }
   friend void set_history(const Tensor& tensor, std::shared_ptr<Node> node);
 
   std::shared_ptr<Impl> impl_;
@@ -127,7 +135,7 @@ Tensor Tensor::of(const std::vector<T>& values, const Shape& shape) {
     argument_error("Tensor::of", "values", std::to_string(count) + " long",
                    std::to_string(shape.numel()) + " values for shape " + shape.str(), "");
   }
-  T* p = out.data<T>();
+  T* p = reinterpret_cast<T*>(out.address());
   for (int64_t i = 0; i < count; ++i) p[i] = values[static_cast<size_t>(i)];
   return out;
 }

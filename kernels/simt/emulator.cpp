@@ -1,6 +1,7 @@
 #include "kernels/simt/emulator.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <mutex>
 #include <numeric>
 #include <random>
@@ -60,8 +61,16 @@ struct Emulator {
   bool ended = false;  // by a fault
 };
 
+// ESPALIER_LANE_ORDER is the seed of the order, 1 by default.
+Emulator* made() {
+  auto* emulator = new Emulator;
+  if (const char* seed = std::getenv("ESPALIER_LANE_ORDER"))
+    emulator->random.seed(static_cast<uint32_t>(std::strtoul(seed, nullptr, 10)));
+  return emulator;
+}
+
 Emulator& emulator() {
-  static Emulator& instance = *new Emulator;
+  static Emulator& instance = *made();
   return instance;
 }
 
@@ -271,7 +280,5 @@ std::string take_fault() {
   const std::lock_guard lock(emulator().mutex);
   return std::exchange(emulator().problem, "");
 }
-
-void set_lane_order(uint32_t seed) noexcept { emulator().random.seed(seed); }
 
 }  // namespace espalier::simt

@@ -1,9 +1,10 @@
 // A GPU on the host: blocks one after another, each thread of a block a fibre with a stack of its
-// own. Lanes run in a seeded order and only change at barriers and collectives, the last lane of a
-// warp computing what all of them get.
+// own. Lanes run in an order that ESPALIER_LANE_ORDER seeds and only change at barriers and
+// collectives, the last lane of a warp computing what all of them get.
 //
-// Faults (a barrier that some threads never reach, lanes of a warp in different collectives, and
-// what kernels/simt/checker.h finds) end the launch; like a GPU's they are sticky until taken.
+// Faults (a barrier that some threads never reach, lanes of a warp in different collectives, a
+// shape that no GPU would launch) end the launch; like a GPU's they are sticky until taken. Races
+// and accesses out of bounds are not looked for.
 #pragma once
 
 #include <cstddef>
@@ -76,8 +77,5 @@ void set_device_memory(DeviceMemoryDoors doors) noexcept;
 [[noreturn]] void fault(const std::string& problem);
 bool has_fault() noexcept;
 std::string take_fault();  // empty where there was none
-
-// The order in which lanes run; another seed is another order.
-void set_lane_order(uint32_t seed) noexcept;
 
 }  // namespace espalier::simt

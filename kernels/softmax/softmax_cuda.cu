@@ -1,3 +1,6 @@
+// Resources (scripts/checks/cuda_resources):
+//   forward_kernel   56  0  128  0.56
+//   backward_kernel  40  0  128  0.75
 #include "kernels/simt/simt.h"
 #include "kernels/softmax/softmax.h"
 
