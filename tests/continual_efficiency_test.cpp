@@ -19,6 +19,8 @@ TaskEfficiency made_up(int64_t task, const Counts& artefact, const Counts& prune
   made.parameters = 400;
   made.file_bytes = 500;
   made.memory_bytes = 3000;
+  made.forms = {{"f32", 1000, 2e-3, 0.75, false}, {"int8", 500, 1e-3, 0.5, true}};
+  made.meets_budget = task == 0;
   made.accuracy = std::vector<double>(static_cast<size_t>(task) + 1, accuracy_of(artefact));
   made.speeds = {{1, 1e-3, 0.02, 4.5}, {256, 0.1, 0.01, 4}};
   made.learned = pruned;
@@ -107,7 +109,13 @@ TEST_CASE("a summary comes back from its JSON") {
   const EfficiencySummary summary = compressed();
   const std::string text = to_json(summary);
   CHECK(to_json(efficiency_from_json(text, "here")) == text);
-  CHECK(efficiency_from_json(text, "here").tasks[1].ledger.seconds == 1.5);
+  const EfficiencySummary back = efficiency_from_json(text, "here");
+  CHECK(back.tasks[1].ledger.seconds == 1.5);
+  REQUIRE(back.tasks[0].forms.size() == 2);
+  CHECK(back.tasks[0].forms[1].dtype == "int8");
+  CHECK(back.tasks[0].forms[1].chosen);
+  CHECK(back.tasks[0].meets_budget);
+  CHECK(!back.tasks[1].meets_budget);
   CHECK(contains(refusal_of([] { efficiency_from_json("{}", "here"); }, ErrorKind::file),
                  "here: damaged summary"));
 }

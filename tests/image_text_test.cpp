@@ -22,6 +22,7 @@ class Passing : public StagedModule {
   ImageInput input() const override { return {.height = 1, .width = 2}; }
   int64_t classes() const override { return 2; }
   int64_t stages() const override { return 2; }
+  int64_t stage_of(const std::string&) const override { return 0; }
   Tensor run_stages(const Tensor& x, int64_t begin, int64_t) const override {
     return begin == 0 ? flatten(x, 1) : x;
   }
@@ -167,6 +168,14 @@ TEST_CASE("an image is of the class whose texts' mean is nearest") {
   check(model(images), {s * half, -s, 0, s * half, 0, 0}, s);
   check(model.features(images), {1, 0, -half, half, 0, 0}, 1);
   check(model.classify(model.features(images)), model(images).to_vector(), s);
+}
+
+TEST_CASE("words and temperature are of the last stage, which classifies") {
+  const ImageTextModel model = plane_model();
+  for (const auto& parameter : model.named_parameters()) {
+    INFO(parameter.first);
+    CHECK(model.stage_of(parameter.first) == 2);
+  }
 }
 
 TEST_CASE("the inverse temperature stops at a hundred") {

@@ -62,7 +62,7 @@ struct Pairs {
 // The loss of all rows, as the header of nn/contrastive.h writes it, in double.
 double by_hand(const ImageTextModel& model, const StepBatch& rows) {
   const size_t N = rows.texts.size(), E = static_cast<size_t>(model.width());
-  const std::vector<double> u = model.features(rows.images).to_vector(),
+  const std::vector<double> u = model.features(rows.inputs).to_vector(),
                             v = model.text_embeddings(rows.texts).to_vector(),
                             label = rows.labels.to_vector();
   const double s = model.scale().to_vector()[0];

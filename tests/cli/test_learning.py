@@ -75,6 +75,16 @@ class Learning(unittest.TestCase):
         self.assertEqual(run("learn", "--resume", folder, "-q").returncode, 0)
         self.assertEqual(state(folder), state(self.whole))
 
+    def test_a_budget_that_no_form_meets_is_told(self):
+        folder = self.folder / "budget"
+        words = [*QUICK, "--run-dir", folder, "--tasks", "2", "--target", "size"]
+        result = run("learn", "vit-tiny", *words, "--max-size", "0.000001")
+        self.assertEqual(result.returncode, 4, result.stderr)
+        self.assertEqual(len(result.stderr.strip().splitlines()), 1, result.stderr)
+        self.assertIn("over budget in every form", result.stderr)
+        self.assertIn("nearest to the budget", (folder / "report.md").read_text())
+        self.refuses(2, *words, "--compress", "int8", says="--target excludes --compress")
+
     def test_a_full_disk_leaves_the_last_checkpoint_intact(self):
         folder = self.folder / "full"
         stop_at(10, signal.SIGINT, folder, [ESPALIER, "learn", "--run-dir", str(folder), *QUICK])
