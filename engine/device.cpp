@@ -9,16 +9,14 @@
 namespace espalier {
 namespace {
 
+#if defined(ESPALIER_CUDA)
 thread_local Device current;
 thread_local const char* operation = "this call";
 
-#if defined(ESPALIER_CUDA)
 cuda::Context context_of(Device device) {
   if (device.kind == Device::Kind::cpu) return {};
   return {true, cuda::stream_of(device.index)};
 }
-#else
-cuda::Context context_of(Device) { return {}; }
 #endif
 
 }  // namespace
@@ -58,6 +56,7 @@ void check_device(Device device) {
               "device '" + device.str() + "' is not available: " + there + "; use cpu");
 }
 
+#if defined(ESPALIER_CUDA)
 Device current_device() noexcept { return current; }
 
 const char* current_operation() noexcept { return operation; }
@@ -74,5 +73,6 @@ DeviceScope::~DeviceScope() {
   cuda::context = context_before_;
   operation = operation_before_;
 }
+#endif
 
 }  // namespace espalier

@@ -32,11 +32,13 @@ void apply_isa_environment() {
   }();
 }
 
+#if defined(ESPALIER_CUDA)
 void no_cuda_kernel() {
   throw Error(ErrorKind::device,
               std::string(current_operation()) +
                   ": no kernel for a GPU; move its operands with to(Device::cpu())");
 }
+#endif
 
 int64_t dispatch_count() noexcept { return dispatches; }
 void count_dispatch() noexcept { ++dispatches; }

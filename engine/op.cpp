@@ -19,7 +19,7 @@ void profile(const Op& op, Inputs inputs, const Tensor& output) {
 
 Tensor record(const Op& op, Attributes attributes, Inputs inputs, const Tensor& output, Kept kept) {
   if (profiler::enabled() && op.flops) profile(op, inputs, output);
-  if (output.device().kind != Device::Kind::cpu) check_launches(op.name);
+  if (output.device().on_gpu()) check_launches(op.name);
   capture_call(op, attributes, inputs, output);
   if (!grad_enabled()) return output;
   RecycledVector<Edge> edges;
@@ -69,10 +69,12 @@ void check_same_dtype(const char* op, const char* operand, const Tensor& x, cons
   if (x.dtype() != like.dtype())
     argument_error(op, operand, x.describe(), std::string("dtype ") + dtype_name(like.dtype()),
                    "all operands must have one dtype; convert with to()");
+#if defined(ESPALIER_CUDA)
   if (!(x.device() == like.device()))
     argument_error(op, operand, x.describe() + " on " + x.device().str(),
                    "device " + like.device().str(),
                    "all operands must be on one device; move it with to(Device)");
+#endif
 }
 
 void check_shape(const char* op, const char* operand, const Tensor& x, const Shape& expected) {

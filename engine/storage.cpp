@@ -122,7 +122,7 @@ std::shared_ptr<Storage> Storage::borrow(void* data, size_t bytes, std::function
 }
 
 Storage::~Storage() {
-  if (device_.kind != Device::Kind::cpu)
+  if (device_.on_gpu())
     free_on_gpu(data_, bytes_, device_);
   else if (release_)
     release_();

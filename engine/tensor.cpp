@@ -105,18 +105,20 @@ void Tensor::check_dtype(DType wanted) const {
                    "convert it with to()");
 }
 
+#if defined(ESPALIER_CUDA)
 void Tensor::check_reachable() const {
   if (device().kind == current_device().kind) return;
   throw Error(ErrorKind::device, std::string(current_operation()) + ": " + describe() + " on " +
                                      device().str() + "; kernels run on " + current_device().str() +
                                      " here; move the tensor with to(Device)");
 }
+#endif
 
 double Tensor::item() const {
   refuse_in_capture("item");
   if (numel() != 1)
     argument_error("item", "tensor", describe(), "exactly one element", "index or reduce it first");
-  if (device().kind != Device::Kind::cpu) return to(Device::cpu()).item();
+  if (device().on_gpu()) return to(Device::cpu()).item();
   const DeviceScope here(Device::cpu());
   double value = 0;
   visit_arithmetic("item", dtype(), [&]<class T>(T*) { value = static_cast<double>(*data<T>()); });
@@ -125,7 +127,7 @@ double Tensor::item() const {
 
 std::vector<double> Tensor::to_vector() const {
   refuse_in_capture("to_vector");
-  if (device().kind != Device::Kind::cpu) return to(Device::cpu()).to_vector();
+  if (device().on_gpu()) return to(Device::cpu()).to_vector();
   const DeviceScope here(Device::cpu());
   std::vector<double> values;
   values.reserve(static_cast<size_t>(numel()));
@@ -138,7 +140,7 @@ std::vector<double> Tensor::to_vector() const {
 }
 
 void Tensor::fill_(double value) const {
-  if (device().kind != Device::Kind::cpu) {
+  if (device().on_gpu()) {
     const DeviceScope cpu(Device::cpu());
     return copy_(full({}, value, dtype()));
   }
@@ -164,7 +166,8 @@ void Tensor::copy_(const Tensor& source) const {
                static_cast<size_t>(numel()) * size);
     return;
   }
-  if (!(source.device() == device())) {
+  const bool gpu = source.device().on_gpu() || device().on_gpu();
+  if (gpu && !(source.device() == device())) {
     // Dense on the way, and there laid out as it should be.
     const DeviceScope there(source.device());
     const Tensor dense = empty(source.shape(), source.dtype());

@@ -104,7 +104,9 @@ void for_each_row(std::span<const Row> rows, F f) {
     if (gpu ? !gpu_reads_host_memory() : !isa_allowed(row.isa)) continue;
     INFO("row: ", std::string(isa_name(row.isa)));
     const DeviceScope device(gpu ? Device::cuda() : Device::cpu());
+#if defined(ESPALIER_CUDA)
     cuda::context.waits = true;
+#endif
     f(row);
     if (gpu) CHECK_NOTHROW(check_launches("a kernel"));
   }
