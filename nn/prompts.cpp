@@ -10,8 +10,8 @@
 #include "engine/ops/embedding.h"
 #include "engine/ops/matmul.h"
 #include "engine/ops/reduce.h"
-#include "engine/ops/unary.h"
 #include "engine/ops/view.h"
+#include "nn/contrastive.h"
 
 namespace espalier {
 namespace {
@@ -29,10 +29,6 @@ std::unique_ptr<VisionTransformer> checked(std::unique_ptr<VisionTransformer> tr
     argument_error(name, "chosen", std::to_string(o.chosen),
                    "at most the " + std::to_string(o.pool) + " of the pool", "");
   return trunk;
-}
-
-Tensor of_unit_length(const Tensor& rows) {
-  return div(rows, maximum(sqrt(sum(square(rows), {-1}, true)), 1e-12));
 }
 
 Tensor query_of(const Tensor& x) { return select(x, 1, 0); }
@@ -55,8 +51,8 @@ int64_t PromptedTransformer::stage_of(const std::string& parameter) const {
 
 Tensor PromptedTransformer::choice(const Tensor& x) const {
   const NoGradGuard off_the_tape;
-  const Tensor nearness = contiguous(matmul(of_unit_length(contiguous(query_of(x.detach()))),
-                                            transpose(of_unit_length(keys.detach()), 0, 1)));
+  const Tensor nearness = contiguous(matmul(unit_rows(contiguous(query_of(x.detach()))),
+                                            transpose(unit_rows(keys.detach()), 0, 1)));
   const int64_t rows = nearness.size(0), count = options.chosen;
   const Tensor out = Tensor::empty({rows, count}, DType::s64);
   std::vector<int64_t> order(static_cast<size_t>(options.pool));
@@ -72,8 +68,8 @@ Tensor PromptedTransformer::choice(const Tensor& x) const {
 }
 
 Tensor PromptedTransformer::pull(const Tensor& x) const {
-  const Tensor chosen = embedding(choice(x), of_unit_length(keys));  // [B, N, D]
-  const Tensor query = unsqueeze(of_unit_length(contiguous(query_of(x))), 1);
+  const Tensor chosen = embedding(choice(x), unit_rows(keys));  // [B, N, D]
+  const Tensor query = unsqueeze(unit_rows(contiguous(query_of(x))), 1);
   const double rows = static_cast<double>(x.size(0));
   return sub(static_cast<double>(options.chosen), div(sum(mul(chosen, query)), rows));
 }

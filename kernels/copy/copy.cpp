@@ -43,28 +43,28 @@ void copy_scalar(const void* x, MatrixStrides x_strides, void* y, MatrixStrides 
 template <>
 std::span<const KernelRow<Copy>> copy_kernels<1>() noexcept {
   static constexpr KernelRow<Copy> rows[] = {
-      ESPALIER_CUDA_ROW(copy_1){Isa::scalar, copy_scalar<1>}};
+      ESPALIER_CUDA_ROW(copy<uint8_t>){Isa::scalar, copy_scalar<1>}};
   return rows;
 }
 
 template <>
 std::span<const KernelRow<Copy>> copy_kernels<2>() noexcept {
   static constexpr KernelRow<Copy> rows[] = {
-      ESPALIER_CUDA_ROW(copy_2){Isa::scalar, copy_scalar<2>}};
+      ESPALIER_CUDA_ROW(copy<uint16_t>){Isa::scalar, copy_scalar<2>}};
   return rows;
 }
 
 template <>
 std::span<const KernelRow<Copy>> copy_kernels<4>() noexcept {
   static constexpr KernelRow<Copy> rows[] = {
-      ESPALIER_CUDA_ROW(copy_4) ESPALIER_ISA_ROWS(copy_4){Isa::scalar, copy_scalar<4>}};
+      ESPALIER_CUDA_ROW(copy<uint32_t>) ESPALIER_ISA_ROWS(copy_4){Isa::scalar, copy_scalar<4>}};
   return rows;
 }
 
 template <>
 std::span<const KernelRow<Copy>> copy_kernels<8>() noexcept {
   static constexpr KernelRow<Copy> rows[] = {
-      ESPALIER_CUDA_ROW(copy_8){Isa::scalar, copy_scalar<8>}};
+      ESPALIER_CUDA_ROW(copy<uint64_t>){Isa::scalar, copy_scalar<8>}};
   return rows;
 }
 

@@ -27,6 +27,7 @@ template <size_t element_size>
 std::span<const KernelRow<Copy>> copy_kernels() noexcept;
 
 ESPALIER_DECLARE_ISAS(Copy copy_4;)
-ESPALIER_DECLARE_CUDA(Copy copy_1; Copy copy_2; Copy copy_4; Copy copy_8;)
+// For elements as large as Element.
+ESPALIER_DECLARE_CUDA(template <class Element> Copy copy;)
 
 }  // namespace espalier

@@ -24,9 +24,11 @@ __global__ void copy_kernel(const Element* x, Element* y, Layout at, int64_t cou
   y[row * at.y.row + column * at.y.column] = x[row * at.x.row + column * at.x.column];
 }
 
+}  // namespace
+
 template <class Element>
 void copy(const void* x, MatrixStrides x_strides, void* y, MatrixStrides y_strides, int64_t rows,
-          int64_t columns) {
+          int64_t columns) noexcept {
   const int64_t count = rows * columns;
   launch(copy_kernel<Element>,
          {.blocks_x = divide_up(count, block_threads), .threads = block_threads},
@@ -34,23 +36,9 @@ void copy(const void* x, MatrixStrides x_strides, void* y, MatrixStrides y_strid
          Layout{x_strides, y_strides, columns}, count);
 }
 
-}  // namespace
-
-void copy_1(const void* x, MatrixStrides x_strides, void* y, MatrixStrides y_strides, int64_t rows,
-            int64_t columns) noexcept {
-  copy<uint8_t>(x, x_strides, y, y_strides, rows, columns);
-}
-void copy_2(const void* x, MatrixStrides x_strides, void* y, MatrixStrides y_strides, int64_t rows,
-            int64_t columns) noexcept {
-  copy<uint16_t>(x, x_strides, y, y_strides, rows, columns);
-}
-void copy_4(const void* x, MatrixStrides x_strides, void* y, MatrixStrides y_strides, int64_t rows,
-            int64_t columns) noexcept {
-  copy<uint32_t>(x, x_strides, y, y_strides, rows, columns);
-}
-void copy_8(const void* x, MatrixStrides x_strides, void* y, MatrixStrides y_strides, int64_t rows,
-            int64_t columns) noexcept {
-  copy<uint64_t>(x, x_strides, y, y_strides, rows, columns);
-}
+template Copy copy<uint8_t>;
+template Copy copy<uint16_t>;
+template Copy copy<uint32_t>;
+template Copy copy<uint64_t>;
 
 }  // namespace espalier::cuda

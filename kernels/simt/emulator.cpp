@@ -55,7 +55,6 @@ struct Emulator {
   std::vector<size_t> order;
   std::mt19937 random{1};
   Fibre scheduler;
-  Meeting cluster;
   DeviceMemoryDoors memory;
   std::string problem;
   bool ended = false;  // by a fault
@@ -109,7 +108,6 @@ void place(const Grid& grid, unsigned first_block) {
     t.block = {block % grid.blocks_x, block / grid.blocks_x % grid.blocks_y,
                block / grid.blocks_x / grid.blocks_y};
     t.shared = e.blocks[t.rank].shared.data();
-    t.warp_epoch = t.group_epoch = t.block_epoch = 0;
     e.blocks[t.rank].warps[t.number / warp_size].lanes[t.number % warp_size] = &t;
     start(t.fibre, run_thread);
   }
@@ -173,9 +171,6 @@ void prepare(const Grid& grid) {
   Emulator& e = emulator();
   running.block_size = {grid.threads, 1, 1};
   running.grid_size = {grid.blocks_x, grid.blocks_y, grid.blocks_z};
-  running.cluster = grid.cluster;
-  running.shared_bytes = grid.shared_bytes;
-  ++running.launch;
   e.blocks.resize(grid.cluster);
   const size_t count = size_t{grid.threads} * grid.cluster;
   while (e.threads.size() < count) {
@@ -203,7 +198,6 @@ void wait_until(FunctionRef<bool()> ready) {
 
 void wait_for_block() {
   meet(own_block().all, [] {});
-  ++lane->block_epoch;
 }
 
 void wait_for_group(unsigned number, unsigned threads) {
@@ -213,13 +207,6 @@ void wait_for_group(unsigned number, unsigned threads) {
   if (group.arrived == 0) group.expected = threads;
   if (group.expected != threads) fault("threads meet at one barrier with different counts");
   meet(group, [] {});
-  ++lane->group_epoch;
-}
-
-void wait_for_cluster() {
-  Meeting& all = emulator().cluster;
-  meet(all, [] {});
-  ++lane->block_epoch;
 }
 
 void collective(const char* what, void* slot, FunctionRef<void(Lane* const*)> compute) {
@@ -229,7 +216,6 @@ void collective(const char* what, void* slot, FunctionRef<void(Lane* const*)> co
     fault(std::string("lanes of a warp meet in ") + warp.what + " and in " + what);
   lane->collective_slot = slot;
   meet(warp.meeting, [&] { compute(warp.lanes); });
-  ++lane->warp_epoch;
 }
 
 unsigned char* static_shared(size_t bytes) {
@@ -239,8 +225,6 @@ unsigned char* static_shared(size_t bytes) {
 }
 
 unsigned char* dynamic_shared() { return lane->shared + static_shared_bytes; }
-
-unsigned char* shared_of(unsigned block) { return emulator().blocks[block].shared.data(); }
 
 void run_grid(const Grid& grid, FunctionRef<void()> kernel) noexcept {
   Emulator& e = emulator();
@@ -255,7 +239,6 @@ void run_grid(const Grid& grid, FunctionRef<void()> kernel) noexcept {
   if (e.memory.open) e.memory.open();
   for (unsigned first = 0; first < blocks && !e.ended; first += grid.cluster) {
     for (Block& block : e.blocks) reset(block, grid);
-    e.cluster = {0, grid.threads * grid.cluster, 0};
     place(grid, first);
     run_cluster();
   }

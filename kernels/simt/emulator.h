@@ -29,15 +29,10 @@ struct Lane {
   unsigned rank = 0;                // of its block in the cluster
   void* collective_slot = nullptr;  // what it brought to its warp's collective
   unsigned char* shared = nullptr;  // its block's shared memory
-  uint32_t warp_epoch = 0;          // collectives of its warp so far
-  uint32_t group_epoch = 0;         // barriers of a part of its block so far
-  uint32_t block_epoch = 0;         // barriers of its block so far
 };
 
 struct Running {
   Index block_size, grid_size;
-  unsigned cluster = 1, shared_bytes = 0;
-  uint32_t launch = 0;  // counts launches
 };
 
 extern Lane* lane;  // that runs now; null outside kernels
@@ -50,12 +45,9 @@ constexpr size_t static_shared_bytes = 48u << 10;
 
 unsigned char* static_shared(size_t bytes);
 unsigned char* dynamic_shared();
-// Of `block` of this cluster.
-unsigned char* shared_of(unsigned block);
 
 void wait_for_block();
 void wait_for_group(unsigned number, unsigned threads);
-void wait_for_cluster();
 // Suspends the lane until `ready` holds.
 void wait_until(FunctionRef<bool()> ready);
 
