@@ -1,6 +1,8 @@
 // Pictures from disk.
 #pragma once
 
+#include <cstddef>
+#include <span>
 #include <string>
 
 #include "engine/tensor.h"
@@ -12,5 +14,9 @@ namespace espalier {
 // Damaged files, and pictures of more than 16 million pixels or of 1032 for each byte of the file,
 // are file errors.
 Tensor load_image(const std::string& path, int64_t height, int64_t width, int64_t channels);
+
+// The same of a file's bytes in memory, whose errors name `origin`; at most `most_pixels`.
+Tensor decode_image(std::span<const std::byte> file, const std::string& origin, int64_t height,
+                    int64_t width, int64_t channels, int64_t most_pixels = 16'000'000);
 
 }  // namespace espalier
