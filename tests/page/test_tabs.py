@@ -62,7 +62,7 @@ class Tabs(PageTest):
 
     def test_compressing_shows_progress_then_results_and_a_file_to_take_along(self):
         self.open("compress")
-        self.page.locator("#panel-compress select[name=model]").select_option("tiny:best")
+        self.page.locator("#panel-compress select[name=model]").select_option("tiny:checkpoints:best")
         self.page.get_by_text("INT8", exact=True).click()
         self.page.get_by_text("More settings").first.click()
         self.page.locator("#panel-compress input[name=seconds]").fill("0.3")
@@ -77,7 +77,7 @@ class Tabs(PageTest):
 
     def test_a_model_is_measured_as_it_is_where_optimise_is_off(self):
         self.open("compress")
-        self.page.locator("#panel-compress select[name=model]").select_option("tiny:best")
+        self.page.locator("#panel-compress select[name=model]").select_option("tiny:checkpoints:best")
         self.page.get_by_text("Optimise", exact=True).click()
         self.page.get_by_role("button", name="Measure as it is").click()
         expect(self.page.locator("#panel-compress .result").first).to_be_visible(timeout=LONG_MS)
@@ -127,7 +127,7 @@ class Tabs(PageTest):
         self.open("hardware")
         panel = self.page.locator("#panel-hardware")
         self.page.get_by_role("button", name="Measure this machine").click()
-        panel.locator("form[aria-label='Profile a model'] select[name=model]").select_option("tiny:best")
+        panel.locator("form[aria-label='Profile a model'] select[name=model]").select_option("tiny:checkpoints:best")
         self.page.get_by_role("button", name="Profile", exact=True).click()
         expect(panel.locator("#profile-results .point").first).to_be_visible(timeout=LONG_MS)
         expect(panel.locator("#bench-results figure.chart")).to_be_visible(timeout=LONG_MS)
