@@ -16,8 +16,9 @@ void add_device_flags(CLI::App& verb, CommonFlags& flags) {
                   "Use kernels of this instruction set and below: scalar, neon, dotprod, avx2, "
                   "avx512, avx512vnni256, avx512vnni, avx512bf16, amx "
                   "(default: the fastest this CPU has)");
-  verb.add_option("--progress", flags.progress,
-                  "Keep this file up to date with what goes on and how long it still takes, as JSON");
+  verb.add_option(
+      "--progress", flags.progress,
+      "Keep this file up to date with what goes on and how long it still takes, as JSON");
   verb.add_flag("-q,--quiet", flags.quiet, "Print results only");
   verb.add_flag("-v,--verbose", flags.verbose, "Print more");
 }

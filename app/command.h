@@ -23,7 +23,7 @@ enum ExitCode {
 // The flags that verbs have in common; each verb takes those that mean something to it.
 struct CommonFlags {
   std::string device = "cpu", isa = "", data = default_data_folder();
-  int threads = 0;  // 0: what the machine offers
+  int threads = 0;            // 0: what the machine offers
   std::string progress = "";  // file to keep up to date
   bool json = false, quiet = false, verbose = false;
 };

@@ -101,8 +101,7 @@ std::vector<ExpectedStage> expected_stages(const CompressRun& run, const ViTConf
     if (c.recover_epochs > 0 && recovered.insert(each.trainings).second)
       out.push_back({recover_stage(model.name), expected_steps(recover_config(c, model))});
     if (c.qat_epochs > 0)
-      out.push_back(
-          {qat_stage(model.name), expected_steps(qat_config(c, model)), 0, qat_weight});
+      out.push_back({qat_stage(model.name), expected_steps(qat_config(c, model)), 0, qat_weight});
   }
   const auto models = static_cast<double>(artefacts.size() + 1);
   out.push_back({measuring_stage, 0, models * (2 * timed_seconds + evaluating)});

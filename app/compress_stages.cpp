@@ -173,12 +173,11 @@ class Stages {
 
   bool train_rounded(const ViTConfig& shape, const IntegerModel& made) {
     notes_["espalier.qat_epochs"] = std::to_string(config_.qat_epochs);
-    const std::string best =
-        train_stage(run_, original_, "qat", qat_config(config_, shape),
-                    qat_stage(shape.name), {.form = [&] {
-                      return std::make_unique<QatModel>(module_of(shape, made.graph), made.scales,
-                                                        QatOptions{config_.learn_scales, notes_});
-                    }});
+    const std::string best = train_stage(
+        run_, original_, "qat", qat_config(config_, shape), qat_stage(shape.name), {.form = [&] {
+          return std::make_unique<QatModel>(module_of(shape, made.graph), made.scales,
+                                            QatOptions{config_.learn_scales, notes_});
+        }});
     if (best.empty()) return false;
     write_atomically(config_.output, {MappedFile(best).bytes()});
     return true;

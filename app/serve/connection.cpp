@@ -17,8 +17,8 @@ constexpr auto head_time = std::chrono::seconds(10), body_time = std::chrono::se
 constexpr double patience = 10, least_bytes_per_second = 16 << 10;
 
 int milliseconds_until(std::chrono::steady_clock::time_point deadline) {
-  const auto left = std::chrono::duration_cast<milliseconds>(deadline -
-                                                             std::chrono::steady_clock::now());
+  const auto left =
+      std::chrono::duration_cast<milliseconds>(deadline - std::chrono::steady_clock::now());
   return static_cast<int>(std::clamp<milliseconds::rep>(left.count(), 0, 60'000));
 }
 
@@ -133,6 +133,7 @@ Connection::Head Connection::check_head(size_t size) {
   };
   if (std::any_of(buffer_.begin(), buffer_.begin() + static_cast<std::ptrdiff_t>(size), is_control))
     return Head::malformed;
+  head_left_ = size;
   body_deadline_ = Clock::now() + body_time;
   blocked_ = {};
   written_ = 0;
@@ -166,6 +167,7 @@ ssize_t Connection::read(char* to, size_t size) {
   const size_t count = std::min(size, buffer_.size());
   buffer_.copy(to, count);
   buffer_.erase(0, count);
+  head_left_ -= std::min(head_left_, count);
   return static_cast<ssize_t>(count);
 }
 

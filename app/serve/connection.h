@@ -48,8 +48,10 @@ class Connection final : public httplib::Stream {
   // Waits up to `idle` for a request to begin and then for the end of its head. none: the client
   // sent nothing more.
   Head read_head(std::chrono::milliseconds idle);
-  // Of the head that was read: whether something may follow it that belongs to it.
+  // Of the head that was read: whether something may follow it that belongs to it, and whether the
+  // library has not read all of it, as where it could make nothing of it.
   bool may_have_body() const { return may_have_body_; }
+  bool head_is_left() const { return head_left_ > 0; }
   // An answer without the library, to what it must not see.
   void refuse(int status, const std::string& body);
   // Closes after the client has had a chance to read the last answer, though it still sends.
@@ -71,6 +73,7 @@ class Connection final : public httplib::Stream {
 
   const int socket_;
   std::string buffer_{};  // received and not read
+  size_t head_left_ = 0;  // of it, bytes of a head
   bool may_have_body_ = false, ended_ = false;
   Clock::time_point body_deadline_{};
   std::chrono::duration<double> blocked_{};  // while writing

@@ -32,7 +32,7 @@ bool is_loopback(const std::string& name) {
 
 // The number in Content-Length; -1 where it is none.
 long long length_of(const std::string& text) {
-  if (text.empty() || text.size() > 12 || text.find_first_not_of("0123456789") != text.npos)
+  if (text.empty() || text.size() > 18 || text.find_first_not_of("0123456789") != text.npos)
     return -1;
   return std::stoll(text);
 }

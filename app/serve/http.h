@@ -10,8 +10,8 @@
 namespace espalier::app {
 
 struct HttpRequest {
-  std::string method, path;  // the path decoded
-  std::string target;        // as it was sent: path and query
+  std::string method, path;                         // the path decoded
+  std::string target;                               // as it was sent: path and query
   std::multimap<std::string, std::string> headers;  // names in lower case
   std::map<std::string, std::string> query;
   std::string body;

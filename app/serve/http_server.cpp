@@ -118,7 +118,8 @@ bool provide_file(const std::string& path, const std::string& type, httplib::Res
 
 class HttpServer::Server final : public httplib::Server {
  public:
-  Server(Guard guard, HttpHandler handler) : guard_(std::move(guard)), handler_(std::move(handler)) {
+  Server(Guard guard, HttpHandler handler)
+      : guard_(std::move(guard)), handler_(std::move(handler)) {
     new_task_queue = [this] { return new ConnectionThreads(table_); };
     // Not SO_REUSEPORT, with which a second server would take every other connection.
     set_socket_options([](socket_t socket) {
@@ -186,14 +187,14 @@ class HttpServer::Server final : public httplib::Server {
       const Connection::Head head = connection.read_head(idle_time);
       if (head == Connection::Head::none) return;
       if (head != Connection::Head::whole) return refuse(connection, head);
-      // A body of which something was left unread would be taken for the next request.
+      // What is left unread of a body, or of a head, would be taken for the next request.
       const bool last = left == 1 || connection.may_have_body();
       table_.change(ticket, State::answering);
       ticket_ = &ticket;
       bool closed = false;
       const bool answered = process_request(connection, last, closed, nullptr);
       ticket_ = nullptr;
-      if (!answered || last || closed) return;
+      if (!answered || last || closed || connection.head_is_left()) return;
     }
   }
 
@@ -246,13 +247,14 @@ class HttpServer::Server final : public httplib::Server {
   void give_stream(const HttpAnswer& answer, httplib::Response& to) {
     if (ticket_) table_.change(*ticket_, State::streaming);
     table_.limit_streams(most_streams);
-    to.set_chunked_content_provider(
-        answer.type, [next = answer.stream](size_t, httplib::DataSink& sink) {
-          std::string piece;
-          if (next(piece)) return sink.write(piece.data(), piece.size());
-          sink.done();
-          return true;
-        });
+    to.set_chunked_content_provider(answer.type,
+                                    [next = answer.stream](size_t, httplib::DataSink& sink) {
+                                      std::string piece;
+                                      if (next(piece))
+                                        return sink.write(piece.data(), piece.size());
+                                      sink.done();
+                                      return true;
+                                    });
   }
 
   Guard guard_;

@@ -78,8 +78,8 @@ JobField threads() {
 }
 
 JobField seed(const char* option) {
-  return advanced(integer("seed", option, "Seed", "Of everything that is drawn at random", 1,
-                          {0, 1e9, 1}));
+  return advanced(
+      integer("seed", option, "Seed", "Of everything that is drawn at random", 1, {0, 1e9, 1}));
 }
 
 std::vector<std::string> built_in() {
@@ -106,55 +106,55 @@ JobForm train_form() {
     return by_model(std::move(field),
                     [member](const TrainConfig& each) { return each.augmentation.*member; });
   };
-  return {
-      "train",
-      "Train a model on Fashion-MNIST from random weights",
-      {choice("model", "", "Model", "vit-tiny takes a minute or two, the others hours", "vit-tiny",
-              built_in()),
-       setting(integer("epochs", "--set epochs", "Epochs", "Passes over the training images",
-                       c.epochs, {1, 500, 1}),
-               &TrainConfig::epochs),
-       setting(integer("batch_size", "--set batch_size", "Batch", "Images of a step", c.batch_size,
-                       {8, 1024, 8}),
-               &TrainConfig::batch_size),
-       setting(number("learning_rate", "--set learning_rate", "Learning rate",
-                      "After the warm-up; it then falls along a cosine", c.learning_rate,
-                      {1e-5, 0.1, 1e-4}),
-               &TrainConfig::learning_rate),
-       choice("precision", "--precision", "Precision",
-              "Of matrix products: bf16 is faster on processors with AMX or vdpbf16ps", c.precision,
-              {"f32", "bf16"}),
-       advanced(setting(number("weight_decay", "--set weight_decay", "Weight decay",
-                               "How much weights shrink at each step", c.weight_decay, {0, 1, 0.01}),
-                        &TrainConfig::weight_decay)),
-       advanced(setting(integer("warmup_steps", "--set warmup_steps", "Warm-up",
-                                "Steps until the learning rate is reached", c.warmup_steps,
-                                {0, 10'000, 50}),
-                        &TrainConfig::warmup_steps)),
-       advanced(setting(number("label_smoothing", "--set label_smoothing", "Label smoothing",
-                               "Share of the label that all classes get", c.label_smoothing,
-                               {0, 0.5, 0.05}),
-                        &TrainConfig::label_smoothing)),
-       advanced(augmenting(number("flip", "--set augmentation.flip", "Flip",
-                                  "Probability that a picture is mirrored", c.augmentation.flip,
-                                  {0, 1, 0.1}),
-                           &Augmentation::flip)),
-       advanced(in(augmenting(integer("shift", "--set augmentation.shift", "Shift",
-                                      "Pixels that a picture moves at most", c.augmentation.shift,
-                                      {0, 8, 1}),
-                              &Augmentation::shift),
-                   "pixels")),
-       advanced(augmenting(number("erase", "--set augmentation.erase", "Erase",
-                                  "Probability that a part of a picture is noise",
-                                  c.augmentation.erase, {0, 1, 0.05}),
-                           &Augmentation::erase)),
-       advanced(augmenting(number("mixup", "--set augmentation.mixup", "Mixup",
-                                  "How strongly pairs of pictures are mixed; 0 is off",
-                                  c.augmentation.mixup, {0, 2, 0.1}),
-                           &Augmentation::mixup)),
-       advanced(integer("max_steps", "--set max_steps", "Stop after",
-                        "Steps after which to stop; 0 runs all epochs", 0, {0, 1e6, 1})),
-       seed("--seed"), threads()}};
+  return {"train",
+          "Train a model on Fashion-MNIST from random weights",
+          {choice("model", "", "Model", "vit-tiny takes a minute or two, the others hours",
+                  "vit-tiny", built_in()),
+           setting(integer("epochs", "--set epochs", "Epochs", "Passes over the training images",
+                           c.epochs, {1, 500, 1}),
+                   &TrainConfig::epochs),
+           setting(integer("batch_size", "--set batch_size", "Batch", "Images of a step",
+                           c.batch_size, {8, 1024, 8}),
+                   &TrainConfig::batch_size),
+           setting(number("learning_rate", "--set learning_rate", "Learning rate",
+                          "After the warm-up; it then falls along a cosine", c.learning_rate,
+                          {1e-5, 0.1, 1e-4}),
+                   &TrainConfig::learning_rate),
+           choice("precision", "--precision", "Precision",
+                  "Of matrix products: bf16 is faster on processors with AMX or vdpbf16ps",
+                  c.precision, {"f32", "bf16"}),
+           advanced(
+               setting(number("weight_decay", "--set weight_decay", "Weight decay",
+                              "How much weights shrink at each step", c.weight_decay, {0, 1, 0.01}),
+                       &TrainConfig::weight_decay)),
+           advanced(setting(
+               integer("warmup_steps", "--set warmup_steps", "Warm-up",
+                       "Steps until the learning rate is reached", c.warmup_steps, {0, 10'000, 50}),
+               &TrainConfig::warmup_steps)),
+           advanced(setting(
+               number("label_smoothing", "--set label_smoothing", "Label smoothing",
+                      "Share of the label that all classes get", c.label_smoothing, {0, 0.5, 0.05}),
+               &TrainConfig::label_smoothing)),
+           advanced(augmenting(
+               number("flip", "--set augmentation.flip", "Flip",
+                      "Probability that a picture is mirrored", c.augmentation.flip, {0, 1, 0.1}),
+               &Augmentation::flip)),
+           advanced(in(augmenting(integer("shift", "--set augmentation.shift", "Shift",
+                                          "Pixels that a picture moves at most",
+                                          c.augmentation.shift, {0, 8, 1}),
+                                  &Augmentation::shift),
+                       "pixels")),
+           advanced(augmenting(number("erase", "--set augmentation.erase", "Erase",
+                                      "Probability that a part of a picture is noise",
+                                      c.augmentation.erase, {0, 1, 0.05}),
+                               &Augmentation::erase)),
+           advanced(augmenting(number("mixup", "--set augmentation.mixup", "Mixup",
+                                      "How strongly pairs of pictures are mixed; 0 is off",
+                                      c.augmentation.mixup, {0, 2, 0.1}),
+                               &Augmentation::mixup)),
+           advanced(integer("max_steps", "--set max_steps", "Stop after",
+                            "Steps after which to stop; 0 runs all epochs", 0, {0, 1e6, 1})),
+           seed("--seed"), threads()}};
 }
 
 JobForm compress_form() {
@@ -248,14 +248,14 @@ JobForm learn_form() {
 JobForm profile_form() {
   std::vector<std::string> forms = form_names();
   forms.insert(forms.begin(), "");
-  return {"profile",
-          "Where a model's time goes, layer by layer, against this machine's ceilings",
-          {model("Any model; built-in ones have random weights", "any"),
-           choice("dtype", "--dtype", "Form", "Empty: what the model comes in", "", forms),
-           integer("batch", "--batch", "Batch", "Images at once", 1, {1, 4096, 1}),
-           in(number("seconds", "--seconds", "Time to measure", "To run for", 2, {0.1, 60, 0.1}),
-              "s"),
-           threads()}};
+  return {
+      "profile",
+      "Where a model's time goes, layer by layer, against this machine's ceilings",
+      {model("Any model; built-in ones have random weights", "any"),
+       choice("dtype", "--dtype", "Form", "Empty: what the model comes in", "", forms),
+       integer("batch", "--batch", "Batch", "Images at once", 1, {1, 4096, 1}),
+       in(number("seconds", "--seconds", "Time to measure", "To run for", 2, {0.1, 60, 0.1}), "s"),
+       threads()}};
 }
 
 JobForm bench_form() {

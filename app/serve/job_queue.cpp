@@ -248,8 +248,7 @@ void JobQueue::send_metrics(const Job& job) {
   file.read(text.data(), static_cast<std::streamsize>(text.size()));
   text.resize(text.rfind('\n') == text.npos ? 0 : text.rfind('\n') + 1);
   const MetricLines lines = metric_lines(text);
-  if (lines.count > 0)
-    events_.publish("metrics", metrics_event(job.id, sent_lines_, lines.json));
+  if (lines.count > 0) events_.publish("metrics", metrics_event(job.id, sent_lines_, lines.json));
   sent_lines_ += lines.count;
   sent_bytes_ += static_cast<long>(text.size());
 }

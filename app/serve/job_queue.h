@@ -21,10 +21,10 @@ enum class JobState { queued, running, stopping, done, failed, cancelled };
 
 struct Job {
   std::string id, verb, title;
-  std::string arguments;                   // as posted, JSON
-  std::vector<std::string> words;          // of the command that begins it
+  std::string arguments;           // as posted, JSON
+  std::vector<std::string> words;  // of the command that begins it
   JobState state = JobState::queued;
-  bool resumes = false;  // it began before, and goes on from what it saved
+  bool resumes = false;                        // it began before, and goes on from what it saved
   double created = 0, started = 0, ended = 0;  // seconds since 1970; 0: not yet
   double queued = 0;                           // since when it waits
   ProcessId process{};

@@ -99,24 +99,23 @@ std::string last_complaint(const std::string& folder) {
 std::string job_json(const Job& job, const std::string& folder, int position, bool has_saved) {
   const bool broken_off = job.state == JobState::cancelled || job.state == JobState::failed;
   const auto again = resume_command(job.words, folder);
-  const Json json = {
-      {"id", job.id},
-      {"run", job.id},
-      {"verb", job.verb},
-      {"title", job.title},
-      {"arguments", Json::parse(job.arguments)},
-      {"command", shell_line(job.words)},
-      {"resume_command", again && has_saved ? Json(shell_line(*again)) : Json()},
-      {"state", name_of(job.state)},
-      {"position", position},
-      {"created", job.created},
-      {"started", time_or_null(job.started)},
-      {"ended", time_or_null(job.ended)},
-      {"resumable", broken_off},
-      {"progress", progress_json(folder)},
-      {"code", job.code ? Json(*job.code) : Json()},
-      {"error", job.error.empty() ? Json() : Json(job.error)},
-      {"pid", job.process.pid > 0 ? Json(job.process.pid) : Json()}};
+  const Json json = {{"id", job.id},
+                     {"run", job.id},
+                     {"verb", job.verb},
+                     {"title", job.title},
+                     {"arguments", Json::parse(job.arguments)},
+                     {"command", shell_line(job.words)},
+                     {"resume_command", again && has_saved ? Json(shell_line(*again)) : Json()},
+                     {"state", name_of(job.state)},
+                     {"position", position},
+                     {"created", job.created},
+                     {"started", time_or_null(job.started)},
+                     {"ended", time_or_null(job.ended)},
+                     {"resumable", broken_off},
+                     {"progress", progress_json(folder)},
+                     {"code", job.code ? Json(*job.code) : Json()},
+                     {"error", job.error.empty() ? Json() : Json(job.error)},
+                     {"pid", job.process.pid > 0 ? Json(job.process.pid) : Json()}};
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 

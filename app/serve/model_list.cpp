@@ -46,15 +46,15 @@ Json read_about(const std::string& path) try {
   const Json& metadata = header["__metadata__"];
   const std::string dtype = dtype_of(header, metadata.value(kind_key, ""));
   if (dtype.empty() || !metadata.contains(config_key)) return {};
-  const ViTConfig config =
-      vit_config_from_json(metadata.at(config_key).get<std::string>(), path);
+  const ViTConfig config = vit_config_from_json(metadata.at(config_key).get<std::string>(), path);
   Json about = {{"parameters", config.parameter_count()},
                 {"dtype", dtype},
                 {"fp32", dtype == "f32"},
                 {"accuracy", nullptr},
                 {"half_interval_95", nullptr},
                 {"accuracy_of", nullptr}};
-  if (const std::string share = metadata.value("espalier.validation_accuracy", ""); !share.empty()) {
+  if (const std::string share = metadata.value("espalier.validation_accuracy", "");
+      !share.empty()) {
     about["accuracy"] = std::stod(share);
     about["accuracy_of"] = "validation";
   }

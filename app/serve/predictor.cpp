@@ -54,8 +54,8 @@ Tensor from_pixels(const Json& values, const ViTConfig& config) {
 }
 
 Tensor from_file(const Json& text, const ViTConfig& config) {
-  const auto bytes = text.is_string() ? from_base64(text.get_ref<const std::string&>())
-                                      : std::nullopt;
+  const auto bytes =
+      text.is_string() ? from_base64(text.get_ref<const std::string&>()) : std::nullopt;
   if (!bytes) refuse("file", "expected the base64 of a PNG or JPEG picture");
   try {
     const Tensor image =
@@ -171,9 +171,8 @@ std::shared_ptr<Predictor::Kept> Predictor::model(const std::string& id) {
   if (found->path.empty())
     refuse("models", "'" + id + "' is built in and untrained; train it first");
   const std::string stamp = std::to_string(found->modified) + " " + std::to_string(found->bytes);
-  auto at = std::find_if(kept_.begin(), kept_.end(), [&](const auto& each) {
-    return each->id == id && each->stamp == stamp;
-  });
+  auto at = std::find_if(kept_.begin(), kept_.end(),
+                         [&](const auto& each) { return each->id == id && each->stamp == stamp; });
   if (at == kept_.end()) {
     kept_.push_front(std::make_shared<Kept>(id, stamp, found->path));
     if (kept_.size() > most_kept) kept_.pop_back();
@@ -229,8 +228,9 @@ const ImageDataset& TestPictures::images() {
     images_ = load_fashion_mnist(data_, Split::test);
   } catch (const Error& error) {
     throw HttpError{404, "absent",
-                    std::string(error.what()) + "; install dataset-fashion-mnist, or start "
-                                                "`espalier serve` with --data FOLDER"};
+                    std::string(error.what()) +
+                        "; install dataset-fashion-mnist, or start "
+                        "`espalier serve` with --data FOLDER"};
   }
   return *images_;
 }

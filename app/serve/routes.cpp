@@ -96,16 +96,15 @@ HttpAnswer Routes::get(const HttpRequest& request) {
     if (rest->find("/files/") == rest->npos) return run(*rest);
     return run_file(*rest, request.parameter("download") == "1");
   }
-  if (path == "/api/predict")
-    throw HttpError{405, "method", "/api/predict is asked by POST"};
-  throw HttpError{404, "absent", "there is nothing at this address; app/serve/API.md tells them all"};
+  if (path == "/api/predict") throw HttpError{405, "method", "/api/predict is asked by POST"};
+  throw HttpError{404, "absent",
+                  "there is nothing at this address; app/serve/API.md tells them all"};
 }
 
 HttpAnswer Routes::post(const HttpRequest& request) {
   const std::string& path = request.path;
   const Json body = Json::parse(request.body, nullptr, false);
-  if (!body.is_object())
-    throw HttpError{400, "request", "the body is no JSON object"};
+  if (!body.is_object()) throw HttpError{400, "request", "the body is no JSON object"};
   if (path == "/api/predict") return json_answer(predictor_.predict(request.body));
   if (path == "/api/jobs") {
     if (!body.contains("verb") || !body["verb"].is_string())
@@ -118,7 +117,8 @@ HttpAnswer Routes::post(const HttpRequest& request) {
   if (const auto id = between(path, "/api/jobs/", "/cancel")) return json_answer(jobs_.cancel(*id));
   if (const auto id = between(path, "/api/jobs/", "/resume")) return json_answer(jobs_.resume(*id));
   if (const auto id = between(path, "/api/jobs/", "/remove")) return json_answer(jobs_.remove(*id));
-  throw HttpError{404, "absent", "nothing is posted to this address; app/serve/API.md tells them all"};
+  throw HttpError{404, "absent",
+                  "nothing is posted to this address; app/serve/API.md tells them all"};
 }
 
 HttpAnswer Routes::page() const {
@@ -190,7 +190,8 @@ std::string Routes::run_head(const RunFolder& run) {
 
 std::string Routes::runs_json() {
   std::string text;
-  for (const RunFolder& run : find_runs(folders_.runs)) text += (text.empty() ? "" : ",") + run_head(run);
+  for (const RunFolder& run : find_runs(folders_.runs))
+    text += (text.empty() ? "" : ",") + run_head(run);
   return "{\"runs\":[" + text + "]}";
 }
 
@@ -240,8 +241,7 @@ HttpAnswer Routes::pareto(const std::string& id) {
     point["model"] = model == ids.end() ? Json() : Json(model->second);
     point.erase("file");
     const double seconds = point["seconds"].is_number() ? point["seconds"].get<double>() : 0;
-    point["images_per_second"] =
-        seconds > 0 ? Json(json["batch"].get<double>() / seconds) : Json();
+    point["images_per_second"] = seconds > 0 ? Json(json["batch"].get<double>() / seconds) : Json();
   }
   return json_answer(json.dump());
 }

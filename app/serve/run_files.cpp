@@ -55,8 +55,7 @@ void collect(const fs::path& folder, const std::string& prefix, int depth,
   for (fs::directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
     const std::string name = at->path().filename().string();
     struct stat about {};
-    if (out.size() >= most_files || !may_be_id(name) ||
-        lstat(at->path().c_str(), &about) != 0)
+    if (out.size() >= most_files || !may_be_id(name) || lstat(at->path().c_str(), &about) != 0)
       continue;
     if (S_ISDIR(about.st_mode) && depth > 1)
       collect(at->path(), prefix + name + "/", depth - 1, out);
@@ -129,7 +128,8 @@ std::string tail_of(const std::string& path, size_t bytes) {
   std::ifstream file(path, std::ios::binary | std::ios::ate);
   const std::streamoff size = file.tellg();
   if (!file || size <= 0) return "";
-  const std::streamoff start = std::max<std::streamoff>(0, size - static_cast<std::streamoff>(bytes));
+  const std::streamoff start =
+      std::max<std::streamoff>(0, size - static_cast<std::streamoff>(bytes));
   std::string text(static_cast<size_t>(size - start), '\0');
   file.seekg(start);
   file.read(text.data(), size - start);

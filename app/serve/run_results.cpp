@@ -88,8 +88,8 @@ void summarise_train(const RunFolder& run, Summary& summary, Json& json) {
   json["steps"] = steps;
   if (best >= 0) json.update({{"validation_accuracy", best}, {"validation_loss", loss}});
   if (!speeds.empty()) {
-    std::nth_element(speeds.begin(), speeds.begin() + static_cast<std::ptrdiff_t>(speeds.size() / 2),
-                     speeds.end());
+    std::nth_element(speeds.begin(),
+                     speeds.begin() + static_cast<std::ptrdiff_t>(speeds.size() / 2), speeds.end());
     json["images_per_second"] = speeds[speeds.size() / 2];
   }
   if (seconds > 0) json["seconds"] = seconds;
@@ -158,9 +158,8 @@ void summarise_bench(const RunFolder& run, Summary& summary, Json& json) {
   summary.finished = hardware.is_object();
 }
 
-constexpr const char* telling[] = {"config.json",  "compress.json", "metrics.jsonl",
-                                   "report.json",  "profile.json",  "hardware.json",
-                                   "progress.json"};
+constexpr const char* telling[] = {"config.json",  "compress.json", "metrics.jsonl", "report.json",
+                                   "profile.json", "hardware.json", "progress.json"};
 
 }  // namespace
 
@@ -263,9 +262,8 @@ std::string pareto_json(const RunFolder& run) {
   };
   if (!searched)
     for (Json& point : points)
-      point["on_front"] =
-          std::none_of(points.begin(), points.end(),
-                       [&](Json& other) { return beats(other, point); });
+      point["on_front"] = std::none_of(points.begin(), points.end(),
+                                       [&](Json& other) { return beats(other, point); });
   return Json{{"batch", searched ? optimization.value("batch", Json(1)) : Json(1)},
               {"accuracy_of", searched ? "validation" : "test"},
               {"points", points}}

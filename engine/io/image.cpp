@@ -1,5 +1,6 @@
 #include "engine/io/image.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <memory>
 
@@ -91,6 +92,10 @@ Tensor decode_image(std::span<const std::byte> file, const std::string& origin, 
       stbi_load_from_memory(bytes, size, &columns, &rows, &stored, static_cast<int>(channels)));
   if (!pixels) file_error(origin, std::string("damaged picture (") + stbi_failure_reason() + ")");
   const Tensor out = Tensor::empty({height, width, channels}, DType::u8);
+  if (columns == width && rows == height) {  // the filter would smooth what fits already
+    std::copy_n(pixels.get(), out.numel(), out.data<uint8_t>());
+    return out;
+  }
   if (!stbir_resize_uint8(pixels.get(), columns, rows, 0, out.data<uint8_t>(),
                           static_cast<int>(width), static_cast<int>(height), 0,
                           static_cast<int>(channels)))

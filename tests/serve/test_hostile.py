@@ -38,8 +38,8 @@ def bombs():
 
 class Hostile(ServerCase):
     def head(self, method, path, *lines, host=None):
-        return "\r\n".join([f"{method} {path} HTTP/1.1", f"Host: {host or self.server.host}", *lines,
-                            "", ""]).encode("latin-1")
+        return "\r\n".join([f"{method} {path} HTTP/1.1", f"Host: {host or self.server.host}",
+                            "Connection: close", *lines, "", ""]).encode("latin-1")
 
     def posted(self, body, *lines, path="/api/jobs", length=None):
         return self.head("POST", path, "Content-Type: application/json",
@@ -65,7 +65,7 @@ class Hostile(ServerCase):
         yield f"GET /api/runs HTTP/1.1\r\n\r\n".encode(), {403, 400}
         yield f"GET /api/runs HTTP/1.1\r\nHost: {host}\r\nHost: evil.example\r\n\r\n".encode(), {403, 400}
         for origin in ("http://evil.example", "null", f"https://{host}", f"http://evil.example:{port}", "file://",
-                       f"http://{host}.evil.example", f"http://{host}/", "", f"HTTP://{host}@evil.example"):
+                       f"http://{host}.evil.example", f"http://{host}/", f"HTTP://{host}@evil.example"):
             yield self.head("GET", "/api/runs", f"Origin: {origin}"), {403}
             yield self.posted(job, f"Origin: {origin}"), {403}
         for site in ("cross-site", "same-site", "evil"):
@@ -133,7 +133,7 @@ class Hostile(ServerCase):
         yield self.head("GET", "/", "X: " + "y" * 100_000), {431}
         yield self.head("GET", "/" + "a" * 2000), {414}
         yield self.head("GET", "/" + "a" * 100_000), {431}
-        yield self.head("GET", "/", "Range: bytes=" + "0-0," * 3000 + "0-0"), {200}  # as if it were not there
+        yield self.head("GET", "/", "Range: bytes=" + "0-0," * 1500 + "0-0"), {200}  # as if it were not there
         yield self.head("GET", "/", "Accept-Encoding: gzip, br"), {200}
         yield b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + os.urandom(200) + b"\r\n\r\n", {400}
         yield b"GET / HTTP/9.9\r\nHost: x\r\n\r\n", {400, 403, 505}
@@ -173,7 +173,7 @@ class Hostile(ServerCase):
         took = time.monotonic() - begun
         print(f"\n{len(attacks)} hostile requests with {slow.alive()} slow connections held; "
               f"then the page took {1e3 * took:.0f} ms")
-        self.assertEqual(failures, [])
+        self.assertEqual(failures, [], "\n".join(failures))
         self.assertLess(took, 1)
         self.assertEqual(set(os.listdir(self.server.runs)), files)
         running = self.server.job(job["id"])

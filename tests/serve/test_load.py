@@ -1,5 +1,6 @@
 """What the server costs: nothing while nobody asks, and little beside a job."""
 import json
+import os
 import statistics
 import threading
 import time
@@ -17,7 +18,7 @@ class Load(ServerCase):
         time.sleep(CHECKED)
         took, memory = self.server.cpu_seconds() - begun, self.server.resident_bytes()
         print(f"\nidle for {CHECKED} s: {took:.2f} s of CPU, {memory / 1e6:.1f} MB resident")
-        self.assertLessEqual(took, 0.01)  # one tick of the kernel's clock
+        self.assertLessEqual(round(took * os.sysconf("SC_CLK_TCK")), 1)  # a tick is what can be told
         self.assertLess(memory, 30e6)
 
     def test_200_parallel_requests_slow_a_job_by_less_than_5_percent(self):
@@ -28,6 +29,8 @@ class Load(ServerCase):
         failed = []
 
         def ask(i):
+            # The clients must not be what slows the job.
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
             try:
                 status, _, _ = self.server.request("GET", paths[i % len(paths)], timeout=30)
                 if status != 200:
