@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <filesystem>
+#include <set>
 
 #include "app/compress_report.h"
 #include "app/interrupt.h"
@@ -86,8 +87,30 @@ bool make_artefacts(const CompressRun& run, const LoadedModel& original) {
   return true;
 }
 
+std::vector<ExpectedStage> expected_stages(const CompressRun& run, const ViTConfig& model,
+                                           double timed_seconds) {
+  // A step on integer kernels runs those and, behind them, the ones of floats.
+  constexpr double qat_weight = 2;
+  constexpr double evaluating = 2;  // seconds, of a model
+  std::vector<ExpectedStage> out;
+  std::set<std::string> recovered;  // folders of trainings: the second to ask takes up the first's
+  const std::vector<Artefact> artefacts = artefacts_of(run);
+  for (const Artefact& each : artefacts) {
+    if (std::filesystem::exists(each.config.output)) continue;
+    const CompressConfig& c = each.config;
+    if (c.recover_epochs > 0 && recovered.insert(each.trainings).second)
+      out.push_back({recover_stage(model.name), expected_steps(recover_config(c, model))});
+    if (c.qat_epochs > 0)
+      out.push_back({qat_stage(model.name), expected_steps(qat_config(c, model)), 0, qat_weight});
+  }
+  const auto models = static_cast<double>(artefacts.size() + 1);
+  out.push_back({measuring_stage, 0, models * (2 * timed_seconds + evaluating)});
+  return out;
+}
+
 ModelMetrics report_artefacts(const CompressRun& run, const std::string& command,
                               double timed_seconds, bool json) {
+  begin_stage(measuring_stage);
   Progress(run.quiet).line("measuring them on the test images");
   std::vector<std::string> paths = {artefact_file(run, baseline)};
   for (const Artefact& each : artefacts_of(run)) paths.push_back(each.config.output);

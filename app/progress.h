@@ -1,4 +1,5 @@
-// Progress of a long verb: a bar on a terminal, plain lines in a pipe, nothing when quiet.
+// Progress of a long verb: a bar on a terminal, plain lines in a pipe, nothing when quiet. Where
+// --progress names a file, that file too.
 #pragma once
 
 #include <chrono>
