@@ -96,15 +96,16 @@ class Product {
 template <class E>
 void check_shapes() {
   // Rows on boundaries of 16 bytes, off them, and starting off them.
-  for (const auto& [padding, offset] : {std::pair{0, 0}, {8, 0}, {1, 0}, {0, 1}})
+  constexpr struct { int64_t padding, offset; } places[] = {{0, 0}, {8, 0}, {1, 0}, {0, 1}};
+  for (const auto& at : places)
     for (const GemmShape& s : {GemmShape{1, 1, 1},
                                {16, 64, 8},
                                {33, 40, 17},
                                {65, 200, 70},
                                {130, 136, 129},
                                {5, 0, 7}}) {
-      INFO("M ", s.M, " K ", s.K, " N ", s.N, " padding ", padding, " offset ", offset);
-      Product<E>(s, padding, offset).check({});
+      INFO("M ", s.M, " K ", s.K, " N ", s.N, " padding ", at.padding, " offset ", at.offset);
+      Product<E>(s, at.padding, at.offset).check({});
     }
   const Product<E> product({40, 72, 24}, 0, 0);
   product.check({.bias = true});

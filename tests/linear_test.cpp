@@ -66,13 +66,14 @@ TEST_CASE("linear gives the same bits for any number of threads") {
 }
 
 TEST_CASE("linear on a GPU agrees with the CPU") {
-  for (const auto& [tokens, in, out] : {std::array{5, 7, 3}, {160, 33, 65}, {1, 70, 129}}) {
-    INFO(tokens, " x ", in, " -> ", out);
-    const Tensor x = random_tensor({tokens, in}, 1), weight = random_tensor({out, in}, 2);
+  constexpr struct { int64_t tokens, in, out; } sizes[] = {{5, 7, 3}, {160, 33, 65}, {1, 70, 129}};
+  for (const auto& s : sizes) {
+    INFO(s.tokens, " x ", s.in, " -> ", s.out);
+    const Tensor x = random_tensor({s.tokens, s.in}, 1), weight = random_tensor({s.out, s.in}, 2);
     // No term is larger than 16 times the largest sum: both are of normal numbers.
-    check_device_agrees(with_bias, {x, weight, random_tensor({out}, 3)},
-                        std::max({tokens, in, out}) + 1, 16);
-    check_device_agrees(without_bias, {x, weight}, std::max({tokens, in, out}), 16);
+    check_device_agrees(with_bias, {x, weight, random_tensor({s.out}, 3)},
+                        std::max({s.tokens, s.in, s.out}) + 1, 16);
+    check_device_agrees(without_bias, {x, weight}, std::max({s.tokens, s.in, s.out}), 16);
   }
   check_device_agrees([](const auto& x) { return linear(linear(x[0], x[1], x[2]), x[1], x[2]); },
                       {random_tensor({3, 4}, 4), random_tensor({4, 4}, 5), random_tensor({4}, 6)},
