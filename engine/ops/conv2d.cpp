@@ -5,6 +5,7 @@
 #include "engine/autograd.h"
 #include "engine/axes.h"
 #include "engine/derivatives.h"
+#include "engine/device_scope.h"
 #include "engine/dispatch.h"
 #include "engine/gemm.h"
 #include "engine/lowering.h"
@@ -12,7 +13,6 @@
 #include "engine/ops/conv2d_patches.h"
 #include "engine/ops/view.h"
 #include "engine/parallel.h"
-#include "engine/profiler.h"
 #include "engine/replay.h"
 #include "kernels/binary/binary.h"
 
@@ -295,7 +295,7 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, int64_t
               int64_t padding) {
   Convolution c = checked(x, weight, bias, stride, padding);
   c.precision = product_precision();
-  const profiler::Scope scope(conv2d_op.name);
+  const OpScope scope(conv2d_op.name, x);
   const Tensor in = contiguous(x.detach()), filter = contiguous(weight.detach());
   const Tensor offset = bias.defined() ? contiguous(bias.detach()) : Tensor();
   const Tensor y = Tensor::empty(c.out_shape(), x.dtype());

@@ -80,7 +80,7 @@ inline double multiply_add(double a, double b, double c) { return std::fma(a, b,
 
 // CUDA's names of what <cmath> has.
 using std::erf, std::exp, std::fabs, std::fmax, std::fmin, std::isinf, std::isnan, std::log,
-    std::sqrt, std::tanh;
+    std::sqrt, std::tanh, std::exp2;
 
 template <class... P, class... A>
 void launch(void (*kernel)(P...), const Grid& grid, A... arguments) noexcept {
