@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <memory>
 #include <mutex>
 #include <numeric>
 #include <random>
@@ -34,8 +35,24 @@ struct Warp {
   Lane* lanes[warp_size] = {};
 };
 
+// A block's shared memory, on the boundary that dynamic_shared() promises.
+class SharedMemory {
+ public:
+  unsigned char* data() {
+    void* at = bytes_.data();
+    size_t room = bytes_.size();
+    return static_cast<unsigned char*>(std::align(boundary, running.shared_bytes, at, room));
+  }
+  // Whoever reads what nobody wrote shall see it.
+  void reset() { bytes_.assign(running.shared_bytes + boundary, 0xff); }
+
+ private:
+  static constexpr size_t boundary = 1024;
+  std::vector<unsigned char> bytes_;
+};
+
 struct Block {
-  std::vector<unsigned char> shared;
+  SharedMemory shared;
   Meeting all, groups[most_groups];
   std::vector<Warp> warps;
 };
@@ -101,6 +118,8 @@ void place(const Grid& grid, unsigned first_block) {
     Thread& t = e.threads[i];
     t.done = false;
     t.ready = nullptr;
+    t.copies.clear();
+    t.copy_group = 0;
     t.number = static_cast<unsigned>(i) % grid.threads;
     t.rank = static_cast<unsigned>(i) / grid.threads;
     const unsigned block = first_block + t.rank;
@@ -114,9 +133,7 @@ void place(const Grid& grid, unsigned first_block) {
 }
 
 void reset(Block& block, const Grid& grid) {
-  block.shared.resize(static_shared_bytes + grid.shared_bytes);
-  // Whoever reads what nobody wrote shall see it.
-  std::fill(block.shared.begin(), block.shared.end(), static_cast<unsigned char>(0xff));
+  block.shared.reset();
   block.all = {0, grid.threads, 0};
   std::fill(std::begin(block.groups), std::end(block.groups), Meeting());
   block.warps.assign(grid.threads / warp_size, Warp());
@@ -171,6 +188,7 @@ void prepare(const Grid& grid) {
   Emulator& e = emulator();
   running.block_size = {grid.threads, 1, 1};
   running.grid_size = {grid.blocks_x, grid.blocks_y, grid.blocks_z};
+  running.shared_bytes = static_shared_bytes + grid.shared_bytes;
   e.blocks.resize(grid.cluster);
   const size_t count = size_t{grid.threads} * grid.cluster;
   while (e.threads.size() < count) {
@@ -225,6 +243,13 @@ unsigned char* static_shared(size_t bytes) {
 }
 
 unsigned char* dynamic_shared() { return lane->shared + static_shared_bytes; }
+
+void check_shared(const char* what, uint32_t address, unsigned bytes) {
+  if (address % bytes == 0 && address + bytes <= running.shared_bytes) return;
+  fault(std::string(what) + " of " + std::to_string(bytes) + " bytes at " +
+        std::to_string(address) + " of " + std::to_string(running.shared_bytes) +
+        " of shared memory");
+}
 
 void run_grid(const Grid& grid, FunctionRef<void()> kernel) noexcept {
   Emulator& e = emulator();

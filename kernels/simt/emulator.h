@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "kernels/function_ref.h"
 #include "kernels/simt/stream.h"
@@ -22,6 +23,13 @@ struct Index {
   unsigned x = 0, y = 0, z = 0;
 };
 
+// A copy under way to shared memory: `present` bytes from global memory, then zeros.
+struct AsyncCopy {
+  uint32_t to;
+  const void* from;
+  unsigned bytes, present, group;
+};
+
 // One thread of the grid that runs.
 struct Lane {
   Index thread, block;
@@ -29,10 +37,13 @@ struct Lane {
   unsigned rank = 0;                // of its block in the cluster
   void* collective_slot = nullptr;  // what it brought to its warp's collective
   unsigned char* shared = nullptr;  // its block's shared memory
+  std::vector<AsyncCopy> copies{};  // its own, in order
+  unsigned copy_group = 0;          // that its next copy belongs to
 };
 
 struct Running {
   Index block_size, grid_size;
+  size_t shared_bytes = 0;  // of a block
 };
 
 extern Lane* lane;  // that runs now; null outside kernels
@@ -45,6 +56,9 @@ constexpr size_t static_shared_bytes = 48u << 10;
 
 unsigned char* static_shared(size_t bytes);
 unsigned char* dynamic_shared();
+
+// Faults unless `bytes` of the block's shared memory lie at `address`, a multiple of them.
+void check_shared(const char* what, uint32_t address, unsigned bytes);
 
 void wait_for_block();
 void wait_for_group(unsigned number, unsigned threads);

@@ -25,6 +25,16 @@ constexpr unsigned warp_size = 32;
 
 }  // namespace espalier::simt
 
+// Before a loop whose steps nvcc shall write out, and one that it shall not; a host compiler does
+// as it likes.
+#if defined(__CUDACC__)
+#define ESPALIER_UNROLL _Pragma("unroll")
+#define ESPALIER_NO_UNROLL _Pragma("unroll 1")
+#else
+#define ESPALIER_UNROLL
+#define ESPALIER_NO_UNROLL
+#endif
+
 #if defined(__CUDACC__)
 #include "kernels/simt/device_cuda.h"
 #else
