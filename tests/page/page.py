@@ -147,5 +147,13 @@ class PageTest(unittest.TestCase):
         expect(self.page.get_by_role("tab", selected=True)).to_be_visible()
         return self.page
 
+    def finished_run(self, panel, verb):
+        """Sees a job of this tab run and end; gives its run."""
+        panel = self.page.locator(f"#panel-{panel}")
+        expect(panel.locator(".job-card")).to_be_visible()
+        expect(panel.locator(".job-card")).to_have_count(0, timeout=LONG_MS)
+        expect(panel.locator(".result").first).to_be_visible()
+        return next(job["run"] for job in self.server.get("/api/jobs")["jobs"] if job["verb"] == verb)
+
     def run_file(self, run, path):
         return json.loads((self.server.runs / run / path).read_text())
