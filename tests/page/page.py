@@ -24,7 +24,7 @@ ESPALIER = str(Path(os.environ.get("ESPALIER", ROOT / "build/app/espalier")).res
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
 TABS = ["compress", "try", "train", "tradeoff", "hardware", "continual", "runs"]
 QUICK = ["--set", "max_steps=60", "--set", "validation=200", "-q"]
-LONG_MS = 120_000  # for what a loaded machine may take to train, compress or measure
+LONG_MS = 240_000  # for what a loaded machine may take to train, compress or measure
 expect.set_options(timeout=15_000)
 
 
