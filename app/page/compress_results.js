@@ -18,7 +18,8 @@ function chance({ against_first: against }) {
   if (Number(points) === 0) return "the same share as before";
   const direction = against.accuracy_difference < 0 ? "below" : "above";
   const meaning = against.significant ? "not by chance" : "may be chance";
-  return `${points} points ${direction} the model before; ${meaning} (p = ${Number(against.p.toPrecision(2))})`;
+  const p = against.p < 1e-4 ? "p < 0.0001" : `p = ${Number(against.p.toPrecision(2))}`;
+  return `${points} points ${direction} the model before; ${meaning} (${p})`;
 }
 
 function speedTiles(speed, before) {

@@ -48,7 +48,7 @@ const blocks = [
     const numbered = /^\d/.test(lines[at]);
     const taken = run(lines, at, /^(([-*]|\d+\.) |\s+\S)/);
     const items = taken.join("\n").split(/^(?:[-*]|\d+\.) /m).slice(1);
-    return [h(numbered ? "ol" : "ul", {}, items.map((item) => h("li", {}, spans(item, address)))), taken.length];
+    return [h(numbered ? "ol" : "ul", {}, items.map((item) => h("li", {}, spans(item.trim(), address)))), taken.length];
   } },
 ];
 

@@ -50,20 +50,17 @@ export const accepts = {
 
 const named = (text, unit) => (unit ? `${text} (${unit})` : text);
 
-function numberControl({ name, type, minimum, maximum, step }) {
+// A browser counts steps from the minimum and refuses what lies between: any number is one to choose.
+function numberControl({ name, type, minimum, maximum }) {
+  const whole = type === "integer";
   return h("input", {
-    type: "number", name, min: minimum, max: maximum, step: step ?? (type === "integer" ? 1 : "any"),
-    inputmode: type === "integer" ? "numeric" : "decimal",
+    type: "number", name, min: minimum, max: maximum, step: whole ? 1 : "any", inputmode: whole ? "numeric" : "decimal",
   });
 }
 
 // One setting with its label: {element, control, value}.
 export function settingControl(setting) {
   const { name, type, label, help, unit, choices = [] } = setting;
-  if (type === "flag") {
-    const control = h("input", { type: "checkbox", name, checked: setting.default === true });
-    return { setting, control, element: h("label", { class: "toggle", title: help }, control, h("span", {}, label)) };
-  }
   const control = type === "model" ? modelSelect(name, accepts[setting.accepts] || accepts.any)
     : type === "choice" ? select(name, choices.map((each) => [each.value, each.label]), setting.default)
       : numberControl(setting);
@@ -71,7 +68,6 @@ export function settingControl(setting) {
 }
 
 export function readControl({ setting, control }) {
-  if (setting.type === "flag") return control.checked;
   if (setting.type === "integer" || setting.type === "number") return numberIn(control);
   return control.value;
 }

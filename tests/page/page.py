@@ -35,7 +35,7 @@ def free_port():
 
 
 def command(*words):
-    result = subprocess.run([ESPALIER, *map(str, words)], capture_output=True, text=True, timeout=300)
+    result = subprocess.run([ESPALIER, *map(str, words)], capture_output=True, text=True, timeout=600)
     assert result.returncode == 0, result.stderr
     return result.stdout
 
@@ -97,9 +97,10 @@ def runs_folder():
     model = command("train", "vit-tiny", "--run-dir", folder / "tiny", *QUICK).strip()
     command("compress", model, "--report", folder / "forms", "--sparsity", "0.5", "--recover", "1",
             "--max-steps", "20", "--seconds", "0.3", "-q")
-    command("compress", model, "--target", "balanced", "--run-dir", folder / "target", "--recover", "0",
+    command("compress", model, "--target", "balanced", "--report", folder / "target", "--recover", "0",
             "--points", "2", "--levels", "0.85", "--seconds", "0.2", "-q")
-    command("learn", "mlp", "--run-dir", folder / "learned", "--set", "max_steps=30", "--compress", "int8", "-q")
+    command("learn", "vit-tiny", "--tasks", "2", "--compress", "int8", "--run-dir", folder / "learned", "--set",
+            "max_steps=10", "-q")
     return folder
 
 

@@ -5,7 +5,7 @@ import zlib
 
 from page import PageTest, expect
 
-BOTH = ["tiny:best", "forms:quantised"]
+BOTH = ["tiny:checkpoints:best", "forms:quantised"]
 
 
 def png(width, height, grey):
@@ -54,7 +54,7 @@ class Pictures(PageTest):
             expect(shown[answer["model"]].locator(".latency")).to_contain_text("s")
 
     def test_attention_lies_over_the_picture_of_models_in_floats(self):
-        floats = self.page.locator("#try-results .answer[data-model='tiny:best']")
+        floats = self.page.locator("#try-results .answer[data-model='tiny:checkpoints:best']")
         expect(floats.locator(".attention")).to_be_visible()
         expect(self.page.locator("#try-results .answer[data-model='forms:quantised'] .attention")).to_have_count(0)
         self.page.get_by_text("Show where each model looked").click()
