@@ -38,15 +38,17 @@ void add_json_flag(CLI::App& verb, CommonFlags& flags) {
   verb.add_flag("--json", flags.json, "Print one JSON object instead of text");
 }
 
-void apply_machine_flags(const CommonFlags& flags) {
+Device apply_machine_flags(const CommonFlags& flags) {
   if (!flags.progress.empty()) keep_progress_file(flags.progress);
-  if (device_from_name(flags.device).kind != Device::Kind::cpu)
-    throw Error(ErrorKind::device,
-                "--device: '" + flags.device +
-                    "' is there, but models have no kernels for it yet; use cpu");
+  const Device device = device_from_name(flags.device);
+  if (device.kind != Device::Kind::cpu && !flags.runs_on_gpu)
+    throw Error(ErrorKind::device, "--device: '" + flags.device +
+                                       "' is there, but this command runs on the CPU alone; train, "
+                                       "eval and predict run on a GPU; use cpu");
   apply_isa_environment();
   if (!flags.isa.empty()) set_isa(flags.isa);
   if (flags.threads) set_num_threads(flags.threads);
+  return device;
 }
 
 LoadedModel loaded_model_of(const std::string& name_or_file) {

@@ -26,6 +26,7 @@ struct CommonFlags {
   int threads = 0;            // 0: what the machine offers
   std::string progress = "";  // file to keep up to date
   bool json = false, quiet = false, verbose = false;
+  bool runs_on_gpu = false;  // the verb's own: whether it takes a GPU for --device
 };
 
 // Adds --device, --isa, --progress, -q and -v.
@@ -34,8 +35,8 @@ void add_device_flags(CLI::App& verb, CommonFlags& flags);
 void add_machine_flags(CLI::App& verb, CommonFlags& flags);
 void add_data_flag(CLI::App& verb, CommonFlags& flags);
 void add_json_flag(CLI::App& verb, CommonFlags& flags);
-// Applies what add_machine_flags took; throws a device or argument error.
-void apply_machine_flags(const CommonFlags& flags);
+// Applies what add_machine_flags took and returns the device; throws a device or argument error.
+Device apply_machine_flags(const CommonFlags& flags);
 
 // The model in a file, or a built-in one with random weights, which take as long as trained ones.
 LoadedModel loaded_model_of(const std::string& name_or_file);

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 
+#include "engine/device_scope.h"
 #include "engine/dispatch.h"
 #include "engine/panels.h"
 #include "engine/parallel.h"
 #include "engine/storage.h"
+#include "kernels/gemm_mma/gemm_mma.h"
 
 namespace espalier {
 namespace {
@@ -84,6 +86,7 @@ void pack_on_pool(const MatrixProduct<T>& p, int64_t begin, int64_t end, T* pack
 // Pieces are blocks of rows, or of panels where the rows are too few.
 template <class T>
 void run_on_pool(const GemmKernel<T>& best, const Gemm<T>& g) {
+  if (threads_here() == 1) return best.run(g);
   const int64_t row_cost = std::max<int64_t>(1, g.N * g.K);
   const int64_t wanted = std::max(piece_size / row_cost, divide_up(g.M, most_pieces));
   const int64_t rows = divide_up(std::max<int64_t>(wanted, 1), row_step) * row_step;
@@ -152,12 +155,41 @@ void fold(MatrixProduct<T>& p, ProductBatch& batch, ProductBatch& terms) {
   }
 }
 
+#if defined(ESPALIER_CUDA)
+cuda::GemmRepeats repeats_of(const ProductBatch& batch) {
+  cuda::GemmRepeats repeats;
+  repeats.rank = batch.sizes.rank();
+  for (int d = 0; d < repeats.rank; ++d)
+    repeats.dimensions[d] = {batch.sizes[d], batch.a[d], batch.b[d], batch.c[d]};
+  return repeats;
+}
+
+template <class T>
+void multiply_on_gpu(const MatrixProduct<T>& p, const ProductBatch& batch,
+                     const ProductBatch& terms) {
+  cuda::GemmBatch<T> g;
+  g.M = p.M, g.N = p.N, g.K = p.K;
+  g.A = p.A, g.a_row_stride = p.a_row_stride, g.a_k_stride = p.a_k_stride;
+  g.B = p.B, g.b_k_stride = p.b_k_stride, g.b_n_stride = p.b_n_stride;
+  g.C = p.C, g.c_row_stride = p.c_row_stride;
+  g.bias = p.bias;
+  g.accumulate = p.accumulate;
+  g.products = repeats_of(batch), g.terms = repeats_of(terms);
+  if constexpr (std::is_same_v<T, float>)
+    if (p.precision == Precision::bf16) return cuda::gemm_mma_rounding(g);
+  cuda::gemm_run_batch<T>(g);
+}
+#endif
+
 }  // namespace
 
 template <class T>
 void multiply(MatrixProduct<T> product, ProductBatch batch, ProductBatch terms) {
   fold(product, batch, terms);
-  if (product.M == 0 || product.N == 0) return;
+  if (product.M == 0 || product.N == 0 || batch.sizes.numel() == 0) return;
+#if defined(ESPALIER_CUDA)
+  if (on_cuda()) return multiply_on_gpu(product, batch, terms);
+#endif
   const int64_t count = batch.sizes.numel();
   const int64_t cost =
       std::max<int64_t>(1, product.M * product.N * product.K * terms.sizes.numel());
@@ -178,12 +210,26 @@ void multiply(MatrixProduct<T> product, ProductBatch batch, ProductBatch terms) 
 }
 
 template <class T>
+void add_rows(const T* x, int64_t rows, int64_t width, T* sum, bool accumulate) {
+#if defined(ESPALIER_CUDA)
+  if (on_cuda()) return cuda::gemm_add_rows(x, rows, width, sum, accumulate);
+#endif
+  if (!accumulate) std::fill_n(sum, width, T(0));
+  for (int64_t r = 0; r < rows; ++r, x += width)
+    for (int64_t n = 0; n < width; ++n) sum[n] += x[n];
+}
+
+template <class T>
 void multiply_packed(const GemmKernel<T>& row, const Gemm<T>& g) {
+  constexpr int64_t many_rows = 1024;  // enough that pieces of them stream A once
+  if (g.M >= many_rows) return run_on_pool(row, g);
   parallel_panels(gemm_panel_count(row.panel, g.N), g.M * g.N * g.K,
                   [&](int64_t begin, int64_t end) { row.run(gemm_panels(g, row, begin, end)); });
 }
 
 template void multiply_packed(const GemmKernel<float>&, const Gemm<float>&);
+template void add_rows(const float*, int64_t, int64_t, float*, bool);
+template void add_rows(const double*, int64_t, int64_t, double*, bool);
 template void multiply(MatrixProduct<float>, ProductBatch, ProductBatch);
 template void multiply(MatrixProduct<double>, ProductBatch, ProductBatch);
 

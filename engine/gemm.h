@@ -39,16 +39,15 @@ struct ProductBatch {
 template <class T>
 void multiply(MatrixProduct<T> product, ProductBatch batch = {}, ProductBatch terms = {});
 
-// A product whose B is packed already, its panels dealt to threads.
+// A product whose B is packed already; its rows are dealt to threads, or its panels where the rows
+// are few.
 template <class T>
 void multiply_packed(const GemmKernel<T>& row, const Gemm<T>& gemm);
 
-// sum[n] += the sum over `rows` rows of dy[., n], a bias's gradient, row after row.
+// sum[n] (+)= x[0, n] + ... + x[rows - 1, n], a bias's gradient: row after row, and on a GPU by a
+// fixed tree. Instantiated for float and double.
 template <class T>
-void add_rows(const T* dy, int64_t rows, int64_t width, T* sum) {
-  for (int64_t m = 0; m < rows; ++m, dy += width)
-    for (int64_t n = 0; n < width; ++n) sum[n] += dy[n];
-}
+void add_rows(const T* x, int64_t rows, int64_t width, T* sum, bool accumulate = true);
 
 // The kernels of bf16, which a PrecisionScope brings along: a program that opens none links none.
 // Throws std::logic_error before the first.

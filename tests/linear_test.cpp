@@ -1,6 +1,7 @@
 #include "engine/ops/linear.h"
 
 #include "engine/ops/view.h"
+#include "tests/device_test.h"
 #include "tests/product_test.h"
 
 namespace espalier::test {
@@ -62,6 +63,23 @@ TEST_CASE("linear gives the same bits for any number of threads") {
   check_thread_counts_agree(with_bias,
                             {random_tensor({7, 600}, 1, f32), random_tensor({2500, 600}, 2, f32),
                              random_tensor({2500}, 3, f32)});
+}
+
+TEST_CASE("linear on a GPU agrees with the CPU") {
+  constexpr struct { int64_t tokens, in, out; } sizes[] = {{5, 7, 3}, {160, 33, 65}, {1, 70, 129}};
+  for (const auto& s : sizes) {
+    INFO(s.tokens, " x ", s.in, " -> ", s.out);
+    const Tensor x = random_tensor({s.tokens, s.in}, 1), weight = random_tensor({s.out, s.in}, 2);
+    // No term is larger than 16 times the largest sum: both are of normal numbers.
+    check_device_agrees(with_bias, {x, weight, random_tensor({s.out}, 3)},
+                        std::max({s.tokens, s.in, s.out}) + 1, 16);
+    check_device_agrees(without_bias, {x, weight}, std::max({s.tokens, s.in, s.out}), 16);
+  }
+  check_device_agrees([](const auto& x) { return linear(linear(x[0], x[1], x[2]), x[1], x[2]); },
+                      {random_tensor({3, 4}, 4), random_tensor({4, 4}, 5), random_tensor({4}, 6)},
+                      16, 16);
+  check_device_agrees(with_bias,
+                      {Tensor::zeros({3, 0}), Tensor::zeros({2, 0}), random_tensor({2}, 1)}, 4);
 }
 
 TEST_CASE("linear of nothing is bias, and its gradients are zero") {

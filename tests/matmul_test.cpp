@@ -1,6 +1,7 @@
 #include "engine/ops/matmul.h"
 
 #include "engine/ops/view.h"
+#include "tests/device_test.h"
 #include "tests/product_test.h"
 
 namespace espalier::test {
@@ -87,6 +88,18 @@ TEST_CASE("matmul in f32 agrees with f64, forward and backward") {
   check_f32_against_f64(product, {random_tensor({16, 50, 130}, 1), random_tensor({130, 140}, 2)},
                         16 * 50);
   check_f32_against_f64(product, {random_tensor({90, 600}, 1), random_tensor({600, 170}, 2)}, 600);
+}
+
+TEST_CASE("matmul on a GPU agrees with the CPU") {
+  // No term is larger than 16 times the largest sum: both are of normal numbers.
+  for (const Pair& pair : pairs()) {
+    INFO("a ", pair.a.str(), " b ", pair.b.str());
+    check_device_agrees(product, {random_tensor(pair.a, 1), random_tensor(pair.b, 2)}, 36, 16);
+  }
+  check_device_agrees(product_with_transpose,
+                      {random_tensor({3, 50, 32}, 1), random_tensor({3, 50, 32}, 2)}, 50, 16);
+  check_device_agrees(product, {random_tensor({140, 10, 17}, 1), random_tensor({17, 5}, 2)}, 1400,
+                      16);
 }
 
 TEST_CASE("matmul gives the same bits for any number of threads") {

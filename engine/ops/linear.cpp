@@ -5,6 +5,7 @@
 
 #include "engine/axes.h"
 #include "engine/derivatives.h"
+#include "engine/device_scope.h"
 #include "engine/dispatch.h"
 #include "engine/gemm.h"
 #include "engine/lowering.h"
@@ -186,6 +187,7 @@ void backward_weight(const Sizes& s, const Tensor& dy, const Tensor& x,
 // dbias = the sum of dy over tokens: blocks of tokens first, then the blocks in order.
 template <class T>
 void backward_bias(const Sizes& s, const Tensor& dy, const InputGradients::Destination& to) {
+  if (on_cuda()) return add_rows(dy.data<T>(), s.M, s.out, to.tensor.data<T>(), to.accumulate);
   constexpr int64_t block = 128;
   const int64_t blocks = (s.M + block - 1) / block;
   const Tensor partial = Tensor::empty({blocks, s.out}, dy.dtype());
@@ -195,8 +197,7 @@ void backward_bias(const Sizes& s, const Tensor& dy, const InputGradients::Desti
       columns.run(ReduceOp::sum, dy.data<T>() + i * block * s.out, partial.data<T>() + i * s.out,
                   std::min(block, s.M - i * block), s.out, s.out);
   });
-  if (!to.accumulate) to.tensor.fill_(0);
-  add_rows(partial.data<T>(), blocks, s.out, to.tensor.data<T>());
+  add_rows(partial.data<T>(), blocks, s.out, to.tensor.data<T>(), to.accumulate);
 }
 
 struct Saved {
@@ -240,7 +241,7 @@ void tie_axes(NodeAxes& n) {
 
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   check_arguments(x, weight, bias);
-  const profiler::Scope scope(linear_op.name);
+  const OpScope scope(linear_op.name, x);
   const Tensor in = contiguous(x.detach()), w = contiguous(weight.detach());
   const Tensor b = bias.defined() ? contiguous(bias.detach()) : bias;
   return record(linear_op, {}, {x, weight, bias}, linear_forward(in, w, b),

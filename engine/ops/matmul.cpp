@@ -2,6 +2,7 @@
 
 #include "engine/axes.h"
 #include "engine/derivatives.h"
+#include "engine/device_scope.h"
 #include "engine/dispatch.h"
 #include "engine/gemm.h"
 #include "engine/lowering.h"
@@ -166,7 +167,7 @@ void tie_axes(NodeAxes& n) {
 
 Tensor matmul(const Tensor& a, const Tensor& b) {
   check_arguments(a, b);
-  const profiler::Scope scope(matmul_op.name);
+  const OpScope scope(matmul_op.name, a);
   const int64_t M = a.size(-2), K = a.size(-1), N = b.size(-1);
   const Shape sizes =
       broadcast_shapes(matmul_op.name, Shape(a.shape().begin(), a.shape().end() - 2),

@@ -100,4 +100,49 @@ constexpr Gemm<T> gemm_rows(Gemm<T> gemm, int64_t first, int64_t last) noexcept 
 
 ESPALIER_DECLARE_ISAS(GemmPackB<float> gemm_pack_b; GemmRun<float> gemm_run;)
 
+#if defined(ESPALIER_CUDA)
+namespace cuda {
+
+// Dimensions over which a product repeats, row-major: how often, and each operand's step, in
+// elements.
+struct GemmRepeats {
+  int rank = 0;
+  struct Dimension {
+    int64_t count, a, b, c;
+  } dimensions[8];
+};
+
+// On a GPU B is not packed, and one launch takes a whole batch of products, each the sum of
+// `terms`:
+//
+//   C[i, m, n] = start + sum_t sum_k A[i, t, m, k] * B[i, t, k, n]
+//
+// Each C[i, m, n] is the chain of fused multiply-adds of the SIMD rows, t ascending and in it k.
+template <class T>
+struct GemmBatch {
+  int64_t M = 0, N = 0, K = 0;
+  const T* A = nullptr;
+  int64_t a_row_stride = 0, a_k_stride = 0;
+  const T* B = nullptr;
+  int64_t b_k_stride = 0, b_n_stride = 0;
+  T* C = nullptr;
+  int64_t c_row_stride = 0;
+  const T* bias = nullptr;
+  bool accumulate = false;
+  GemmRepeats products, terms;  // c is 0 in terms
+};
+template <class T>
+using GemmRunBatch = void(const GemmBatch<T>& gemm) noexcept;
+// sum[n] (+)= x[0, n] + ... + x[rows - 1, n], by a fixed tree.
+template <class T>
+using GemmAddRows = void(const T* x, int64_t rows, int64_t width, T* sum, bool accumulate) noexcept;
+
+template <class T>
+GemmRunBatch<T> gemm_run_batch;
+template <class T>
+GemmAddRows<T> gemm_add_rows;
+
+}  // namespace cuda
+#endif
+
 }  // namespace espalier

@@ -59,8 +59,9 @@ void run_scalar(const GemmS8& g) noexcept {
 
 std::span<const GemmS8Kernel> gemm_s8_kernels() noexcept {
   static constexpr GemmS8Kernel rows[] = {
-      ESPALIER_IF_AMX(ESPALIER_GEMM_S8_ROW(amx)) ESPALIER_EACH_DOT_ISA(ESPALIER_GEMM_S8_ROW){
-          Isa::scalar, panel, packed_size_scalar, pack_b_scalar, run_scalar}};
+      ESPALIER_IF_AMX(ESPALIER_GEMM_S8_ROW(amx)) ESPALIER_EACH_DOT_ISA(ESPALIER_GEMM_S8_ROW)
+          ESPALIER_IF_CUDA(ESPALIER_GEMM_S8_ROW(cuda)){Isa::scalar, panel, packed_size_scalar,
+                                                       pack_b_scalar, run_scalar}};
   return rows;
 }
 

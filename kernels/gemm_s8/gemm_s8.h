@@ -64,6 +64,7 @@ struct GemmS8Kernel {
 std::span<const GemmS8Kernel> gemm_s8_kernels() noexcept;
 
 constexpr int gemm_s8_panel(Isa isa) noexcept {
+  if (isa == Isa::cuda) return 1;  // one launch takes them all
   return isa == Isa::avx512vnni || isa == Isa::amx ? 32 : isa == Isa::scalar ? 8 : 16;
 }
 
@@ -90,6 +91,7 @@ inline GemmS8 gemm_s8_panels(const GemmS8Kernel& row, GemmS8 gemm, int64_t first
   GemmS8Run gemm_s8_run;
 ESPALIER_DECLARE_DOT_ISAS(ESPALIER_GEMM_S8)
 ESPALIER_IF_AMX(namespace amx{ESPALIER_GEMM_S8})
+ESPALIER_DECLARE_CUDA(ESPALIER_GEMM_S8)
 #undef ESPALIER_GEMM_S8
 
 }  // namespace espalier

@@ -52,6 +52,9 @@ __device__ inline uint32_t shared_address(const void* p) {
 
 __device__ inline float multiply_add(float a, float b, float c) { return __fmaf_rn(a, b, c); }
 __device__ inline double multiply_add(double a, double b, double c) { return __fma_rn(a, b, c); }
+// To the nearest whole number, ties to even.
+__device__ inline float round_even(float x) { return rintf(x); }
+__device__ inline float float_of_bits(uint32_t bits) { return __uint_as_float(bits); }
 
 // ---- launching ----
 

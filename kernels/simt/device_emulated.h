@@ -22,9 +22,7 @@
 namespace espalier::simt {
 
 inline void sync_block() { wait_for_block(); }
-inline void sync_warp() {
-  collective("sync_warp", nullptr, [](Lane* const*) {});
-}
+inline void sync_warp() { wait_for_warp(); }
 inline void sync_group(unsigned number, unsigned threads) { wait_for_group(number, threads); }
 
 // Every lane gives a value and gets what `choose` makes of the 32 of them.
@@ -75,12 +73,22 @@ inline T& shared_memory() {
   return *reinterpret_cast<T*>(static_shared(sizeof(T)));
 }
 
+inline uint32_t shared_address(const void* p) {
+  return static_cast<uint32_t>(static_cast<const unsigned char*>(p) - lane->shared);
+}
+
 inline float multiply_add(float a, float b, float c) { return std::fma(a, b, c); }
 inline double multiply_add(double a, double b, double c) { return std::fma(a, b, c); }
+inline float round_even(float x) { return std::nearbyint(x); }
+inline float float_of_bits(uint32_t bits) {
+  float value;
+  std::memcpy(&value, &bits, sizeof value);
+  return value;
+}
 
 // CUDA's names of what <cmath> has.
 using std::erf, std::exp, std::fabs, std::fmax, std::fmin, std::isinf, std::isnan, std::log,
-    std::sqrt, std::tanh;
+    std::sqrt, std::tanh, std::exp2;
 
 template <class... P, class... A>
 void launch(void (*kernel)(P...), const Grid& grid, A... arguments) noexcept {

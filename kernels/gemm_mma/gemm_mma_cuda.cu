@@ -1,0 +1,109 @@
+// Resources (scripts/checks/cuda_resources; shared memory is dynamic):
+//   copied_kernel    128  98304  256  0.25
+//   read_kernel       96  49152  128  0.25
+//   rounding_kernel   96  49152  128  0.25
+#include "kernels/gemm_mma/gemm_mma.h"
+#include "kernels/gemm_mma/gemm_mma_simt.h"
+
+namespace espalier::cuda {
+namespace {
+
+using namespace simt;
+
+template <class Element>
+struct TypeOf;
+template <>
+struct TypeOf<BFloat16> {
+  using Type = MmaBf16;
+};
+template <>
+struct TypeOf<Float16> {
+  using Type = MmaF16;
+};
+template <>
+struct TypeOf<float> {
+  using Type = MmaTf32;
+};
+
+__device__ float gelu(float x) { return x * 0.5f * (1 + erf(x * 0.70710678118654752f)); }
+
+struct Finish {
+  GemmEpilogue out;
+
+  __device__ void operator()(int64_t c, int64_t m, int64_t n, float sum) const {
+    const int64_t at = c + m * out.c_row_stride + n;
+    if (out.bias) sum += out.bias[n];
+    if (out.gelu) sum = gelu(sum);
+    out.C[at] = out.residual ? out.residual[at] + sum : sum;
+  }
+};
+
+template <class Element, class Tile>
+__global__ void __launch_bounds__(Tile::threads)
+    copied_kernel(const __grid_constant__ MmaShape s, MmaCopied<Element> a, MmaCopied<Element> b,
+                  int64_t terms, Finish finish) {
+  mma_multiply<typename TypeOf<Element>::Type, Tile>(s, a, b, terms, finish);
+}
+
+template <class Element>
+__global__ void __launch_bounds__(MmaSmallTile::threads)
+    read_kernel(const __grid_constant__ MmaShape s, MmaRead<Element> a, MmaRead<Element> b,
+                int64_t terms, Finish finish) {
+  mma_multiply<typename TypeOf<Element>::Type, MmaSmallTile>(s, a, b, terms, finish);
+}
+
+using RoundedRead = MmaRead<BFloat16, float>;
+
+__global__ void __launch_bounds__(MmaSmallTile::threads)
+    rounding_kernel(const __grid_constant__ MmaShape s, RoundedRead a, RoundedRead b, int64_t terms,
+                    Finish finish) {
+  mma_multiply<MmaBf16, MmaSmallTile>(s, a, b, terms, finish);
+}
+
+// Whether all rows of an operand start on the boundaries that copies need.
+template <class Element>
+bool on_boundaries(const Element* data, int64_t row_stride, const GemmRepeats& products,
+                   const GemmRepeats& terms, int64_t GemmRepeats::Dimension::*step) {
+  constexpr auto whole = static_cast<int64_t>(mma_chunk / sizeof(Element));
+  bool even = reinterpret_cast<uintptr_t>(data) % mma_chunk == 0 && row_stride % whole == 0;
+  for (const GemmRepeats* repeats : {&products, &terms})
+    for (int d = 0; d < repeats->rank; ++d) even &= repeats->dimensions[d].*step % whole == 0;
+  return even;
+}
+
+template <class Element>
+bool can_copy(const GemmMma<Element>& g) {
+  using D = GemmRepeats::Dimension;
+  return on_boundaries(g.A, g.a_row_stride, g.products, g.terms, &D::a) &&
+         on_boundaries(g.B, g.b_row_stride, g.products, g.terms, &D::b);
+}
+
+}  // namespace
+
+template <class Element>
+void gemm_mma(const GemmMma<Element>& g) noexcept {
+  const MmaShape s{g.M, g.N, g.K, g.products, g.terms};
+  const int64_t terms = count_of(g.terms);
+  const MmaCopied<Element> a{g.A, g.a_row_stride}, b{g.B, g.b_row_stride};
+  const Grid large = mma_grid<MmaLargeTile>(s), small = mma_grid<MmaSmallTile>(s);
+  if (!can_copy(g))
+    launch(read_kernel<Element>, small, s, MmaRead<Element>{g.A, g.a_row_stride, 1},
+           MmaRead<Element>{g.B, g.b_row_stride, 1}, terms, Finish{g.out});
+  else if (large.blocks_x >= mma_fill_a_gpu)
+    launch(copied_kernel<Element, MmaLargeTile>, large, s, a, b, terms, Finish{g.out});
+  else
+    launch(copied_kernel<Element, MmaSmallTile>, small, s, a, b, terms, Finish{g.out});
+}
+template GemmMmaRun<BFloat16> gemm_mma<BFloat16>;
+template GemmMmaRun<Float16> gemm_mma<Float16>;
+template GemmMmaRun<float> gemm_mma<float>;
+
+void gemm_mma_rounding(const GemmBatch<float>& g) noexcept {
+  const MmaShape s{g.M, g.N, g.K, g.products, g.terms};
+  launch(rounding_kernel, mma_grid<MmaSmallTile>(s), s,
+         RoundedRead{g.A, g.a_row_stride, g.a_k_stride},
+         RoundedRead{g.B, g.b_n_stride, g.b_k_stride}, count_of(g.terms),
+         Finish{{g.C, g.c_row_stride, g.bias, g.accumulate ? g.C : nullptr, false}});
+}
+
+}  // namespace espalier::cuda

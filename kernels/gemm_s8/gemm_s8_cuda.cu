@@ -1,0 +1,105 @@
+// Resources (scripts/checks/cuda_resources; shared memory of products is dynamic):
+//   copied_kernel  128  98304  256  0.25
+//   read_kernel     96  49152  128  0.25
+//   pack_kernel     24      0  256  1.00
+#include "kernels/gemm_mma/gemm_mma_simt.h"
+#include "kernels/gemm_s8/gemm_s8.h"
+
+namespace espalier::cuda {
+namespace {
+
+using namespace simt;
+
+constexpr unsigned pack_threads = 256;
+
+// B is packed as rows of k for each n, filled up with zeros to whole chunks.
+int64_t packed_row(int64_t K) { return (K + mma_chunk - 1) / mma_chunk * mma_chunk; }
+
+__global__ void pack_kernel(const int8_t* B, int64_t k_stride, int64_t n_stride, int64_t K,
+                            int8_t* packed, int64_t row, int64_t count) {
+  const int64_t i = int64_t{blockIdx.x} * pack_threads + threadIdx.x;
+  if (i >= count) return;
+  const int64_t n = i / row, k = i % row;
+  packed[i] = k < K ? B[k * k_stride + n * n_stride] : int8_t{0};
+}
+
+// kernels/round_within.h on a GPU.
+__device__ int32_t nearest_within(float x, float low, float high) {
+  const float above = x > low ? x : low;
+  return static_cast<int32_t>(round_even(above < high ? above : high));
+}
+
+struct Finish {
+  GemmS8Output output;
+  const int32_t* bias;
+  const float* multiplier;
+  int zero_point;
+  const int8_t* table;
+  void* C;
+  int64_t c_row_stride;
+
+  __device__ void operator()(int64_t, int64_t m, int64_t n, int32_t sum) const {
+    const int64_t at = m * c_row_stride + n;
+    if (bias) sum += bias[n];
+    if (output == GemmS8Output::s32) {
+      static_cast<int32_t*>(C)[at] = sum;
+      return;
+    }
+    const float scaled = static_cast<float>(sum) * multiplier[n];
+    if (output == GemmS8Output::s8) {
+      const auto zero = static_cast<float>(zero_point);
+      const int32_t code = nearest_within(scaled, -128 - zero, 127 - zero) + zero_point;
+      static_cast<int8_t*>(C)[at] = table ? table[code + 128] : static_cast<int8_t>(code);
+    } else {
+      int16_t& c = static_cast<int16_t*>(C)[at];
+      const int32_t moved = c + nearest_within(scaled, -32768, 32767);
+      c = static_cast<int16_t>(moved < -32768 ? -32768 : moved > 32767 ? 32767 : moved);
+    }
+  }
+};
+
+template <class Tile>
+__global__ void __launch_bounds__(Tile::threads)
+    copied_kernel(const __grid_constant__ MmaShape s, MmaCopied<int8_t> a, MmaCopied<int8_t> b,
+                  Finish finish) {
+  mma_multiply<MmaS8, Tile>(s, a, b, 1, finish);
+}
+
+__global__ void __launch_bounds__(MmaSmallTile::threads)
+    read_kernel(const __grid_constant__ MmaShape s, MmaRead<int8_t> a, MmaRead<int8_t> b,
+                Finish finish) {
+  mma_multiply<MmaS8, MmaSmallTile>(s, a, b, 1, finish);
+}
+
+bool on_boundaries(const void* data, int64_t row_stride) {
+  return reinterpret_cast<uintptr_t>(data) % mma_chunk == 0 && row_stride % mma_chunk == 0;
+}
+
+}  // namespace
+
+int64_t gemm_s8_packed_size(int64_t K, int64_t N) noexcept { return packed_row(K) * N; }
+
+void gemm_s8_pack_b(const int8_t* B, int64_t k_stride, int64_t n_stride, int64_t K, int64_t N,
+                    std::byte* packed) noexcept {
+  const int64_t row = packed_row(K), count = row * N;
+  launch(pack_kernel, {.blocks_x = divide_up(count, pack_threads), .threads = pack_threads}, B,
+         k_stride, n_stride, K, reinterpret_cast<int8_t*>(packed), row, count);
+}
+
+void gemm_s8_run(const GemmS8& g) noexcept {
+  const MmaShape s{g.M, g.N, g.K, {}, {}};
+  const auto* packed = reinterpret_cast<const int8_t*>(g.packed_b);
+  const int64_t row = packed_row(g.K);
+  const Finish finish{g.output, g.bias, g.multiplier, g.zero_point, g.table, g.C, g.c_row_stride};
+  const MmaCopied<int8_t> a{g.A, g.a_row_stride}, b{packed, row};
+  const Grid large = mma_grid<MmaLargeTile>(s), small = mma_grid<MmaSmallTile>(s);
+  if (!on_boundaries(g.A, g.a_row_stride) || !on_boundaries(packed, row))
+    launch(read_kernel, small, s, MmaRead<int8_t>{g.A, g.a_row_stride, 1},
+           MmaRead<int8_t>{packed, row, 1}, finish);
+  else if (large.blocks_x >= mma_fill_a_gpu)
+    launch(copied_kernel<MmaLargeTile>, large, s, a, b, finish);
+  else
+    launch(copied_kernel<MmaSmallTile>, small, s, a, b, finish);
+}
+
+}  // namespace espalier::cuda
