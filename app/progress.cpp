@@ -20,6 +20,11 @@ std::string clock_text(double seconds) {
   return text;
 }
 
+double wall_clock() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration<double>(now).count();
+}
+
 Progress::Progress(bool quiet) : quiet_(quiet), terminal_(isatty(STDERR_FILENO) == 1) {}
 
 void Progress::update(long done, long total, const std::string& text) {

@@ -31,6 +31,9 @@ class Progress {
   bool visible_ = false;
 };
 
+// Seconds since 1970, as the files that tell of progress have them.
+double wall_clock();
+
 // "1:05:09", "3:07", "12 s".
 std::string clock_text(double seconds);
 

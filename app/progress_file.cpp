@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "app/progress.h"
 #include "engine/error.h"
 #include "engine/io/file.h"
 #include "engine/io/json.h"
@@ -18,11 +19,6 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-double wall_clock() {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return std::chrono::duration<double>(now).count();
 }
 
 // A training step's seconds before any was seen: only to weigh stages against each other.
@@ -53,7 +49,10 @@ class ProgressFile {
 
   void note(long done, long total, const std::string& text) {
     if (!started_) begin("");
-    if (first_ < 0) first_ = done - 1;
+    if (first_ < 0) {
+      first_ = done;
+      first_time_ = Clock::now();
+    }
     done_ = done;
     total_ = total;
     text_ = text;
@@ -80,11 +79,11 @@ class ProgressFile {
   }
 
  private:
-  // Of a training step of weight 1: as fast as the present stage or, before its third, as the last.
+  // Of a training step of weight 1: as fast as the present stage or, before its fifth, as the last.
   double step_seconds() const {
     const long here = first_ < 0 ? 0 : done_ - first_;
-    if (here < 3) return known_step_;
-    return seconds_since(stage_start_) / static_cast<double>(here) / stages_[stage_].weight;
+    if (here < 5) return known_step_;
+    return seconds_since(first_time_) / static_cast<double>(here) / stages_[stage_].weight;
   }
 
   double expected(const ExpectedStage& stage) const {
@@ -143,7 +142,8 @@ class ProgressFile {
   size_t stage_ = 0;
   bool started_ = false;
   long done_ = 0, total_ = 0;
-  long first_ = -1;  // where this process began in the present stage
+  long first_ = -1;  // where this process began in the present stage, once it took a step
+  Clock::time_point first_time_{};
   double known_step_ = 0;
   std::string text_{};
   Clock::time_point stage_start_ = Clock::now(), written_{};

@@ -16,7 +16,7 @@ const words = { failed: "This run failed.", cancelled: "This run was stopped." }
 function brokenCard(job) {
   return h("div", { class: `empty job ${job.state}`, "data-state": job.state },
     h("h3", {}, words[job.state] || "This run ended without a result."),
-    h("p", { class: "state" }, job.error || "What it had done is saved."),
+    h("p", { class: "state" }, job.error || (job.started === null ? "It had not begun." : "What it had done is saved.")),
     job.resumable && h("p", {}, jobButton(job, "Resume", "resume")),
     job.resume_command && h("p", { class: "hint" }, "On the command line: ", h("code", {}, job.resume_command)));
 }

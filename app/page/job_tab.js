@@ -15,7 +15,7 @@ export function liveRun(charts) {
   const frame = h("div", { class: "stack" }, card, pictures);
   const metrics = liveMetrics((lines) => redrawing(pictures, () => replace(pictures, charts(lines))));
   return (job) => {
-    metrics.follow(job.run);
+    metrics.follow(job.state === "queued" ? "" : job.run);  // one that waits has no folder yet
     keepingFocus(card, () => replace(card, jobCard(job)));
     return frame.isConnected ? null : frame;
   };

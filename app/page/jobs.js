@@ -69,7 +69,7 @@ function dismissButton(job) {
 }
 
 function activeRow(job) {
-  return h("div", { class: "job", "data-job": job.id },
+  return h("div", { class: "job", "data-job": job.id, "data-state": job.state },
     h("strong", {}, jobTitle(job)), h("span", { class: "state" }, progressText(job)),
     job.state === "queued" ? h("span", {}) : progressBar(job), h("span", { class: "buttons" }, stopButton(job)));
 }
@@ -78,7 +78,7 @@ const endings = { failed: "failed", cancelled: "stopped" };
 const isBroken = (job) => job.state in endings && !dismissed.has(job.id);
 
 function brokenRow(job) {
-  const saved = job.resumable ? "What it had done is saved." : "";
+  const saved = job.started === null ? "It had not begun." : job.resumable && "What it had done is saved.";
   return h("div", { class: `job ${job.state}`, "data-job": job.id },
     h("strong", {}, `${jobTitle(job)}: ${endings[job.state]}`),
     h("span", { class: "state" }, [job.error, saved].filter(Boolean).join(" ")), h("span", {}),

@@ -15,7 +15,7 @@ export function liveMetrics(onchange) {
 
   async function load() {
     const asked = run;
-    const fetched = await fetchRun(asked).catch(() => null);  // a run whose folder is not there yet
+    const fetched = await fetchRun(asked).catch(() => null);  // the next event asks again
     if (!fetched || asked !== run) return;
     lines = fetched.metrics;
     have = fetched.metrics_lines;
@@ -40,7 +40,7 @@ export function liveMetrics(onchange) {
       lines = [];
       have = 0;
       onchange(lines);
-      load();
+      if (run) load();
     },
   };
 }

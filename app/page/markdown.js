@@ -1,4 +1,4 @@
-// Markdown as our reports use it: headings, paragraphs, lists, tables, code, bold, links, pictures.
+// Markdown as our reports use it: headings, paragraphs, lists, quotes, tables, code, bold, links, pictures.
 // It makes elements and text nodes, never markup, and links and shows only what `address` allows.
 import { h } from "./dom.js";
 import { table } from "./chart_figure.js";
@@ -26,6 +26,12 @@ function spanOf([whole, code, bold, alt, source, words, target, slanted], addres
 
 const cells = (line) => line.replace(/^\||\|$/g, "").split("|").map((cell) => cell.trim());
 
+function quote(lines, at, address) {
+  const taken = run(lines, at, /^>/);
+  const inner = markdown(taken.map((line) => line.replace(/^> ?/, "")).join("\n"), address);
+  return [h("blockquote", {}, [...inner.childNodes]), taken.length];
+}
+
 // What a block begins with, and how many lines it takes from `at`.
 const blocks = [
   { begins: /^```/, make(lines, at) {
@@ -44,6 +50,7 @@ const blocks = [
     const columns = head.map((name, i) => ({ name, text: i === 0 || wordy(i) }));
     return [table(columns, rows.map((row) => row.map((cell) => h("span", {}, spans(cell, address))))), taken.length];
   } },
+  { begins: /^>/, make: quote },
   { begins: /^([-*]|\d+\.) /, make(lines, at, address) {
     const numbered = /^\d/.test(lines[at]);
     const taken = run(lines, at, /^(([-*]|\d+\.) |\s+\S)/);

@@ -17,16 +17,18 @@ export function pictureOf(pixels, label) {
   return canvas;
 }
 
-// Where each model looked: the warmer, the more. `attention`: {grid: [rows, columns], values}.
+// Where a model looked more than elsewhere: the warmer, the more. `attention`: {grid: [rows, columns],
+// values}.
 export function attentionOver(attention, label) {
   const [rows, columns] = attention.grid;
-  const most = Math.max(...attention.values, 1e-12);
+  const mean = attention.values.reduce((sum, value) => sum + value, 0) / attention.values.length;
+  const most = Math.max(...attention.values) - mean;
   const canvas = h("canvas", { class: "pixels attention", role: "img", "aria-label": label, width: columns, height: rows });
   const context = canvas.getContext("2d");
   const image = context.createImageData(columns, rows);
   attention.values.forEach((value, i) => {
-    const share = value / most;
-    image.data.set([255, Math.round(190 * share), 0, Math.round(190 * share)], 4 * i);
+    const share = most > 0 ? Math.max(0, value - mean) / most : 0;
+    image.data.set([255, Math.round(190 * share), 0, Math.round(200 * share)], 4 * i);
   });
   context.putImageData(image, 0, 0);
   return canvas;

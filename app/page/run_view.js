@@ -18,7 +18,9 @@ export function runView(place, { invitation, draw, live = jobCard }) {
       const run = await fetchRun(shown);
       if (mine === asked) put(draw(run));
     } catch (error) {
-      if (mine === asked) put(h("p", { class: "complaint", role: "alert" }, error.message));
+      if (mine !== asked) return;
+      const job = jobOfShown();  // one that was taken back before it began has no folder
+      put(job ? jobCard(job) : h("p", { class: "complaint", role: "alert" }, error.message));
     }
   }
 

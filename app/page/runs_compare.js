@@ -1,6 +1,6 @@
 // Two runs side by side: what was asked for differently, and what came of it.
 import { h } from "./dom.js";
-import { fixed, moment, significant } from "./format.js";
+import { bytes, count, fixed, moment, percent, seconds, significant, times } from "./format.js";
 import { table } from "./chart_figure.js";
 import { lineChart } from "./chart_lines.js";
 import { smoothed } from "./live_metrics.js";
@@ -19,11 +19,21 @@ function differences(first, second) {
   return [...new Set([...a.keys(), ...b.keys()])].filter((key) => a.get(key) !== b.get(key)).map((key) => [key, a.get(key) ?? "–", b.get(key) ?? "–"]);
 }
 
-const shown = (value) => (typeof value === "number" && !Number.isInteger(value) ? significant(value) : String(value ?? "–"));
+// By the name of a figure: what it is measured in.
+const units = [
+  [/bytes/, bytes], [/accuracy|interval|forgetting|transfer/, percent], [/^(seconds|seconds_a_run)$/, seconds],
+  [/times/, times], [/images_per_second|parameters|steps/, count],
+];
+
+function shown(key, value) {
+  if (typeof value !== "number") return String(value ?? "–");
+  const unit = units.find(([names]) => names.test(key));
+  return unit ? unit[1](value) : significant(value);
+}
 
 function summaryRows([first, second]) {
   const keys = [...new Set([...Object.keys(first.summary), ...Object.keys(second.summary)])];
-  return keys.map((key) => [key.replaceAll("_", " "), shown(first.summary[key]), shown(second.summary[key]), change(first.summary[key], second.summary[key])]);
+  return keys.map((key) => [key.replaceAll("_", " "), shown(key, first.summary[key]), shown(key, second.summary[key]), change(first.summary[key], second.summary[key])]);
 }
 
 function change(before, after) {
@@ -47,7 +57,7 @@ export async function compareRuns(ids) {
   return h("div", { class: "stack" },
     h("section", { class: "card" }, h("h3", {}, "What came of them"), table(columns("Figure", ["Change"]), [
       ["what", ...runs.map((run) => `${run.verb}: ${run.title}`), ""], ["begun", ...runs.map((run) => moment(run.started)), ""], ["state", ...runs.map((run) => run.state), ""],
-      ...summaryRows(runs)])),
+      ...summaryRows(runs)], { words: true })),
     h("div", { class: "panels" }, curves(runs, "loss", "Loss", "Cross-entropy (nats)"), curves(runs, "validation_accuracy", "Validation accuracy", "Share")),
-    h("section", { class: "card" }, h("h3", {}, "Settings that differ"), settings.length ? table(columns("Setting"), settings) : h("p", {}, "None: they were asked for the same.")));
+    h("section", { class: "card" }, h("h3", {}, "Settings that differ"), settings.length ? table(columns("Setting"), settings, { words: true }) : h("p", {}, "None: they were asked for the same.")));
 }

@@ -100,11 +100,12 @@ function showDefaults(made, chosen, changedField) {
   }
 }
 
-// What differs from its default: the command stays as short as a person would write it.
+// What it is about, which comes first, and what differs from its default: the command stays as short
+// as a person would write it.
 function changed(made, values) {
-  return Object.fromEntries(made.filter(({ setting }) => {
+  return Object.fromEntries(made.filter(({ setting }, i) => {
     const value = values[setting.name];
-    return value !== undefined && (setting.required || setting.type === "model" || value !== defaultOf(setting, values));
+    return value !== undefined && (i === 0 || value !== defaultOf(setting, values));
   }).map(({ setting }) => [setting.name, values[setting.name]]));
 }
 

@@ -39,7 +39,7 @@ function facts(pairs) {
 
 function machineCard() {
   const { cpu, isa, threads, memory_bytes: memory, compiler, hardware } = known.machine;
-  const caches = hardware && hardware.caches.map((c) => `${c.level} ${bytes(c.bytes)}`).join(", ");
+  const caches = hardware && hardware.caches.map((c) => `L${c.level} ${bytes(c.bytes)}`).join(", ");
   return h("section", { class: "card" }, h("h3", {}, "This machine"), facts([
     ["Processor", cpu], ["Kernels", isa], ["Threads", threads], ["Memory", memory && bytes(memory)],
     ["Clock", hardware && `${fixed(hardware.clock_ghz, 2)} GHz`], ["Caches", caches], ["Built by", compiler],

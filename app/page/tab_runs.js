@@ -53,7 +53,7 @@ async function detailOf(id) {
     h("p", { class: "hint" }, `${run.verb} of ${run.title} · ${run.state}${took} · begun ${moment(run.started)}`),
     run.job && run.state !== "done" && jobCard(run.job),
     run.job?.command && h("p", { class: "hint" }, "As a command: ", h("code", {}, run.job.command)), filesOf(run),
-    h("article", { class: "card" }, report ? markdown(report, addressIn(run)) : settingsOnly(run)));
+    h("article", { class: "card report" }, report ? markdown(report, addressIn(run)) : settingsOnly(run)));
 }
 
 function settingsOnly(run) {

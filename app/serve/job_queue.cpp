@@ -10,6 +10,7 @@
 #include <fstream>
 
 #include "app/command.h"
+#include "app/progress.h"
 #include "app/serve/http.h"
 #include "app/serve/job_record.h"
 #include "app/serve/run_files.h"
@@ -22,12 +23,6 @@ namespace fs = std::filesystem;
 
 constexpr size_t most_waiting = 100;
 constexpr int look_ms = 400;  // how often a job that runs is looked after
-
-double now() {
-  timespec time;
-  clock_gettime(CLOCK_REALTIME, &time);
-  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
-}
 
 std::string stamp() {
   char text[32];
@@ -156,7 +151,7 @@ int JobQueue::look() {
     } catch (const Error& error) {
       next->state = JobState::failed;
       next->error = error.what();
-      next->ended = now();
+      next->ended = wall_clock();
       changed(*next);
     }
   }
@@ -175,7 +170,7 @@ void JobQueue::start(Job& job) {
   fs::remove(folder + "/progress.json");
   job.process = start_espalier(words, folder + "/log.txt");
   job.state = JobState::running;
-  job.started = now();
+  job.started = wall_clock();
   job.ended = 0;
   job.code.reset();
   job.error.clear();
@@ -200,7 +195,7 @@ void JobQueue::finish(Job& job) {
   const JobEnd end = read_end(folder);
   job.code = reap(job.process);
   if (!job.code) job.code = end.code;
-  job.ended = now();
+  job.ended = wall_clock();
   const bool stopping = job.state == JobState::stopping;
   job.error = end.error.empty() ? last_complaint(folder) : end.error;
   if (!job.code) {
@@ -296,7 +291,7 @@ std::string JobQueue::submit(const std::string& verb, const std::string& argumen
   Job job;
   job.verb = verb;
   job.arguments = arguments;
-  job.created = job.queued = now();
+  job.created = job.queued = wall_clock();
   const std::string first = stamp() + "-" + verb;
   job.id = first;
   std::error_code error;
@@ -319,7 +314,7 @@ std::string JobQueue::cancel(const std::string& id) {
   if (is_over(job.state)) refuse_state(job, "queued, running or stopping");
   if (job.state == JobState::queued) {
     job.state = JobState::cancelled;
-    job.ended = now();
+    job.ended = wall_clock();
   } else {
     interrupt(job.process, job.state == JobState::stopping);
     job.state = JobState::stopping;
@@ -335,7 +330,7 @@ std::string JobQueue::resume(const std::string& id) {
   if (job.state != JobState::cancelled && job.state != JobState::failed)
     refuse_state(job, "cancelled or failed");
   job.state = JobState::queued;
-  job.queued = now();
+  job.queued = wall_clock();
   job.resumes = job.started > 0;
   job.ended = 0;
   job.code.reset();

@@ -1,8 +1,10 @@
 #include "app/serve/job_record.h"
 
+#include <algorithm>
 #include <fstream>
 #include <sstream>
 
+#include "app/progress.h"
 #include "app/serve/run_files.h"
 #include "engine/io/file.h"
 #include "engine/io/json.h"
@@ -21,13 +23,17 @@ Json parsed_file(const std::string& path) {
 
 Json time_or_null(double seconds) { return seconds > 0 ? Json(seconds) : Json(); }
 
-Json progress_json(const std::string& folder) {
+Json progress_json(const std::string& folder, bool runs) {
   const Json json = parsed_file(folder + "/progress.json");
   if (!json.is_object() || !json.contains("stage")) return nullptr;
   Json out = Json::object();
+  const double age = std::max(0.0, wall_clock() - json.value("updated", 0.0));
   for (const char* name : {"stage", "stage_number", "stages", "done", "total", "unit", "share",
                            "seconds_left", "text", "updated"})
     out[name] = json.value(name, Json());
+  // A verb that measures writes nothing meanwhile.
+  if (runs && out["seconds_left"].is_number())
+    out["seconds_left"] = std::max(0.0, out["seconds_left"].get<double>() - age);
   return out;
 }
 
@@ -112,7 +118,7 @@ std::string job_json(const Job& job, const std::string& folder, int position, bo
                      {"started", time_or_null(job.started)},
                      {"ended", time_or_null(job.ended)},
                      {"resumable", broken_off},
-                     {"progress", progress_json(folder)},
+                     {"progress", progress_json(folder, job.process.pid > 0)},
                      {"code", job.code ? Json(*job.code) : Json()},
                      {"error", job.error.empty() ? Json() : Json(job.error)},
                      {"pid", job.process.pid > 0 ? Json(job.process.pid) : Json()}};

@@ -24,7 +24,7 @@ ESPALIER = str(Path(os.environ.get("ESPALIER", ROOT / "build/app/espalier")).res
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
 TABS = ["compress", "try", "train", "tradeoff", "hardware", "continual", "runs"]
 QUICK = ["--set", "max_steps=60", "--set", "validation=200", "-q"]
-LONG_MS = 120_000  # for what a loaded machine may take to train, compress or measure
+LONG_MS = 240_000  # for what a loaded machine may take to train, compress or measure
 expect.set_options(timeout=15_000)
 
 
@@ -146,6 +146,14 @@ class PageTest(unittest.TestCase):
         self.page.goto(f"{self.server.base}/#{place}")
         expect(self.page.get_by_role("tab", selected=True)).to_be_visible()
         return self.page
+
+    def finished_run(self, panel, verb):
+        """Sees a job of this tab run and end; gives its run."""
+        panel = self.page.locator(f"#panel-{panel}")
+        expect(panel.locator(".job-card")).to_be_visible()
+        expect(panel.locator(".job-card")).to_have_count(0, timeout=LONG_MS)
+        expect(panel.locator(".result").first).to_be_visible()
+        return next(job["run"] for job in self.server.get("/api/jobs")["jobs"] if job["verb"] == verb)
 
     def run_file(self, run, path):
         return json.loads((self.server.runs / run / path).read_text())

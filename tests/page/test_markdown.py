@@ -16,9 +16,10 @@ class Markdown(PageTest):
     def test_what_reports_are_written_in(self):
         html = self.render("# Title\n\nOne `code` and **bold**\nline.\n\n- a\n- b\n\n"
                            "| model | size |\n|---|---:|\n| `int8` | 12 kB |\n\n```json\n{\"a\": 1}\n```\n\n"
-                           "![loss](plots/loss.png)\n")
+                           "![loss](plots/loss.png)\n\n> mind\n>\n> this\n")
         for part in ("<h3>Title</h3>", "<code>code</code>", "<strong>bold</strong> line.", "<li>a</li><li>b</li>",
-                     "<code>int8</code>", "12 kB", "<pre><code>{\"a\": 1}</code></pre>", 'src="/ok.png"', 'alt="loss"'):
+                     "<code>int8</code>", "12 kB", "<pre><code>{\"a\": 1}</code></pre>", 'src="/ok.png"', 'alt="loss"',
+                     "<blockquote><p>mind</p><p>this</p></blockquote>"):
             self.assertIn(part, html)
 
     def test_markup_stays_text(self):
@@ -31,8 +32,7 @@ class Markdown(PageTest):
         html = self.render("[a](javascript:alert(1)) ![b](//elsewhere/x.png) [c](../../etc/passwd) [d](plots/loss.png)")
         self.assertEqual(html.count("<a "), 1)
         self.assertNotIn("<img", html)
-        self.assertNotIn("javascript", html.replace("javascript:alert(1)", "", 0) if "href" not in html else
-                         " ".join(part for part in html.split() if part.startswith("href")))
+        self.assertIn('href="/ok.png"', html)
 
     def test_what_never_ends_is_shown_all_the_same(self):
         self.assertIn("x", self.render("```\nx"))

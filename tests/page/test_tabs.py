@@ -32,14 +32,6 @@ class Tabs(PageTest):
         tile = self.page.locator(f"#panel-{panel} .result").filter(has=self.page.locator("dt", has_text=re.compile(f"^{name}$")))
         return tile.locator("dd").first.inner_text()
 
-    def finished_run(self, panel, verb):
-        """Sees a job of this tab run and end; gives its run."""
-        panel = self.page.locator(f"#panel-{panel}")
-        expect(panel.locator(".job-card")).to_be_visible()
-        expect(panel.locator(".job-card")).to_have_count(0, timeout=LONG_MS)
-        expect(panel.locator(".result").first).to_be_visible()
-        return next(job["run"] for job in self.server.get("/api/jobs")["jobs"] if job["verb"] == verb)
-
     def test_a_newcomer_sees_what_to_do_first(self):
         self.open()
         expect(self.page.get_by_role("tab", selected=True)).to_have_text("Compress")
@@ -101,7 +93,7 @@ class Tabs(PageTest):
         self.open("train")
         panel = self.page.locator("#panel-train")
         panel.get_by_text("More settings").click()
-        panel.locator("input[name=max_steps]").fill("120")
+        panel.locator("input[name=max_steps]").fill("40")
         self.page.get_by_role("button", name="Train", exact=True).click()
         expect(panel.locator(".job-card progress")).to_be_visible()
         expect(panel.locator(".stack:has(.job-card) figure.chart path.line").first).to_be_visible(timeout=LONG_MS)
