@@ -6,6 +6,7 @@
 #include <random>
 #include <vector>
 
+#include "kernels/simt/checks.h"
 #include "kernels/simt/matrix.h"
 
 namespace espalier::test {
@@ -264,7 +265,9 @@ TEST_CASE("ldmatrix gives lanes the pairs of the PTX ISA") {
   check_ldmatrix<4, true>();
 }
 
-TEST_CASE("asynchronous copies land at their wait, with zeros after what is present") {
+// Whoever looks before the wait commits a fault, where those are looked for.
+TEST_CASE("asynchronous copies land at their wait, with zeros after what is present" *
+          doctest::skip(checks::enabled)) {
   alignas(16) uint32_t from[12];
   for (uint32_t i = 0; i < 12; ++i) from[i] = 0x01010101 * (i + 1);
   uint32_t seen[3][12];

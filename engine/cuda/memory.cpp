@@ -64,6 +64,7 @@ std::shared_ptr<Storage> Storage::allocate_on_gpu(size_t bytes, Device device) {
   const size_t size = block_size(bytes);
   std::byte* block = gpu_cache().take(device.index, size);
   if (!block) block = fresh_block(size, device);
+  cuda::use_memory(device.index, block, bytes);
   try {
     return std::allocate_shared<Storage>(Recycled<Storage>(), Private(), block, bytes, device,
                                          nullptr);
@@ -74,6 +75,7 @@ std::shared_ptr<Storage> Storage::allocate_on_gpu(size_t bytes, Device device) {
 }
 
 void Storage::free_on_gpu(std::byte* data, size_t bytes, Device device) noexcept {
+  cuda::use_memory(device.index, data, 0);
   try {
     gpu_cache().give(device.index, block_size(bytes), data);
   } catch (...) {

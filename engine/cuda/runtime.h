@@ -20,6 +20,9 @@ bool reads_host_memory() noexcept;
 // Memory of GPU `index`, aligned to 256 bytes; null where there is not enough.
 std::byte* take_memory(int index, size_t bytes);
 void give_memory(int index, std::byte* block) noexcept;
+// Of a block that was taken, its first `bytes` alone are in use: an emulated GPU that is checked
+// holds kernels to them.
+void use_memory(int index, const std::byte* block, size_t bytes) noexcept;
 // Free and total bytes of GPU `index`.
 struct MemoryLeft {
   size_t free, total;

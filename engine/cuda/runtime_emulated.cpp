@@ -28,13 +28,13 @@ class DeviceMemory {
     const size_t size =
         (std::max(bytes, size_t{1}) + boundary - 1) / boundary * boundary + boundary;
     const std::lock_guard lock(mutex_);
-    size_t at = 0;
-    for (const auto& [start, length] : taken_) {
+    size_t at = boundary;  // nothing of the host's lies beside a block
+    for (const auto& [start, block] : taken_) {
       if (start - at >= size) break;
-      at = start + length;
+      at = start + block.size;
     }
     if (!base_ || capacity - at < size) return nullptr;
-    taken_[at] = size;
+    taken_[at] = {size, bytes};
     return base_ + at;
   }
 
@@ -43,10 +43,28 @@ class DeviceMemory {
     taken_.erase(static_cast<size_t>(block - base_));
   }
 
+  void use(const std::byte* block, size_t bytes) noexcept {
+    const std::lock_guard lock(mutex_);
+    const auto taken = taken_.find(static_cast<size_t>(block - base_));
+    if (taken != taken_.end()) taken->second.used = bytes;
+  }
+
+  simt::MemoryExtent extent(const void* at) {
+    const auto offset = reinterpret_cast<uintptr_t>(at) - reinterpret_cast<uintptr_t>(base_);
+    if (offset >= capacity) return {};
+    const std::lock_guard lock(mutex_);
+    auto block = taken_.upper_bound(offset);
+    if (block == taken_.begin()) return {true};
+    --block;
+    const auto* begin = reinterpret_cast<const unsigned char*>(base_ + block->first);
+    if (offset - block->first >= block->second.used) return {true};
+    return {true, begin, begin + block->second.used};
+  }
+
   size_t free_bytes() {
     const std::lock_guard lock(mutex_);
     size_t used = 0;
-    for (const auto& [start, length] : taken_) used += length;
+    for (const auto& [start, block] : taken_) used += block.size;
     return capacity - used;
   }
 
@@ -56,13 +74,17 @@ class DeviceMemory {
  private:
   size_t end() {
     const std::lock_guard lock(mutex_);
-    return taken_.empty() ? 0
-                          : (taken_.rbegin()->first + taken_.rbegin()->second + 4095) / 4096 * 4096;
+    return taken_.empty()
+               ? 0
+               : (taken_.rbegin()->first + taken_.rbegin()->second.size + 4095) / 4096 * 4096;
   }
 
   std::mutex mutex_;
   std::byte* base_ = nullptr;
-  std::map<size_t, size_t> taken_;  // start and length
+  struct Block {
+    size_t size, used;
+  };
+  std::map<size_t, Block> taken_;  // by their starts
 };
 
 DeviceMemory& memory() {
@@ -81,6 +103,7 @@ int device_count() noexcept { return 1; }
 std::string device_name(int) { return "emulated GPU"; }
 bool reads_host_memory() noexcept { return true; }
 std::byte* take_memory(int, size_t bytes) { return memory().take(bytes); }
+void use_memory(int, const std::byte* block, size_t bytes) noexcept { memory().use(block, bytes); }
 void give_memory(int, std::byte* block) noexcept { memory().give(block); }
 MemoryLeft memory_left(int) { return {memory().free_bytes(), DeviceMemory::capacity}; }
 
@@ -96,7 +119,8 @@ void set_bytes(int, std::byte* at, unsigned char value, size_t bytes) {
 
 void synchronize(int) {}
 Stream stream_of(int) {
-  simt::set_device_memory({[] { memory().open(); }, [] { memory().close(); }});
+  simt::set_device_memory({[] { memory().open(); }, [] { memory().close(); },
+                           [](const void* at) { return memory().extent(at); }});
   return nullptr;
 }
 

@@ -22,9 +22,7 @@
 namespace espalier::simt {
 
 inline void sync_block() { wait_for_block(); }
-inline void sync_warp() {
-  collective("sync_warp", nullptr, [](Lane* const*) {});
-}
+inline void sync_warp() { wait_for_warp(); }
 inline void sync_group(unsigned number, unsigned threads) { wait_for_group(number, threads); }
 
 // Every lane gives a value and gets what `choose` makes of the 32 of them.

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "kernels/simt/checks.h"
 #include "kernels/simt/fibre.h"
 #include "kernels/simt/simt.h"
 
@@ -26,7 +27,7 @@ constexpr unsigned most_threads = 1024, most_groups = 16;
 // Those who meet: all of `expected` have come when `generation` moves on.
 struct Meeting {
   unsigned arrived = 0, expected = 0;
-  uint32_t generation = 0;
+  uint32_t generation = 0, warps = 0;  // those of whom some have come, bit by bit
 };
 
 struct Warp {
@@ -41,10 +42,11 @@ class SharedMemory {
   unsigned char* data() {
     void* at = bytes_.data();
     size_t room = bytes_.size();
-    return static_cast<unsigned char*>(std::align(boundary, running.shared_bytes, at, room));
+    at = std::align(boundary, running.shared_bytes + 2 * shared_fence_bytes, at, room);
+    return static_cast<unsigned char*>(at) + shared_fence_bytes;
   }
   // Whoever reads what nobody wrote shall see it.
-  void reset() { bytes_.assign(running.shared_bytes + boundary, 0xff); }
+  void reset() { bytes_.assign(running.shared_bytes + 2 * shared_fence_bytes + boundary, 0xff); }
 
  private:
   static constexpr size_t boundary = 1024;
@@ -103,13 +105,22 @@ void run_thread() {
 template <class F>
 void meet(Meeting& meeting, F last) {
   const uint32_t generation = meeting.generation;
+  meeting.warps |= 1u << lane->number / warp_size;
   if (++meeting.arrived == meeting.expected) {
     last();
     meeting.arrived = 0;
+    meeting.warps = 0;
     ++meeting.generation;
     return;
   }
   wait_until([&] { return meeting.generation != generation; });
+}
+
+// The same at a barrier, which orders memory.
+void meet_in_order(Meeting& meeting) {
+  meet(meeting, [&] {
+    if (checks::enabled) checks::order(meeting.warps);
+  });
 }
 
 void place(const Grid& grid, unsigned first_block) {
@@ -189,6 +200,8 @@ void prepare(const Grid& grid) {
   running.block_size = {grid.threads, 1, 1};
   running.grid_size = {grid.blocks_x, grid.blocks_y, grid.blocks_z};
   running.shared_bytes = static_shared_bytes + grid.shared_bytes;
+  running.static_bytes = 0;
+  running.in_collective = false;
   e.blocks.resize(grid.cluster);
   const size_t count = size_t{grid.threads} * grid.cluster;
   while (e.threads.size() < count) {
@@ -214,8 +227,12 @@ void wait_until(FunctionRef<bool()> ready) {
   t.ready = nullptr;
 }
 
-void wait_for_block() {
-  meet(own_block().all, [] {});
+void wait_for_block() { meet_in_order(own_block().all); }
+
+void wait_for_warp() {
+  collective("sync_warp", nullptr, [](Lane* const*) {
+    if (checks::enabled) checks::order(1u << lane->number / warp_size);
+  });
 }
 
 void wait_for_group(unsigned number, unsigned threads) {
@@ -224,7 +241,7 @@ void wait_for_group(unsigned number, unsigned threads) {
   Meeting& group = own_block().groups[number];
   if (group.arrived == 0) group.expected = threads;
   if (group.expected != threads) fault("threads meet at one barrier with different counts");
-  meet(group, [] {});
+  meet_in_order(group);
 }
 
 void collective(const char* what, void* slot, FunctionRef<void(Lane* const*)> compute) {
@@ -233,12 +250,17 @@ void collective(const char* what, void* slot, FunctionRef<void(Lane* const*)> co
   if (std::string_view(warp.what) != what)
     fault(std::string("lanes of a warp meet in ") + warp.what + " and in " + what);
   lane->collective_slot = slot;
-  meet(warp.meeting, [&] { compute(warp.lanes); });
+  meet(warp.meeting, [&] {
+    running.in_collective = true;
+    compute(warp.lanes);
+    running.in_collective = false;
+  });
 }
 
 unsigned char* static_shared(size_t bytes) {
   if (bytes > static_shared_bytes)
     fault(std::to_string(bytes) + " bytes of static shared memory; use dynamic_shared()");
+  running.static_bytes = std::max(running.static_bytes, bytes);
   return lane->shared;
 }
 
@@ -261,16 +283,35 @@ void run_grid(const Grid& grid, FunctionRef<void()> kernel) noexcept {
   prepare(grid);
   e.kernel = &kernel;
   e.ended = false;
+  if (checks::enabled) checks::start_launch(grid);
   if (e.memory.open) e.memory.open();
   for (unsigned first = 0; first < blocks && !e.ended; first += grid.cluster) {
     for (Block& block : e.blocks) reset(block, grid);
     place(grid, first);
+    if (checks::enabled)
+      for (unsigned rank = 0; rank < grid.cluster; ++rank)
+        checks::start_block(rank, e.blocks[rank].shared.data());
     run_cluster();
   }
   if (e.memory.close) e.memory.close();
 }
 
 void set_device_memory(DeviceMemoryDoors doors) noexcept { emulator().memory = doors; }
+
+MemoryExtent extent_of_device_memory(const void* at) {
+  const auto extent = emulator().memory.extent;
+  return extent ? extent(at) : MemoryExtent();
+}
+
+bool is_of_emulator(const void* at) noexcept {
+  const auto within = [&](const void* begin, size_t bytes) {
+    return reinterpret_cast<uintptr_t>(at) - reinterpret_cast<uintptr_t>(begin) < bytes;
+  };
+  const std::vector<Thread>& threads = emulator().threads;
+  return within(self().fibre.stack, stack_bytes) || within(&lane, sizeof lane) ||
+         within(&running, sizeof running) ||
+         within(threads.data(), threads.size() * sizeof(Thread));
+}
 
 void fault(const std::string& problem) {
   Emulator& e = emulator();

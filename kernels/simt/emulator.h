@@ -4,7 +4,7 @@
 //
 // Faults (a barrier that some threads never reach, lanes of a warp in different collectives, a
 // shape that no GPU would launch) end the launch; like a GPU's they are sticky until taken. Races
-// and accesses out of bounds are not looked for.
+// and accesses out of bounds are found in its checked mode (kernels/simt/checks.h).
 #pragma once
 
 #include <cstddef>
@@ -43,7 +43,9 @@ struct Lane {
 
 struct Running {
   Index block_size, grid_size;
-  size_t shared_bytes = 0;  // of a block
+  size_t shared_bytes = 0;     // of a block
+  size_t static_bytes = 0;     // that the kernel has asked for by shared_memory()
+  bool in_collective = false;  // a lane computes for its warp
 };
 
 extern Lane* lane;  // that runs now; null outside kernels
@@ -53,6 +55,8 @@ extern Running running;
 constexpr size_t most_shared = 227u << 10;
 // Where dynamic shared memory starts in a block's, after what shared_memory() takes.
 constexpr size_t static_shared_bytes = 48u << 10;
+// What stands unused on both sides of a block's shared memory.
+constexpr size_t shared_fence_bytes = 16u << 10;
 
 unsigned char* static_shared(size_t bytes);
 unsigned char* dynamic_shared();
@@ -61,6 +65,7 @@ unsigned char* dynamic_shared();
 void check_shared(const char* what, uint32_t address, unsigned bytes);
 
 void wait_for_block();
+void wait_for_warp();
 void wait_for_group(unsigned number, unsigned threads);
 // Suspends the lane until `ready` holds.
 void wait_until(FunctionRef<bool()> ready);
@@ -73,11 +78,19 @@ void run_grid(const Grid& grid, FunctionRef<void()> kernel) noexcept;
 
 // How a launch reaches the memory of the emulated GPU, which is closed to the host between
 // launches.
+struct MemoryExtent {
+  bool on_gpu = false;
+  const unsigned char *begin = nullptr, *end = nullptr;  // null where nobody has taken it
+};
 struct DeviceMemoryDoors {
   void (*open)() = nullptr;
   void (*close)() = nullptr;
+  MemoryExtent (*extent)(const void* at) = nullptr;  // of what was taken around `at`
 };
 void set_device_memory(DeviceMemoryDoors doors) noexcept;
+MemoryExtent extent_of_device_memory(const void* at);
+// Whether `at` lies in the running lane's stack or in what the emulator itself keeps.
+bool is_of_emulator(const void* at) noexcept;
 
 // Ends the launch and keeps `problem` for take_fault(), with the thread that met it.
 [[noreturn]] void fault(const std::string& problem);

@@ -3,6 +3,7 @@
 #include <cstring>
 #include <type_traits>
 
+#include "kernels/simt/checks.h"
 #include "kernels/simt/matrix.h"
 
 namespace espalier::simt {
@@ -120,7 +121,10 @@ uint32_t round_to_tf32(float value) {
 
 void load_matrices(uint32_t* r, unsigned count, uint32_t address, bool transposed) {
   const unsigned lane_number = lane->number % warp_size;
-  if (lane_number < count * rows_of_matrix) check_shared("ldmatrix", address, row_bytes);
+  if (lane_number < count * rows_of_matrix) {
+    check_shared("ldmatrix", address, row_bytes);
+    if (checks::enabled) checks::use(lane->shared + address, row_bytes, checks::Use::read);
+  }
   LoadSlot own{r, address};
   collective(transposed ? "ldmatrix_trans" : "ldmatrix", &own, [&](Lane* const* lanes) {
     const auto slot = [&](unsigned i) { return static_cast<LoadSlot*>(lanes[i]->collective_slot); };
@@ -145,6 +149,10 @@ void start_copy(uint32_t to, const void* from, unsigned bytes, unsigned present)
     fault("copy_async reads " + std::to_string(present) + " of " + std::to_string(bytes) +
           " bytes at an address that is no multiple of them");
   std::memset(lane->shared + to, 0xff, bytes);
+  if (checks::enabled) {
+    checks::use(lane->shared + to, bytes, checks::Use::write);
+    checks::forget(lane->shared + to, bytes);
+  }
   lane->copies.push_back({to, from, bytes, present, lane->copy_group});
 }
 
@@ -156,6 +164,10 @@ void end_copies(unsigned groups_left) {
   size_t done = 0;
   for (; done < copies.size() && landed(copies[done]); ++done) {
     const AsyncCopy& copy = copies[done];
+    if (checks::enabled) {
+      checks::use(copy.from, copy.present, checks::Use::read);
+      checks::use(lane->shared + copy.to, copy.bytes, checks::Use::write);
+    }
     std::memcpy(lane->shared + copy.to, copy.from, copy.present);
     std::memset(lane->shared + copy.to + copy.present, 0, copy.bytes - copy.present);
   }
