@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <condition_variable>
 #include <cstring>
+#include <system_error>
 #include <thread>
 
 #include "app/serve/connection.h"
@@ -36,25 +37,14 @@ class ConnectionThreads final : public httplib::TaskQueue {
   explicit ConnectionThreads(ConnectionTable& table) : table_(table) {}
 
   void enqueue(std::function<void()> serve) override {
-    std::unique_lock lock(mutex_);
-    if (running_ >= most_connections) table_.make_room();
-    if (running_ >= most_connections + ending_connections) {
-      lock.unlock();
-      turn_away = true;
-      serve();
-      turn_away = false;
-      return;
+    {
+      const std::lock_guard lock(mutex_);
+      if (running_ >= most_connections) table_.make_room();
+      if (running_ < most_connections + ending_connections && start(serve)) return;
     }
-    ++running_;
-    lock.unlock();
-    std::thread([this, work = std::move(serve)] {
-      setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), nice_level);
-      work();
-      // Under the lock: shutdown() may destroy this once it sees 0.
-      const std::lock_guard held(mutex_);
-      --running_;
-      ended_.notify_all();
-    }).detach();
+    turn_away = true;
+    serve();
+    turn_away = false;
   }
 
   void shutdown() override {
@@ -66,6 +56,22 @@ class ConnectionThreads final : public httplib::TaskQueue {
   }
 
  private:
+  // False where the system has no thread for it.
+  bool start(const std::function<void()>& serve) try {
+    std::thread([this, serve] {
+      setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), nice_level);
+      serve();
+      // Under the lock: shutdown() may destroy this once it sees 0.
+      const std::lock_guard held(mutex_);
+      --running_;
+      ended_.notify_all();
+    }).detach();
+    ++running_;
+    return true;
+  } catch (const std::system_error&) {
+    return false;
+  }
+
   ConnectionTable& table_;
   std::mutex mutex_;
   std::condition_variable ended_;

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <ctime>
 #include <filesystem>
 #include <fstream>
@@ -119,7 +120,14 @@ void JobQueue::work() {
     {
       const std::lock_guard lock(mutex_);
       if (ending_) return;
-      process = look();
+      try {
+        process = look();
+      } catch (const std::exception& error) {
+        // A full disk, as a rule: what is known stays in memory, and is written with the next
+        // change.
+        std::fprintf(stderr, "espalier: serve: %s\n", error.what());
+        process = watched_;
+      }
       works = !running_.empty();
     }
     // Nothing to look after: nothing wakes this thread but a new job.
@@ -146,14 +154,13 @@ int JobQueue::look() {
   while (Job* next = next_queued()) {
     try {
       start(*next);
-      changed(*next);
-      return watched_;
     } catch (const Error& error) {
       next->state = JobState::failed;
       next->error = error.what();
       next->ended = wall_clock();
-      changed(*next);
     }
+    changed(*next);
+    if (!running_.empty()) return watched_;
   }
   return -1;
 }
@@ -167,7 +174,8 @@ void JobQueue::start(Job& job) {
     else
       clear_run(folder);
   }
-  fs::remove(folder + "/progress.json");
+  std::error_code unlinked;
+  fs::remove(folder + "/progress.json", unlinked);
   job.process = start_espalier(words, folder + "/log.txt");
   job.state = JobState::running;
   job.started = wall_clock();

@@ -10,7 +10,7 @@ import time
 import unittest
 import zlib
 
-from server import LONG, ServerCase
+from server import LONG, Server, ServerCase, new_folder
 
 SECRET = "nobody may read this"
 
@@ -189,6 +189,19 @@ class Hostile(ServerCase):
             self.assertLess(time.monotonic() - begun, 1)
         for each in slow:
             each.end()
+
+
+class Elsewhere(unittest.TestCase):
+    def test_listening_for_others_is_warned_of_and_still_refuses_foreign_names(self):
+        server = Server(new_folder(), "--host", "0.0.0.0")
+        for host, expected in ((f"192.168.1.5:{server.port}", 200), (f"[fe80::1]:{server.port}", 200),
+                               (f"localhost:{server.port}", 200), (f"evil.example:{server.port}", 403),
+                               (f"192.168.1.5:{server.port + 1}", 403)):
+            status, _, _ = server.request("GET", "/api/machine", headers={"Host": host})
+            self.assertEqual(status, expected, host)
+        code, said = server.stop()
+        self.assertEqual(code, 0)
+        self.assertIn("whoever reaches this machine", said)
 
 
 class SlowClients:

@@ -137,7 +137,7 @@ class Restarts(unittest.TestCase):
     def test_a_job_outlives_its_server_and_is_watched_by_the_next(self):
         for how in (signal.SIGKILL, signal.SIGINT):
             server = Server(new_folder())
-            job = server.submit("train", model="vit-tiny", max_steps=200)
+            job = server.submit("train", model="vit-tiny", max_steps=120)
             waits = server.submit("train", **SHORT)
             server.wait_for_steps(job["id"], 10)
             pid = server.job(job["id"])["pid"]
@@ -153,7 +153,7 @@ class Restarts(unittest.TestCase):
             server.wait_for_steps(job["id"], reached + 10)
             ended = server.wait(job["id"])
             self.assertEqual((ended["state"], ended["code"]), ("done", 0))
-            self.assertEqual(steps_of(server.runs / job["id"]), list(range(1, 201)))
+            self.assertEqual(steps_of(server.runs / job["id"]), list(range(1, 121)))
             self.assertEqual(server.wait(waits["id"])["state"], "done")
             server.close()
 
