@@ -1,14 +1,15 @@
 // Bars from left to right, one for each model, with the interval where there is one.
 import { svg } from "./dom.js";
-import { figure, numbersTable } from "./chart_figure.js";
+import { figure, numbersTable, words } from "./chart_figure.js";
 
 const rowHeight = 40, top = 4;
 
 function bar({ name, value, low, high, text, colour }, i, width, whole) {
   const y = top + i * rowHeight;
   const at = (amount) => Math.max(0, Math.min(1, (amount - whole.from) / (whole.to - whole.from))) * (width - 2);
+  const end = (amount) => `M${at(amount)} ${y + 23}v8`;
   const whisker = low !== undefined &&
-    svg("path", { class: "whisker", d: `M${at(low)} ${y + 27}H${at(high)}M${at(low)} ${y + 23}v8M${at(high)} ${y + 23}v8` });
+    svg("path", { class: "whisker", d: `M${at(low)} ${y + 27}H${at(high)}${end(low)}${end(high)}` });
   return svg("g", {},
     svg("text", { x: 0, y: y + 13, class: "bar-name" }, name),
     svg("text", { x: width, y: y + 13, class: "bar-value end" }, text),
@@ -24,8 +25,9 @@ export function barChart({ title, note, unit, bars, from = 0, to }) {
   const height = top + bars.length * rowHeight;
   return figure({
     title, note,
-    numbers: numbersTable("The numbers", [{ name: "Model", text: true }, unit], () => bars.map((b) => [b.name, b.text])),
-    draw: (width) => svg("svg", { width, height, viewBox: `0 0 ${width} ${height}`, class: "plot", "aria-hidden": "true" },
+    numbers: numbersTable("The numbers", [...words("Model"), unit], () => bars.map(({ name, text }) => [name, text])),
+    draw: (width) => svg("svg",
+      { width, height, viewBox: `0 0 ${width} ${height}`, class: "plot", "aria-hidden": "true" },
       bars.map((each, i) => bar({ colour: i + 1, ...each }, i, width, whole))),
   });
 }

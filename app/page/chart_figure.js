@@ -23,19 +23,21 @@ function tableOf(columns, all) {
   return h("div", {}, note, table(columns, rows));
 }
 
+// Columns that hold words, for table().
+export const words = (...names) => names.map((name) => ({ name, text: true }));
+
 // A table that scrolls sideways inside itself. Cells of a row are text or elements; `columns` are
-// names, or {name, text: true} for those that hold words. One of `words` alone is shown as a list where
-// the screen is narrow.
-export function table(columns, rows, { label = "Table", words = false } = {}) {
+// names, or what words() makes. One that is `narrow` is shown as a list where the screen is narrow.
+export function table(columns, rows, { label = "Table", narrow = false } = {}) {
   const names = columns.map((column) => column.name ?? column);
   const kind = (value, i) => [columns[i].text && "word", typeof value === "string" && value.length > 40 && "long"]
     .filter(Boolean).join(" ") || null;
   const row = (cells) => h("tr", {}, cells.map((value, i) => i === 0
     ? h("th", { scope: "row", class: kind(value, i) }, value)
-    : h("td", { class: kind(value, i), "data-label": words ? names[i] : null }, value)));
+    : h("td", { class: kind(value, i), "data-label": narrow ? names[i] : null }, value)));
   return scrolling(label, h("table", {},
     h("thead", {}, h("tr", {}, names.map((name, i) => h("th", { scope: "col", class: kind(null, i) }, name)))),
-    h("tbody", {}, rows.map(row))), words ? "words" : "");
+    h("tbody", {}, rows.map(row))), narrow ? "narrow-list" : "");
 }
 
 // What scrolls inside itself where it is too wide is then a stop of the Tab key.
@@ -78,24 +80,26 @@ export function redrawing(place, change) {
 }
 
 export function legendOf(series) {
-  const sample = ({ colour, mark, bare, dashed, faint }) => [
-    !bare && svg("path", { d: "M1 6H21", class: `line stroke-${colour}${dashed ? " dashed" : ""}${faint ? " faint" : ""}` }),
-    mark && markAt(mark, 11, 6, `fill-${colour}`, 4),
-  ];
-  return h("ul", { class: "legend" }, series.map((each) =>
-    h("li", {}, svg("svg", { viewBox: "0 0 22 12", width: 22, height: 12, "aria-hidden": "true" }, sample(each)), each.name)));
+  const sample = ({ colour, mark, bare, dashed, faint }) => svg("svg",
+    { viewBox: "0 0 22 12", width: 22, height: 12, "aria-hidden": "true" },
+    !bare && svg("path", { d: "M1 6H21", class: lineClass(colour, { dashed, faint }) }),
+    mark && markAt(mark, 11, 6, `fill-${colour}`, 4));
+  return h("ul", { class: "legend" }, series.map((each) => h("li", {}, sample(each), each.name)));
 }
+
+export const lineClass = (colour, { dashed, faint }) =>
+  `line stroke-${colour}${dashed ? " dashed" : ""}${faint ? " faint" : ""}`;
 
 // Marks differ in shape as well as in colour.
 export function markAt(shape, x, y, classes, size = 5) {
+  const wide = size * 1.35;
   const paths = {
     circle: `M${x - size} ${y}a${size} ${size} 0 1 0 ${2 * size} 0a${size} ${size} 0 1 0 ${-2 * size} 0z`,
     square: `M${x - size} ${y - size}h${2 * size}v${2 * size}h${-2 * size}z`,
-    diamond: `M${x} ${y - size * 1.35}l${size * 1.35} ${size * 1.35}l${-size * 1.35} ${size * 1.35}l${-size * 1.35} ${-size * 1.35}z`,
+    diamond: `M${x} ${y - wide}l${wide} ${wide}l${-wide} ${wide}l${-wide} ${-wide}z`,
     triangle: `M${x} ${y - size * 1.2}l${size * 1.2} ${size * 2.1}h${-size * 2.4}z`,
-    cross: `M${x - size} ${y - size}l${2 * size} ${2 * size}M${x + size} ${y - size}l${-2 * size} ${2 * size}`,
   };
-  return svg("path", { d: paths[shape], class: `mark ${shape === "cross" ? "cross " : ""}${classes}` });
+  return svg("path", { d: paths[shape], class: `mark ${classes}` });
 }
 
 const room = { right: 14, top: 10, bottom: 46 };
@@ -117,8 +121,9 @@ export function axes(width, height, xAxis, yAxis, xs, ys) {
     svg("path", { class: "base", d: `M${x(value)} ${area.bottom}v5` }),
     svg("text", { x: x(value), y: area.bottom + 19, class: "tick middle" }, xTexts[i])));
   const middle = (area.top + area.bottom) / 2;
+  const across = (area.left + area.right) / 2;
   const names = [
-    svg("text", { x: Math.max((area.left + area.right) / 2, width / 2), y: height - 6, class: "axis middle" }, xAxis.label),
+    svg("text", { x: across, y: height - 6, class: "axis middle" }, xAxis.label),
     svg("text", { x: 12, y: middle, class: "axis middle", transform: `rotate(-90 12 ${middle})` }, yAxis.label),
   ];
   const plot = svg("g");

@@ -1,7 +1,7 @@
 // Curves over steps, epochs or tasks.
 import { h, svg } from "./dom.js";
 import { significant } from "./format.js";
-import { axes, figure, legendOf, markAt, numbersTable, tip } from "./chart_figure.js";
+import { axes, figure, legendOf, lineClass, markAt, numbersTable, tip } from "./chart_figure.js";
 
 const height = 260;
 const marks = ["circle", "square", "diamond", "triangle"];
@@ -11,7 +11,7 @@ function path(points, x, y) {
 }
 
 function drawSeries({ points, line = true, dots, faint, colour }, i, x, y) {
-  const curve = line && svg("path", { class: `line stroke-${colour}${faint ? " faint" : ""}`, d: path(points, x, y) });
+  const curve = line && svg("path", { class: lineClass(colour, { faint }), d: path(points, x, y) });
   const dot = dots && points.map(([a, b]) => markAt(marks[i % marks.length], x(a), y(b), `fill-${colour}`, 4));
   return svg("g", {}, curve, dot);
 }

@@ -1,7 +1,7 @@
 // Points in a plane, such as models by time and accuracy, and layers under a roofline. Each point
 // can be reached by arrow keys, tells what it is, and may be opened.
 import { h, svg } from "./dom.js";
-import { axes, figure, legendOf, markAt, numbersTable, tip } from "./chart_figure.js";
+import { axes, figure, legendOf, lineClass, markAt, numbersTable, tip } from "./chart_figure.js";
 
 const shapes = ["circle", "diamond", "square", "triangle"];
 
@@ -57,7 +57,7 @@ function placedPoints(groups, frame) {
 function drawLine({ points, colour, dashed, name, label }, frame) {
   const d = points.map(([a, b], i) => `${i ? "L" : "M"}${frame.x(a).toFixed(1)} ${frame.y(b).toFixed(1)}`).join("");
   const last = points[points.length - 1];
-  return svg("g", {}, svg("path", { class: `line stroke-${colour}${dashed ? " dashed" : ""}`, d }),
+  return svg("g", {}, svg("path", { class: lineClass(colour, { dashed }), d }),
     label && svg("text", { x: frame.x(last[0]) - 4, y: frame.y(last[1]) - 6, class: "axis end" }, name));
 }
 

@@ -5,6 +5,7 @@ import { complaint, field } from "./form.js";
 import { jobCard } from "./job_card.js";
 import { start } from "./jobs.js";
 import { liveMetrics } from "./live_metrics.js";
+import { stack, tabPage } from "./notes.js";
 import { runSelect } from "./run_data.js";
 import { runView } from "./run_view.js";
 import { settingsForm, showRefusal } from "./settings_form.js";
@@ -49,16 +50,15 @@ export function verbForm(verb, { button, label, onstarted, kind = "primary wide"
 }
 
 // A tab with a form beside what came of its runs.
-export function formTab(panel, { verb, title, lead, form, invitation, draw, live, accept = (run) => run.verb === verb }) {
+export function formTab(panel, { verb, title, lead, form, invitation, draw, live }) {
   const place = h("div", { class: "stack", id: `${verb}-results` });
   const view = runView(place, { invitation, draw, live });
-  const runs = runSelect("run", accept, (id) => view.show(id));
+  const runs = runSelect("run", (run) => run.verb === verb, (id) => view.show(id));
   const show = (id) => {
     runs.choose(id);
     view.show(id);
   };
-  replace(panel, h("h2", {}, title), h("p", { class: "lead" }, lead),
-    h("div", { class: "sides" }, form((job) => show(job.run)),
-      h("div", { class: "stack" }, field("Run", runs.element), place)));
+  tabPage(panel, title, lead,
+    h("div", { class: "sides" }, form((job) => show(job.run)), stack(field("Run", runs.element), place)));
   view.show(runs.current(verb));
 }

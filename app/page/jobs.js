@@ -36,7 +36,7 @@ export function progressText(job) {
 export function progressBar(job) {
   const at = job.progress || {};
   const share = at.share ?? (at.total ? at.done / at.total : null);
-  return h("progress", { max: 1, value: share === null ? undefined : share, "aria-label": `Progress: ${jobTitle(job)}` });
+  return h("progress", { max: 1, value: share, "aria-label": `Progress: ${jobTitle(job)}` });
 }
 
 export function jobButton(job, text, what) {

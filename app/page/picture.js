@@ -23,7 +23,8 @@ export function attentionOver(attention, label) {
   const [rows, columns] = attention.grid;
   const mean = attention.values.reduce((sum, value) => sum + value, 0) / attention.values.length;
   const most = Math.max(...attention.values) - mean;
-  const canvas = h("canvas", { class: "pixels attention", role: "img", "aria-label": label, width: columns, height: rows });
+  const canvas = h("canvas",
+    { class: "pixels attention", role: "img", "aria-label": label, width: columns, height: rows });
   const context = canvas.getContext("2d");
   const image = context.createImageData(columns, rows);
   attention.values.forEach((value, i) => {

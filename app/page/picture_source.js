@@ -2,6 +2,7 @@
 import { get } from "./api.js";
 import { h, replace } from "./dom.js";
 import { choice, complaint, field, number } from "./form.js";
+import { button, hint, row } from "./notes.js";
 import { decodeFile, drawPixels, pictureOf } from "./picture.js";
 import { makeSketch } from "./sketch.js";
 
@@ -11,7 +12,8 @@ const testImages = 10000;
 export function pictureSource(onpicture) {
   const ways = { test: testPicture(onpicture), draw: drawing(onpicture), file: upload(onpicture) };
   const place = h("div", { class: "stack" });
-  const way = choice("source", "Picture", [["test", "Test picture"], ["draw", "Draw"], ["file", "Upload"]], "test", show);
+  const names = [["test", "Test picture"], ["draw", "Draw"], ["file", "Upload"]];
+  const way = choice("source", "Picture", names, "test", show);
   function show() {
     replace(place, ways[way.value].element);
     ways[way.value].choose();
@@ -20,7 +22,8 @@ export function pictureSource(onpicture) {
 }
 
 function testPicture(onpicture) {
-  const index = number("index", { value: Math.floor(Math.random() * testImages), min: 0, max: testImages - 1, step: 1 });
+  const any = () => Math.floor(Math.random() * testImages);
+  const index = number("index", { value: any(), min: 0, max: testImages - 1, step: 1 });
   const shown = h("div", { class: "stage" }), name = h("p", {}), wrong = complaint();
   async function choose() {
     wrong.textContent = "";
@@ -41,13 +44,12 @@ function testPicture(onpicture) {
     index.value = (next() + testImages) % testImages;
     choose();
   };
-  const step = (text, next) => h("button", { type: "button", class: "quiet", onclick: to(next) }, text);
   index.addEventListener("change", choose);
   return {
     choose,
     element: h("div", { class: "stack" }, shown, name,
-      h("div", { class: "row" }, step("Previous", () => Number(index.value) - 1), step("Next", () => Number(index.value) + 1),
-        step("Any other", () => Math.floor(Math.random() * testImages))),
+      row(button("Previous", to(() => Number(index.value) - 1)), button("Next", to(() => Number(index.value) + 1)),
+        button("Any other", to(any))),
       field("Number of the test picture, 0 to 9999", index), wrong),
   };
 }
@@ -64,8 +66,9 @@ function drawing(onpicture) {
   return {
     choose: () => tell(sketch.pixels()),
     element: h("div", { class: "stack" }, sketch.element,
-      h("div", { class: "row" }, h("button", { type: "button", class: "quiet", onclick: sketch.clear }, "Clear")),
-      h("p", { class: "hint" }, "Draw a shirt, a shoe, a bag: light on dark, filling the square. By keyboard: cursor keys move the pen, Space puts it down or lifts it, Delete rubs out.")),
+      row(button("Clear", sketch.clear)),
+      hint("Draw a shirt, a shoe, a bag: light on dark, filling the square. By keyboard: cursor keys move the pen, ",
+        "Space puts it down or lifts it, Delete rubs out.")),
   };
 }
 
@@ -73,7 +76,8 @@ function upload(onpicture) {
   let pixels = null;
   const file = h("input", { type: "file", name: "file", accept: "image/*", onchange: read });
   const inverted = h("input", { type: "checkbox", name: "inverted", onchange: read });
-  const canvas = h("canvas", { class: "pixels", role: "img", "aria-label": "The picture as the models see it: 28 by 28, grey" });
+  const canvas = h("canvas",
+    { class: "pixels", role: "img", "aria-label": "The picture as the models see it: 28 by 28, grey" });
   const shown = h("div", { class: "stage", hidden: true }, canvas);
   const wrong = complaint();
   async function read() {
@@ -94,7 +98,8 @@ function upload(onpicture) {
   }
   return {
     choose,
-    element: h("div", { class: "stack" }, field("Picture file", file, "PNG, JPEG or WebP. It is read in this browser and made 28 by 28 and grey."),
+    element: h("div", { class: "stack" },
+      field("Picture file", file, "PNG, JPEG or WebP. It is read in this browser and made 28 by 28 and grey."),
       h("label", { class: "toggle" }, inverted, h("span", {}, "The picture is dark on light")), wrong, shown),
   };
 }

@@ -1,9 +1,10 @@
 // Two runs side by side: what was asked for differently, and what came of it.
 import { h } from "./dom.js";
 import { bytes, count, fixed, moment, percent, seconds, significant, times } from "./format.js";
-import { table } from "./chart_figure.js";
+import { table, words } from "./chart_figure.js";
 import { lineChart } from "./chart_lines.js";
 import { smoothed } from "./live_metrics.js";
+import { card, panels, stack, titled } from "./notes.js";
 import { fetchRun } from "./run_data.js";
 
 // {"model.depth": 5, …}: a nested object by the paths of its leaves.
@@ -16,7 +17,8 @@ function flat(value, path = "", out = new Map()) {
 
 function differences(first, second) {
   const [a, b] = [flat(first || {}), flat(second || {})];
-  return [...new Set([...a.keys(), ...b.keys()])].filter((key) => a.get(key) !== b.get(key)).map((key) => [key, a.get(key) ?? "–", b.get(key) ?? "–"]);
+  const keys = [...new Set([...a.keys(), ...b.keys()])].filter((key) => a.get(key) !== b.get(key));
+  return keys.map((key) => [key, a.get(key) ?? "–", b.get(key) ?? "–"]);
 }
 
 // By the name of a figure: what it is measured in.
@@ -31,33 +33,40 @@ function shown(key, value) {
   return unit ? unit[1](value) : significant(value);
 }
 
-function summaryRows([first, second]) {
-  const keys = [...new Set([...Object.keys(first.summary), ...Object.keys(second.summary)])];
-  return keys.map((key) => [key.replaceAll("_", " "), shown(key, first.summary[key]), shown(key, second.summary[key]), change(first.summary[key], second.summary[key])]);
-}
-
 function change(before, after) {
   if (typeof before !== "number" || typeof after !== "number" || before === 0 || before === after) return "";
-  const percent = 100 * (after / before - 1);
-  return `${percent > 0 ? "+" : ""}${fixed(percent, 1)} %`;
+  const percents = 100 * (after / before - 1);
+  return `${percents > 0 ? "+" : ""}${fixed(percents, 1)} %`;
 }
 
-function curves(runs, field, title, y) {
+function summaryRows([{ summary: first }, { summary: second }]) {
+  const keys = [...new Set([...Object.keys(first), ...Object.keys(second)])];
+  return keys.map((key) =>
+    [key.replaceAll("_", " "), shown(key, first[key]), shown(key, second[key]), change(first[key], second[key])]);
+}
+
+function curves(runs, name, title, y) {
   const series = runs.map((run, i) => {
-    const points = run.metrics.filter((line) => typeof line[field] === "number").map((line) => [line.step, line[field]]);
-    return { name: run.id, points: points.length > 50 ? smoothed(points) : points, dots: points.length <= 50, colour: i + 1 };
+    const lines = run.metrics.filter((line) => typeof line[name] === "number");
+    const points = lines.map((line) => [line.step, line[name]]), many = points.length > 50;
+    return { name: run.id, points: many ? smoothed(points) : points, dots: !many, colour: i + 1 };
   }).filter(({ points }) => points.length > 1);
-  return series.length > 0 && h("section", { class: "card" }, lineChart({ title, x: { label: "Step" }, y: { label: y }, series }));
+  return series.length > 0 && card(lineChart({ title, x: { label: "Step" }, y: { label: y }, series }));
 }
 
 export async function compareRuns(ids) {
   const runs = await Promise.all(ids.map(fetchRun));
-  const columns = (name, more = []) => [{ name, text: true }, ...ids.map((id) => ({ name: id, text: true })), ...more];
+  const about = (name, of) => [name, ...runs.map(of), ""];
+  const rows = [
+    about("what", (run) => `${run.verb}: ${run.title}`), about("begun", (run) => moment(run.started)),
+    about("state", (run) => run.state), ...summaryRows(runs),
+  ];
   const settings = differences(runs[0].config, runs[1].config);
-  return h("div", { class: "stack" },
-    h("section", { class: "card" }, h("h3", {}, "What came of them"), table(columns("Figure", ["Change"]), [
-      ["what", ...runs.map((run) => `${run.verb}: ${run.title}`), ""], ["begun", ...runs.map((run) => moment(run.started)), ""], ["state", ...runs.map((run) => run.state), ""],
-      ...summaryRows(runs)], { words: true })),
-    h("div", { class: "panels" }, curves(runs, "loss", "Loss", "Cross-entropy (nats)"), curves(runs, "validation_accuracy", "Validation accuracy", "Share")),
-    h("section", { class: "card" }, h("h3", {}, "Settings that differ"), settings.length ? table(columns("Setting"), settings, { words: true }) : h("p", {}, "None: they were asked for the same.")));
+  return stack(
+    titled("What came of them", table([...words("Figure", ...ids), "Change"], rows, { narrow: true })),
+    panels(curves(runs, "loss", "Loss", "Cross-entropy (nats)"),
+      curves(runs, "validation_accuracy", "Validation accuracy", "Share")),
+    titled("Settings that differ", settings.length
+      ? table(words("Setting", ...ids), settings, { narrow: true })
+      : h("p", {}, "None: they were asked for the same.")));
 }

@@ -2,6 +2,7 @@
 import { h } from "./dom.js";
 import { field, numberIn, reoption, select } from "./form.js";
 import { count, percent } from "./format.js";
+import { joined, more } from "./notes.js";
 import { known, watch } from "./store.js";
 
 const settingsOf = (verb) => known.settings[verb].fields;
@@ -20,7 +21,7 @@ function defaultOf(setting, others) {
 // "demo:compressed · int8 · 87.64 % · 89,643 parameters".
 export function modelDetails(model) {
   const share = typeof model.accuracy === "number" && percent(model.accuracy);
-  return [model.run, model.dtype !== "f32" && model.dtype, share, `${count(model.parameters)} parameters`].filter(Boolean).join(" · ");
+  return joined([model.run, model.dtype !== "f32" && model.dtype, share, `${count(model.parameters)} parameters`]);
 }
 
 const modelText = (model) => `${model.name} · ${modelDetails(model)}`;
@@ -85,7 +86,7 @@ export function settingsForm(verb, { leaveOut = [] } = {}) {
   return {
     controls,
     rows: of("basic"),
-    more: h("details", {}, h("summary", {}, "More settings"), h("div", { class: "stack" }, of("advanced"))),
+    more: more("More settings", of("advanced")),
     values: () => changed(made, chosen()),
   };
 }

@@ -56,8 +56,8 @@ export function makeSketch(onchange) {
 function byPointer(board, stroke) {
   let last = null;
   const at = (event) => {
-    const box = board.getBoundingClientRect();
-    return { x: ((event.clientX - box.left) / box.width) * side - 0.5, y: ((event.clientY - box.top) / box.height) * side - 0.5 };
+    const { left, top, width, height } = board.getBoundingClientRect();
+    return { x: ((event.clientX - left) / width) * side - 0.5, y: ((event.clientY - top) / height) * side - 0.5 };
   };
   board.addEventListener("pointerdown", (event) => {
     if (event.button !== 0) return;

@@ -4,7 +4,7 @@ import { choice, field, slider } from "./form.js";
 import { percent } from "./format.js";
 import { jobCard } from "./job_card.js";
 import { formTab, startForm } from "./job_tab.js";
-import { emptyNote } from "./notes.js";
+import { emptyNote, hint, more, stack } from "./notes.js";
 import { accepts, modelSelect, readControl, settingControl, settingOf } from "./settings_form.js";
 import { modelById } from "./store.js";
 import { compressResults, resultsAsItIs } from "./compress_results.js";
@@ -27,11 +27,11 @@ function options(texts, names = {}) {
 
 // A choice with a sentence about what is chosen.
 function explained(name, legend, texts, names) {
-  const hint = h("p", { class: "hint" });
-  const update = () => { hint.textContent = texts[made.value]; };
+  const about = hint();
+  const update = () => { about.textContent = texts[made.value]; };
   const made = choice(name, legend, options(texts, names), Object.keys(texts)[0], update);
   update();
-  return { element: h("div", { class: "stack" }, made.element, hint), get value() { return made.value; } };
+  return { element: stack(made.element, about), get value() { return made.value; } };
 }
 
 function byHand() {
@@ -45,7 +45,7 @@ function byHand() {
     oninput: (share) => { recover.element.hidden = share === 0; },
   });
   return {
-    element: h("div", { class: "stack" }, dtype.element, pruned.element, recover.element),
+    element: stack(dtype.element, pruned.element, recover.element),
     values() {
       const sparsity = Number(pruned.input.value);
       const values = { dtype: dtype.value };
@@ -62,14 +62,14 @@ function ways() {
   return {
     hand, preset: { element: preset.element, values: () => ({ preset: preset.value }) },
     target: {
-      element: h("div", { class: "stack" }, target.element,
-        h("p", { class: "hint" }, "Makes and measures many models on this machine and takes the best: minutes to an hour.")),
+      element: stack(target.element,
+        hint("Makes and measures many models on this machine and takes the best: minutes to an hour.")),
       values: () => ({ target: target.value }),
     },
   };
 }
 
-const named = (names) => names.filter((name) => settingOf("compress", name)).map((name) => settingControl(settingOf("compress", name)));
+const named = (...names) => names.map((name) => settingControl(settingOf("compress", name)));
 
 function fillDefaults(controls) {
   for (const { control, setting } of controls)
@@ -87,9 +87,9 @@ let choose = () => {};  // a model by its id, as another tab asks for
 function makeForm(onstarted) {
   const model = modelSelect("model", accepts.fp32);
   const all = ways();
-  const budget = named(["max_size", "max_latency", "min_accuracy"]);
-  const more = named(["qat", "observer", "seconds", "max_steps", "threads", "seed"]);
-  fillDefaults(more);
+  const budget = named("max_size", "max_latency", "min_accuracy");
+  const others = named("qat", "observer", "seconds", "max_steps", "threads", "seed");
+  fillDefaults(others);
   const how = choice("way", "How", [["hand", "By hand"], ["preset", "Preset"], ["target", "Target"]], "hand", update);
   const optimise = h("input", { type: "checkbox", name: "optimise", role: "switch", checked: true, onchange: update });
   const settings = h("div", { class: "stack" });
@@ -99,14 +99,13 @@ function makeForm(onstarted) {
     button.textContent = optimise.checked ? "Compress" : "Measure as it is";
     for (const [name, way] of Object.entries(all)) way.element.hidden = name !== how.value;
     // A search decides by itself what is trained on integer kernels.
-    for (const { element, setting } of more) element.hidden = setting.name === "qat" && how.value === "target";
+    for (const { element, setting } of others) element.hidden = setting.name === "qat" && how.value === "target";
   }
   replace(settings, how.element, Object.values(all).map(({ element }) => element),
-    h("details", {}, h("summary", {}, "Budget"), h("div", { class: "stack" }, budget.map(({ element }) => element))),
-    h("details", {}, h("summary", {}, "More settings"), h("div", { class: "stack" }, more.map(({ element }) => element))));
+    more("Budget", budget.map(({ element }) => element)), more("More settings", others.map(({ element }) => element)));
   const asked = () => {
     if (!optimise.checked) return ["profile", { model: model.value }];
-    const visible = more.filter(({ element }) => !element.hidden);
+    const visible = others.filter(({ element }) => !element.hidden);
     return ["compress", { model: model.value, ...all[how.value].values(), ...valuesOf([...budget, ...visible]) }];
   };
   update();
@@ -119,20 +118,23 @@ function makeForm(onstarted) {
 }
 
 const invitation = () => emptyNote("Five results will stand here",
-  "How much smaller the file became, how much faster the model answers, how many parameters are gone, its final size and its images per second; accuracy beside them. Each is measured on the file itself, on this machine.",
+  "How much smaller the file became, how much faster the model answers, how many parameters are gone, its final " +
+  "size and its images per second; accuracy beside them. Each is measured on the file itself, on this machine.",
   "Press Compress to begin. The model that ships with Espalier takes less than a minute in INT8.");
 
 function resultOf(run) {
   if (run.results.report?.models) return compressResults(run);
   if (run.results.profile) return resultsAsItIs(run, modelById(run.job?.arguments?.model));
   if (run.job) return jobCard(run.job);
-  return emptyNote("This run has no report yet", "It was begun on the command line and not finished; its folder is in Runs.");
+  return emptyNote("This run has no report yet",
+    "It was begun on the command line and not finished; its folder is in Runs.");
 }
 
 function build(panel) {
   formTab(panel, {
     verb: "compress", title: "Compress",
-    lead: "Make a trained model smaller and faster, and see what that cost. Every figure is measured on the file that you can take along.",
+    lead: "Make a trained model smaller and faster, and see what that cost. Every figure is measured on the file " +
+      "that you can take along.",
     form: makeForm, invitation, draw: resultOf,
   });
 }

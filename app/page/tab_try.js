@@ -4,7 +4,7 @@ import { post } from "./api.js";
 import { h, replace } from "./dom.js";
 import { complaint, toggle } from "./form.js";
 import { bytes, percent, seconds, times } from "./format.js";
-import { emptyNote } from "./notes.js";
+import { emptyNote, hint, joined, stack, tabPage, threadsText } from "./notes.js";
 import { attentionOver, pictureOf } from "./picture.js";
 import { pictureSource } from "./picture_source.js";
 import { modelDetails } from "./settings_form.js";
@@ -51,37 +51,40 @@ function modelChecks(onchange) {
   watch("models", refresh);
   refresh();
   // The largest first: the others are held against it.
-  const ids = () => known.models.filter(({ id }) => chosen.has(id)).sort((a, b) => b.bytes - a.bytes).map(({ id }) => id);
-  return { element: list, choose, ids };
+  const taken = () => known.models.filter(({ id }) => chosen.has(id)).sort((a, b) => b.bytes - a.bytes);
+  return { element: list, choose, ids: () => taken().map(({ id }) => id) };
 }
 
 function confidences(classes) {
-  return h("ol", { class: "confidences", "aria-label": "Classes by confidence" }, classes.map(({ name, confidence }) => {
+  const line = ({ name, confidence }) => {
     const fill = h("i");
     fill.style.width = `${100 * confidence}%`;
     return h("li", {}, h("span", {}, name), h("span", { class: "bar", "aria-hidden": "true" }, fill),
       h("span", { class: "value" }, percent(confidence, 1)));
-  }));
+  };
+  return h("ol", { class: "confidences", "aria-label": "Classes by confidence" }, classes.map(line));
 }
 
 function verdict(answer, truth) {
   const first = answer.classes[0];
   const judged = truth && (first.name === truth ? " – right" : " – wrong");
-  return h("p", { class: "verdict" }, `${first.name} ${percent(first.confidence, 1)}`, judged && h("span", { class: "hint" }, judged));
+  return h("p", { class: "verdict" }, `${first.name} ${percent(first.confidence, 1)}`,
+    judged && h("span", { class: "hint" }, judged));
 }
 
 function answerCard(answer, pixels, truth, first, showAttention) {
+  const { attention, dtype, runs, threads } = answer;
   const model = modelById(answer.model);
-  const name = model ? model.name : answer.model;
   const faster = answer !== first && `${times(first.seconds / answer.seconds)} as fast as the first`;
   const looked = h("div", { class: "looked" }, pictureOf(pixels, "What the model saw"),
-    answer.attention && showAttention && attentionOver(answer.attention, "Where the model looked: the warmer, the more"));
+    attention && showAttention && attentionOver(attention, "Where the model looked: the warmer, the more"));
   return h("section", { class: "card answer", "data-model": answer.model },
-    h("header", {}, h("h3", {}, name), h("p", { class: "hint" }, [model?.run, answer.dtype, model?.bytes && bytes(model.bytes)].filter(Boolean).join(" · "))),
+    h("header", {}, h("h3", {}, model ? model.name : answer.model),
+      hint(joined([model?.run, dtype, model?.bytes && bytes(model.bytes)]))),
     h("div", { class: "seen" }, looked, h("div", {}, verdict(answer, truth),
       h("p", {}, h("strong", { class: "latency" }, seconds(answer.seconds)), " for one image"),
-      h("p", { class: "hint" }, [`median of ${answer.runs} runs on ${answer.threads} thread${answer.threads === 1 ? "" : "s"}`, faster].filter(Boolean).join("; ")),
-      !answer.attention && h("p", { class: "hint" }, "No attention to show: only models in floats keep it."))),
+      hint(joined([`median of ${runs} runs on ${threadsText(threads)}`, faster], "; ")),
+      !attention && hint("No attention to show: only models in floats keep it."))),
     confidences(answer.classes));
 }
 
@@ -95,7 +98,9 @@ function build(panel) {
   const showAttention = () => attention.querySelector("input").checked;
   models = modelChecks(() => ask());
   function show() {
-    if (!said) return replace(place, emptyNote("What do the models see?", "Choose a test picture, draw one or upload one: each model's answer stands here, side by side."));
+    if (!said)
+      return replace(place, emptyNote("What do the models see?",
+        "Choose a test picture, draw one or upload one: each model's answer stands here, side by side."));
     const { results, pixels } = said.body;
     replace(place, h("div", { class: "answers" },
       results.map((answer) => answerCard(answer, pixels, said.truth, results[0], showAttention()))));
@@ -118,12 +123,10 @@ function build(panel) {
     picture = next;
     ask();
   });
-  replace(panel, h("h2", {}, "Try it"),
-    h("p", { class: "lead" }, "Show a picture to a model and to its smaller forms, side by side."),
-    h("div", { class: "sides" },
-      h("div", { class: "card stack" }, source.element,
-        h("fieldset", {}, h("legend", {}, `Models, up to ${mostModels}`), models.element), attention),
-      h("div", { class: "stack" }, wrong, place)));
+  const left = h("div", { class: "card stack" }, source.element,
+    h("fieldset", {}, h("legend", {}, `Models, up to ${mostModels}`), models.element), attention);
+  tabPage(panel, "Try it", "Show a picture to a model and to its smaller forms, side by side.",
+    h("div", { class: "sides" }, left, stack(wrong, place)));
   source.begin();
 }
 

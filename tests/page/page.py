@@ -25,7 +25,7 @@ CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or "/usr/bin/c
 TABS = ["compress", "try", "train", "tradeoff", "hardware", "continual", "runs"]
 QUICK = ["--set", "max_steps=60", "--set", "validation=200", "-q"]
 LONG_MS = 240_000  # for what a loaded machine may take to train, compress or measure
-expect.set_options(timeout=15_000)
+expect.set_options(timeout=30_000)
 
 
 def free_port():
