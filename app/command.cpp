@@ -2,6 +2,7 @@
 
 #include <filesystem>
 
+#include "app/progress_file.h"
 #include "engine/device.h"
 #include "engine/dispatch.h"
 #include "engine/parallel.h"
@@ -15,6 +16,9 @@ void add_device_flags(CLI::App& verb, CommonFlags& flags) {
                   "Use kernels of this instruction set and below: scalar, neon, dotprod, avx2, "
                   "avx512, avx512vnni256, avx512vnni, avx512bf16, amx "
                   "(default: the fastest this CPU has)");
+  verb.add_option(
+      "--progress", flags.progress,
+      "Keep this file up to date with what goes on and how long it still takes, as JSON");
   verb.add_flag("-q,--quiet", flags.quiet, "Print results only");
   verb.add_flag("-v,--verbose", flags.verbose, "Print more");
 }
@@ -34,14 +38,17 @@ void add_json_flag(CLI::App& verb, CommonFlags& flags) {
   verb.add_flag("--json", flags.json, "Print one JSON object instead of text");
 }
 
-void apply_machine_flags(const CommonFlags& flags) {
-  if (device_from_name(flags.device).kind != Device::Kind::cpu)
-    throw Error(ErrorKind::device,
-                "--device: '" + flags.device +
-                    "' is there, but models have no kernels for it yet; use cpu");
+Device apply_machine_flags(const CommonFlags& flags) {
+  if (!flags.progress.empty()) keep_progress_file(flags.progress);
+  const Device device = device_from_name(flags.device);
+  if (device.kind != Device::Kind::cpu && !flags.runs_on_gpu)
+    throw Error(ErrorKind::device, "--device: '" + flags.device +
+                                       "' is there, but this command runs on the CPU alone; train, "
+                                       "eval and predict run on a GPU; use cpu");
   apply_isa_environment();
   if (!flags.isa.empty()) set_isa(flags.isa);
   if (flags.threads) set_num_threads(flags.threads);
+  return device;
 }
 
 LoadedModel loaded_model_of(const std::string& name_or_file) {
@@ -69,6 +76,15 @@ std::unique_ptr<VisionTransformer> model_of(const std::string& name_or_file) {
   LoadedModel loaded = loaded_model_of(name_or_file);
   check_fp32(loaded, name_or_file);
   return std::move(loaded.model);
+}
+
+std::string shell_quoted(const std::string& word) {
+  constexpr const char* plain =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./:,%@";
+  if (!word.empty() && word.find_first_not_of(plain) == word.npos) return word;
+  std::string out = "'";
+  for (char c : word) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return out + "'";
 }
 
 }  // namespace espalier::app

@@ -12,6 +12,7 @@ namespace espalier::app {
 namespace {
 
 struct EvalFlags : CommonFlags {
+  EvalFlags() { runs_on_gpu = true; }
   std::string model, picture, outputs;
   double min_accuracy = 0;
 };
@@ -51,18 +52,19 @@ void draw_confusion(const std::string& path, const Evaluation& result,
 }
 
 // What another engine needs to repeat the evaluation.
-void save_outputs(const std::string& path, const LoadedModel& loaded, const ImageDataset& test) {
-  save_safetensors(path,
-                   {{"images", normalized(test.images, loaded.config)},
-                    {"labels", test.labels},
-                    {"logits", logits_of(loaded.graph, loaded.config, test, loaded.options)}});
+void save_outputs(const std::string& path, const LoadedModel& loaded, const ImageDataset& test,
+                  Device device) {
+  save_safetensors(
+      path, {{"images", normalized(test.images, loaded.config)},
+             {"labels", test.labels},
+             {"logits", logits_of(loaded.graph, loaded.config, test, loaded.options, device)}});
 }
 
 int run(const EvalFlags& flags) {
-  apply_machine_flags(flags);
+  const Device device = apply_machine_flags(flags);
   const LoadedModel loaded = load_model(flags.model);
   const ImageDataset test = load_fashion_mnist(flags.data, Split::test);
-  const Evaluation result = evaluate(loaded.graph, loaded.config, test, loaded.options);
+  const Evaluation result = evaluate(loaded.graph, loaded.config, test, loaded.options, device);
   if (flags.json) {
     const Json json = {{"model", flags.model},
                        {"accuracy", result.accuracy()},
@@ -79,7 +81,7 @@ int run(const EvalFlags& flags) {
     print_text(result, test, flags.quiet);
   }
   if (!flags.picture.empty()) draw_confusion(flags.picture, result, test);
-  if (!flags.outputs.empty()) save_outputs(flags.outputs, loaded, test);
+  if (!flags.outputs.empty()) save_outputs(flags.outputs, loaded, test, device);
   if (100 * result.accuracy() >= flags.min_accuracy) return done;
   std::fprintf(stderr, "espalier: accuracy %.2f %% is below --min-accuracy %.2f\n",
                100 * result.accuracy(), flags.min_accuracy);

@@ -8,14 +8,15 @@
 #include "engine/io/json.h"
 #include "engine/ops/softmax.h"
 #include "engine/ops/view.h"
-#include "engine/plan.h"
 #include "nn/evaluate.h"
 #include "nn/model_file.h"
+#include "nn/predictor.h"
 
 namespace espalier::app {
 namespace {
 
 struct PredictFlags : CommonFlags {
+  PredictFlags() { runs_on_gpu = true; }
   std::string model, picture;
   std::vector<std::string> images;
   int64_t test_images = 0;
@@ -129,12 +130,12 @@ void print_results(const PredictFlags& flags, const Sources& sources, const Tens
 }
 
 int run(const PredictFlags& flags) {
-  apply_machine_flags(flags);
+  const Device device = apply_machine_flags(flags);
   const LoadedModel loaded = load_model(flags.model);
   const ViTConfig& config = loaded.config;
   const Sources sources = flags.images.empty() ? from_test_set(flags) : from_files(flags, config);
   const Tensor images = normalized(sources.pictures.images, config);
-  const Tensor confidences = softmax(compile(loaded.graph, loaded.options)(images));
+  const Tensor confidences = softmax(Predictor(loaded.graph, loaded.options, device)(images));
   print_results(flags, sources, confidences);
   if (!flags.picture.empty()) draw_picture(flags.picture, sources, confidences);
   return done;

@@ -9,6 +9,7 @@ namespace espalier::app {
 namespace {
 
 struct TrainFlags : CommonFlags {
+  TrainFlags() { runs_on_gpu = true; }
   std::string model = "vit-tiny", config, run_dir, resume;
   std::vector<std::string> settings;
 };
@@ -21,7 +22,7 @@ TrainConfig chosen_config(const TrainFlags& flags) {
 }
 
 int run(TrainFlags flags) {
-  apply_machine_flags(flags);
+  const Device device = apply_machine_flags(flags);
   const bool resuming = !flags.resume.empty();
   const TrainConfig config = resuming ? load_run_config(flags.resume) : chosen_config(flags);
   std::string folder = resuming ? flags.resume : flags.run_dir;
@@ -31,7 +32,8 @@ int run(TrainFlags flags) {
                                               .what = "training " + config.model.name,
                                               .resume_command = "espalier train --resume " + folder,
                                               .resume = resuming,
-                                              .quiet = flags.quiet},
+                                              .quiet = flags.quiet,
+                                              .parts = {.device = device}},
                                              load_training_data(config, flags.data));
   if (!result.finished) return interrupted;
   std::printf("%s\n", result.best.c_str());

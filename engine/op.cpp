@@ -69,13 +69,17 @@ void check_same_dtype(const char* op, const char* operand, const Tensor& x, cons
   if (x.dtype() != like.dtype())
     argument_error(op, operand, x.describe(), std::string("dtype ") + dtype_name(like.dtype()),
                    "all operands must have one dtype; convert with to()");
+  check_same_device(op, operand, x, like);
+}
+
 #if defined(ESPALIER_CUDA)
+void check_same_device(const char* op, const char* operand, const Tensor& x, const Tensor& like) {
   if (!(x.device() == like.device()))
     argument_error(op, operand, x.describe() + " on " + x.device().str(),
                    "device " + like.device().str(),
                    "all operands must be on one device; move it with to(Device)");
-#endif
 }
+#endif
 
 void check_shape(const char* op, const char* operand, const Tensor& x, const Shape& expected) {
   check_defined(op, operand, x);

@@ -141,6 +141,8 @@ std::vector<double> Tensor::to_vector() const {
 
 void Tensor::fill_(double value) const {
   if (device().on_gpu()) {
+    if (value == 0 && is_contiguous())
+      return set_zero(device(), address(), static_cast<size_t>(numel()) * dtype_size(dtype()));
     const DeviceScope cpu(Device::cpu());
     return copy_(full({}, value, dtype()));
   }

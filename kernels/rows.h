@@ -13,6 +13,12 @@
 #else
 #define ESPALIER_NOINLINE __attribute__((noinline, noclone))
 #endif
+// For functions that the code of the processor and that of a GPU share.
+#if defined(__CUDACC__)
+#define ESPALIER_ANYWHERE __host__ __device__
+#else
+#define ESPALIER_ANYWHERE
+#endif
 
 #define ESPALIER_DECLARE_ISAS(...)                  \
   ESPALIER_IF_AVX512(namespace avx512{__VA_ARGS__}) \

@@ -4,10 +4,12 @@
 #include <chrono>
 #include <cmath>
 
+#include "engine/device_scope.h"
 #include "engine/error.h"
 #include "engine/op.h"
 #include "engine/ops/view.h"
 #include "nn/data/augment.h"
+#include "nn/predictor.h"
 
 namespace espalier {
 namespace {
@@ -61,15 +63,15 @@ Tensor normalized(const Tensor& images, const ViTConfig& config) {
 }
 
 Tensor logits_of(const Graph& graph, const ViTConfig& config, const ImageDataset& dataset,
-                 const PlanOptions& options) {
+                 const PlanOptions& options, Device device) {
   check_fits(config, dataset);
-  Plan plan = compile(graph, options);
+  Predictor predict(graph, options, device);
   const int64_t samples = dataset.size();
   const Tensor logits = Tensor::empty({samples, config.classes});
   for (int64_t begin = 0; begin < samples; begin += images_at_once) {
     const int64_t end = std::min(samples, begin + images_at_once);
-    plan.run(normalized(slice(dataset.images, 0, begin, end), config),
-             slice(logits, 0, begin, end));
+    predict.run(normalized(slice(dataset.images, 0, begin, end), config),
+                slice(logits, 0, begin, end));
   }
   return logits;
 }
@@ -87,15 +89,19 @@ Evaluation score(const Tensor& logits, const Tensor& labels) {
 }
 
 Evaluation evaluate(const Graph& graph, const ViTConfig& config, const ImageDataset& dataset,
-                    const PlanOptions& options) {
+                    const PlanOptions& options, Device device) {
   const auto start = std::chrono::steady_clock::now();
-  Evaluation total = score(logits_of(graph, config, dataset, options), dataset.labels);
+  Evaluation total = score(logits_of(graph, config, dataset, options, device), dataset.labels);
   total.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return total;
 }
 
 Evaluation evaluate(const VisionTransformer& model, const ImageDataset& dataset) {
-  return evaluate(capture(model), model.config, dataset);
+  const Device device = model.named_parameters().front().second.device();
+  const DeviceScope there(device);  // where the capture makes its inputs
+  const Graph graph = capture(model);
+  const DeviceScope here(Device::cpu());
+  return evaluate(graph, model.config, dataset, {}, device);
 }
 
 }  // namespace espalier

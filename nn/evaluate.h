@@ -27,9 +27,10 @@ Tensor normalized(const Tensor& images, const ImageInput& input);
 Tensor normalized(const Tensor& images, const ViTConfig& config);
 
 // The logits f32 [N, classes] of every image of `dataset`, by the plan of `graph`, a model of
-// `config`, on all threads. Throws an argument error when the images or classes do not fit.
+// `config`, on all threads; on a GPU call by call (nn/predictor.h). Throws an argument error when
+// the images or classes do not fit.
 Tensor logits_of(const Graph& graph, const ViTConfig& config, const ImageDataset& dataset,
-                 const PlanOptions& options = {});
+                 const PlanOptions& options = {}, Device device = Device::cpu());
 
 // How good logits [N, classes] are for labels s64 [N]; `seconds` is left 0.
 Evaluation score(const Tensor& logits, const Tensor& labels);
@@ -37,7 +38,8 @@ Evaluation score(const Tensor& logits, const Tensor& labels);
 // Both, timed: runs `graph`, of a model of `config`, compiled, over `dataset` on all threads.
 // Throws an argument error when the images or classes do not fit the model.
 Evaluation evaluate(const Graph& graph, const ViTConfig& config, const ImageDataset& dataset,
-                    const PlanOptions& options = {});
+                    const PlanOptions& options = {}, Device device = Device::cpu());
+// On the device where the model lies.
 Evaluation evaluate(const VisionTransformer& model, const ImageDataset& dataset);
 
 }  // namespace espalier

@@ -44,6 +44,8 @@ void Module::load_state_dict(const NamedTensors& state) {
   copy_named("load_state_dict", named_parameters(), state);
 }
 
+void Module::to(Device device) { move_named(named_parameters(), device); }
+
 void Module::train(bool on) {
   training_ = on;
   for (const auto& [name, child] : children_) child->train(on);

@@ -35,6 +35,10 @@ class Module {
   // unexpected name and wrong shape or dtype; nothing is copied then.
   void load_state_dict(const NamedTensors& state);
 
+  // Moves every parameter; who holds a handle of one sees it there. Gradients are dropped. Before
+  // an optimiser gathers them.
+  void to(Device device);
+
   // Dropout and drop path act in training mode only. New modules are in training mode.
   void train(bool on = true);
   void eval() { train(false); }

@@ -44,4 +44,11 @@ void copy_named(const char* op, const NamedTensors& to, const NamedTensors& from
   for (size_t i = 0; i < to.size(); ++i) to[i].second.copy_(sources[i].second);
 }
 
+void move_named(const NamedTensors& tensors, Device device) {
+  for (const auto& [name, tensor] : tensors) {
+    tensor.set_storage_of(tensor.to(device));
+    tensor.set_grad(Tensor());
+  }
+}
+
 }  // namespace espalier

@@ -16,4 +16,7 @@ void append_named(const std::string& prefix, const NamedTensors& from, NamedTens
 // then.
 void copy_named(const char* op, const NamedTensors& to, const NamedTensors& from);
 
+// Makes each stand over memory on `device`, with what it held; gradients are dropped.
+void move_named(const NamedTensors& tensors, Device device);
+
 }  // namespace espalier

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/device_scope.h"
 #include "engine/dispatch.h"
 #include "engine/parallel.h"
 #include "kernels/binary/binary.h"
@@ -22,26 +23,54 @@ void add_lanes(const RecycledVector<Tensor>& lanes, const Tensor& sum) {
   });
 }
 
+// What the chunks of one batch have in common.
+struct Chunks {
+  int64_t samples, size;
+  uint64_t seed;
+  Precision precision;
+  ChunkLoss loss;
+
+  int64_t count() const { return (samples + size - 1) / size; }
+  double share(int64_t i) const {
+    const int64_t begin = i * size, end = std::min(samples, begin + size);
+    return static_cast<double>(end - begin) / static_cast<double>(samples);
+  }
+  // Adds the gradient of chunk i to the sink; its mean loss.
+  Tensor run(int64_t i, const GradientSink& sink) const {
+    const GeneratorScope generator(Generator(seed, static_cast<uint64_t>(i)));
+    const PrecisionScope products(precision);
+    const Tensor mean = loss(i * size, std::min(samples, (i + 1) * size));
+    const DeviceScope there(mean.device());
+    backward(mean, {.seed = Tensor::full(mean.shape(), share(i)), .sink = &sink});
+    return mean;
+  }
+};
+
+// Nobody waits for the GPU before all of them are under way.
+double accumulate_on_gpu(const Chunks& chunks, const Tensor& gradients) {
+  const GradientSink sink{gradients};
+  RecycledVector<Tensor> means;
+  for (int64_t i = 0; i < chunks.count(); ++i) means.push_back(chunks.run(i, sink).detach());
+  double total = 0;
+  for (int64_t i = 0; i < chunks.count(); ++i)
+    total += chunks.share(i) * means[static_cast<size_t>(i)].item();
+  return total;
+}
+
 }  // namespace
 
 double accumulate_gradients(int64_t samples, int64_t chunk_size, uint64_t seed,
                             const Tensor& gradients, ChunkLoss loss, Precision precision) {
-  const int64_t chunks = (samples + chunk_size - 1) / chunk_size;
-  const int64_t lane_count = std::min(chunks, max_lanes);
+  const Chunks chunks{samples, chunk_size, seed, precision, loss};
+  if (gradients.device().on_gpu()) return accumulate_on_gpu(chunks, gradients);
+  const int64_t lane_count = std::min(chunks.count(), max_lanes);
   RecycledVector<Tensor> lanes(static_cast<size_t>(lane_count));
-  RecycledVector<double> losses(static_cast<size_t>(chunks));
+  RecycledVector<double> losses(static_cast<size_t>(chunks.count()));
   parallel_for(lane_count, 1, [&](int64_t lane, int64_t) {
     const GradientSink sink{Tensor::zeros({gradients.numel()})};
     lanes[static_cast<size_t>(lane)] = sink.arena;
-    for (int64_t chunk = lane; chunk < chunks; chunk += lane_count) {
-      const int64_t begin = chunk * chunk_size, end = std::min(samples, begin + chunk_size);
-      const double share = static_cast<double>(end - begin) / static_cast<double>(samples);
-      const GeneratorScope generator(Generator(seed, static_cast<uint64_t>(chunk)));
-      const PrecisionScope products(precision);
-      const Tensor mean = loss(begin, end);
-      losses[static_cast<size_t>(chunk)] = share * mean.item();
-      backward(mean, {.seed = Tensor::full(mean.shape(), share), .sink = &sink});
-    }
+    for (int64_t i = lane; i < chunks.count(); i += lane_count)
+      losses[static_cast<size_t>(i)] = chunks.share(i) * chunks.run(i, sink).item();
   });
   add_lanes(lanes, gradients);
   double total = 0;

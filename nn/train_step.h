@@ -14,7 +14,8 @@ using ChunkLoss = FunctionRef<Tensor(int64_t begin, int64_t end)>;
 // them to `gradients`, the flat arena that every parameter's arena_offset() points into. Chunks run
 // on all threads, their products in `precision`; chunk i draws its random numbers from stream i of
 // `seed`. Chunks go round over a fixed number of partial arenas that are summed in order, so the
-// result depends on the batch and the chunk size alone, never on threads. Returns the mean loss.
+// result depends on the batch and the chunk size alone, never on threads. On a GPU, where the arena
+// lies there, chunks run one after another and add to it in their order. Returns the mean loss.
 double accumulate_gradients(int64_t samples, int64_t chunk_size, uint64_t seed,
                             const Tensor& gradients, ChunkLoss loss,
                             Precision precision = Precision::f32);

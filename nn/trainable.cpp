@@ -2,6 +2,7 @@
 
 #include "engine/error.h"
 #include "nn/model_file.h"
+#include "nn/named_tensors.h"
 
 namespace espalier {
 
@@ -11,6 +12,10 @@ Trainable::Trainable(std::unique_ptr<VisionTransformer> model) : model_(std::mov
 Trainable::~Trainable() = default;
 
 NamedTensors Trainable::named_parameters() const { return model_->named_parameters(); }
+void Trainable::to(Device device) {
+  move_named(named_parameters(), device);
+  model_->to(device);
+}
 void Trainable::eval() { model_->eval(); }
 Tensor Trainable::forward(const Tensor& images) const { return (*model_)(images); }
 

@@ -28,6 +28,8 @@ class Trainable {
   // Called before the first forward pass, and whenever the parameters have moved: after a step of
   // the optimiser, and with averaged ones.
   virtual void prepare() {}
+  // Moves all that learns, and the model. Before an optimiser gathers it.
+  void to(Device device);
   // Without dropout from here on.
   void eval();
   // Logits [B, classes] of normalised images [B, H, W, C], on the tape. Threads call it at once on

@@ -97,6 +97,7 @@ struct Trainer::State {
   std::unique_ptr<Trainable> trained, averaged;
   std::optional<Plan> teacher;
   const Shrinking shrinking;
+  const Device device;
   std::unique_ptr<Optimizer> optimizer;
   std::optional<WeightAverage> average;
   DataLoader loader;
@@ -116,6 +117,7 @@ struct Trainer::State {
         trained(parts.form ? parts.form() : new_model(config)),
         averaged(parts.form ? parts.form() : new_model(config)),
         shrinking(parts.shrinking),
+        device(parts.device),
         loader(train, loader_options(config)),
         schedule(LrSchedule::cosine(
             config.learning_rate, std::min(config.warmup_steps, epoch_steps() * config.epochs - 1),
@@ -165,6 +167,8 @@ Trainer::~Trainer() = default;
 // From its beginning, on the present parameters.
 void Trainer::State::start_optimizer() {
   average.reset();  // before the arena that it is part of
+  trained->to(device);
+  averaged->to(device);
   optimizer = make_optimizer(config, trained->named_parameters());
   average.emplace(optimizer->arena(), config.ema_decay);
   averaged->eval();
@@ -190,6 +194,8 @@ void Trainer::State::take(const VisionTransformer& model) {
   };
   trained = form();
   averaged = form();
+  trained->to(device);
+  averaged->to(device);
   averaged->eval();
 }
 
@@ -217,16 +223,17 @@ StepReport Trainer::State::train_batch(const Batch& batch) {
   const Clock::time_point start = Clock::now();
   const int64_t samples = batch.images.size(0);
   optimizer->zero_grad();
+  const Tensor images = batch.images.to(device), labels = batch.targets.to(device);
   const Tensor targets =
-      teacher ? soft_targets((*teacher)(batch.images), config.temperature) : Tensor();
+      teacher ? soft_targets((*teacher)(batch.images), config.temperature).to(device) : Tensor();
   const uint64_t seed =
       derive_seed(derive_seed(config.seed, dropping), static_cast<uint64_t>(step));
   const double loss = accumulate_gradients(
       samples, config.chunk_size, seed, optimizer->arena().gradients(),
       [&](int64_t begin, int64_t end) {
-        const Tensor logits = trained->forward(slice(batch.images, 0, begin, end));
+        const Tensor logits = trained->forward(slice(images, 0, begin, end));
         const Tensor loss =
-            cross_entropy(logits, slice(batch.targets, 0, begin, end), config.label_smoothing);
+            cross_entropy(logits, slice(labels, 0, begin, end), config.label_smoothing);
         if (!teacher) return loss;
         const Tensor taught =
             distillation_loss(logits, slice(targets, 0, begin, end), config.temperature);

@@ -64,6 +64,9 @@ struct TrainerParts {
   // A trained model on the same images and classes, for `distillation` of the configuration.
   Graph teacher{};
   Shrinking shrinking{};
+  // Where the model and the optimiser's state lie and run. Batches are made on the CPU, and a
+  // teacher runs there. A checkpoint of either device can be taken up on the other.
+  Device device{};
 };
 
 // A run in a folder: `checkpoints/last.safetensors` holds all state, `checkpoints/best.safetensors`

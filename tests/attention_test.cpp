@@ -6,7 +6,7 @@
 #include "engine/ops/attention.h"
 #include "engine/ops/binary.h"
 #include "engine/ops/view.h"
-#include "tests/gradient_test.h"
+#include "tests/device_test.h"
 
 namespace espalier::test {
 namespace {
@@ -268,7 +268,7 @@ TEST_CASE("attention SIMD rows give the same bits") {
     for (int64_t tokens : {1, 3, 15, 50, 67, 130}) {
       std::vector<float> first;
       for_each_isa([&](const auto& forward, const auto& backward) {
-        if (forward.isa == Isa::scalar) return;
+        if (!is_simd(forward.isa)) return;
         Head head(tokens, head_dim, 2.0);
         head.forward(forward.run);
         head.backward(backward.run);
@@ -334,6 +334,30 @@ TEST_CASE("attention is the same for every number of threads") {
   const auto packed = [](const auto& x) { return attention(x[0], 4); };
   check_thread_counts_agree(packed, {random_tensor({5, 50, 3 * 4 * 32}, 8, DType::f32)});
   check_thread_counts_agree(packed, {random_tensor({9, 3, 3 * 4 * 5}, 9, DType::f32)});
+}
+
+TEST_CASE("attention on a GPU agrees with the CPU") {
+  // Logits and their softmax as in Bounds: D + T roundings, each magnified by logits of some 10.
+  for (const Shape& shape : {Shape{2, 5, 18}, Shape{1, 1, 6}, Shape{3, 50, 96}, Shape{2, 33, 24}}) {
+    INFO("qkv: ", shape.str());
+    const double length = static_cast<double>(10 * (shape[1] + shape[2]));
+    check_device_agrees([](const auto& x) { return attention(x[0], 2); }, {random_tensor(shape, 1)},
+                        length);
+    check_device_agrees([](const auto& x) { return attention(x[0], 1, 1); },
+                        {random_tensor(shape, 1)}, length);
+  }
+  check_device_agrees([](const auto& x) { return scaled_dot_product_attention(x[0], x[1], x[2]); },
+                      {random_tensor({2, 2, 9, 3}, 3), random_tensor({2, 2, 9, 3}, 4),
+                       random_tensor({2, 2, 9, 3}, 5)},
+                      120);
+}
+
+TEST_CASE("attention on a GPU takes rows from global memory where they do not fit a block") {
+  // 2 x 700 rows of 129 floats are 706 KiB.
+  check_device_agrees([](const auto& x) { return attention(x[0], 1); },
+                      {random_tensor({1, 200, 3 * 128}, 1)}, 3'300);
+  if (cuda_device_count() == 0) return;
+  CHECK_THROWS_AS(attention(Tensor::zeros({1, 4'000, 3}).to(Device::cuda()), 1), Error);
 }
 
 TEST_CASE("attention refuses what it cannot take") {

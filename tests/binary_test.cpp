@@ -2,7 +2,7 @@
 
 #include "engine/ops/binary.h"
 #include "engine/ops/view.h"
-#include "tests/gradient_test.h"
+#include "tests/device_test.h"
 
 namespace espalier::test {
 namespace {
@@ -183,6 +183,21 @@ TEST_CASE("binary ops cut long rows and walk outer dimensions") {
   for (size_t i = 0; i < x.size(); ++i)
     if (product[i] != static_cast<double>(static_cast<float>(x[i] * y[i / 20'000 % 3])))
       FAIL("at ", i);
+}
+
+TEST_CASE("binary ops on a GPU agree with the CPU, broadcast or not") {
+  using Op = Tensor (*)(const Tensor&, const Tensor&);
+  const Op safe_div = [](const Tensor& a, const Tensor& b) { return div(a, add(mul(b, b), 2)); };
+  for (Op op : {Op(add), Op(sub), Op(mul), safe_div, Op(maximum), Op(minimum)}) {
+    const Function f = [op](const auto& x) { return op(x[0], x[1]); };
+    // At most 40 elements meet in the gradient of one that was broadcast.
+    check_device_agrees(f, {random_tensor({3, 41}, 1), random_tensor({3, 41}, 2)}, 4);
+    check_device_agrees(f, {random_tensor({2, 20, 5}, 3), random_tensor({5}, 4)}, 40);
+    check_device_agrees(f, {random_tensor({3, 1}, 5), random_tensor({2, 1, 4}, 6)}, 40);
+    check_device_agrees(f, {random_tensor({}, 7), random_tensor({35}, 8)}, 40);
+    check_device_agrees([op](const auto& x) { return op(transpose(x[0], 0, 1), x[1]); },
+                        {random_tensor({3, 4}, 11), random_tensor({4, 3}, 12)}, 4);
+  }
 }
 
 }  // namespace espalier::test

@@ -1,6 +1,6 @@
 #include "engine/ops/broadcast.h"
 
-#include "tests/gradient_test.h"
+#include "tests/device_test.h"
 
 namespace espalier::test {
 
@@ -24,6 +24,19 @@ TEST_CASE("expand and sum_to gradients match finite differences") {
       {random_tensor({2, 1}, 1)});
   check_gradients([](const auto& x) { return sum_to(x[0], {3}); }, {random_tensor({4, 3}, 2)});
   check_gradients([](const auto& x) { return sum_to(x[0], {4, 1}); }, {random_tensor({4, 3}, 3)});
+}
+
+TEST_CASE("expand and sum_to on a GPU agree with the CPU") {
+  check_device_agrees(
+      [](const auto& x) {
+        return expand(x[0], {4, 2, 3});
+      },
+      {random_tensor({2, 1}, 1)}, 12, 4);
+  check_device_agrees(
+      [](const auto& x) {
+        return sum_to(x[0], {4, 1});
+      },
+      {random_tensor({4, 3}, 3)}, 3, 4);
 }
 
 }  // namespace espalier::test

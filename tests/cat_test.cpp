@@ -1,6 +1,7 @@
 #include "engine/ops/cat.h"
 
-#include "tests/gradient_test.h"
+#include "engine/ops/view.h"
+#include "tests/device_test.h"
 
 namespace espalier::test {
 
@@ -19,6 +20,16 @@ TEST_CASE("cat gradients match finite differences") {
         return cat({x[0], x[1]}, 1);
       },
       {random_tensor({2, 3, 2}, 1), random_tensor({2, 1, 2}, 2)});
+}
+
+TEST_CASE("cat and slices on a GPU agree with the CPU") {
+  check_device_agrees(
+      [](const auto& x) {
+        return cat({x[0], x[1]}, 1);
+      },
+      {random_tensor({2, 3, 40}, 1), random_tensor({2, 1, 40}, 2)}, 1);
+  check_device_agrees([](const auto& x) { return slice(x[0], 1, 1, 3); },
+                      {random_tensor({2, 5, 9}, 1)}, 1);
 }
 
 }  // namespace espalier::test

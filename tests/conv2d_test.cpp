@@ -1,7 +1,7 @@
 #include "kernels/conv2d/conv2d.h"
 
 #include "engine/ops/conv2d.h"
-#include "tests/gradient_test.h"
+#include "tests/device_test.h"
 
 namespace espalier::test {
 namespace {
@@ -273,6 +273,29 @@ TEST_CASE("conv2d adds to gradients that are there already") {
   backward(conv2d(x, weight, Tensor()), {.seed = seed});
   const auto twice = weight.grad().to_vector();
   for (size_t i = 0; i < once.size(); ++i) CHECK(twice[i] == 2 * once[i]);
+}
+
+TEST_CASE("conv2d on a GPU agrees with the CPU") {
+  struct Case {
+    Shape x, weight;
+    int64_t stride, padding;
+  };
+  const Case cases[] = {{{2, 5, 4, 2}, {3, 3, 3, 2}, 1, 1},
+                        {{1, 6, 5, 1}, {2, 2, 3, 1}, 2, 0},
+                        {{5, 2, 2, 1}, {1, 4, 4, 1}, 1, 3},
+                        {{3, 9, 8, 20}, {33, 3, 3, 20}, 1, 1},
+                        {{2, 12, 12, 1}, {17, 4, 4, 1}, 4, 0}};
+  for (const Case& one : cases) {
+    INFO("weight ", one.weight.str(), " stride ", one.stride, " padding ", one.padding);
+    // The longest sum: over a window, or over all pixels for the weight's gradient. Its terms may
+    // cancel down to the square root of their number.
+    const double terms = static_cast<double>(
+        std::max(one.weight.numel() / one.weight[0], one.x[0] * one.x[1] * one.x[2] * 4));
+    check_device_agrees(
+        [&](const auto& in) { return conv2d(in[0], in[1], in[2], one.stride, one.padding); },
+        {random_tensor(one.x, 1), random_tensor(one.weight, 2), random_tensor({one.weight[0]}, 3)},
+        terms, std::sqrt(terms));
+  }
 }
 
 TEST_CASE("conv2d refuses what it cannot take") {

@@ -1,7 +1,8 @@
 #include "kernels/cross_entropy/cross_entropy.h"
 
 #include "engine/ops/cross_entropy.h"
-#include "tests/gradient_test.h"
+#include "engine/ops/softmax.h"
+#include "tests/device_test.h"
 
 namespace espalier::test {
 namespace {
@@ -164,7 +165,7 @@ TEST_CASE("cross_entropy SIMD rows give the same bits") {
     std::vector<float> x(count), first;
     fill_normal(x, 3, 3.0);
     for (const auto& row : cross_entropy_forward_kernels<float>()) {
-      if (row.isa == Isa::scalar || !isa_allowed(row.isa)) continue;
+      if (!is_simd(row.isa) || !isa_allowed(row.isa)) continue;
       std::vector<float> all(count + row_count);
       row.run(x.data(), target.single(), all.data(), row_count, classes);
       for (const auto& back : cross_entropy_backward_kernels<float>())
@@ -200,6 +201,29 @@ TEST_CASE("cross_entropy of an index is that of its one-hot row, and f32 follows
   backward(cross_entropy(x, index, 0.1));
   backward(cross_entropy(single, index, 0.1));
   check_close(single.grad().to_vector(), x.grad().to_vector(), [](size_t) { return 16 * epsilon; });
+}
+
+TEST_CASE("cross_entropy on a GPU agrees with the CPU") {
+  if (cuda_device_count() == 0) return;
+  const Device gpu = Device::cuda();
+  for (const Shape& shape : {Shape{3, 5}, Shape{9, 40}, Shape{1, 1}})
+    for (double smoothing : {0.0, 0.1}) {
+      std::vector<int64_t> classes;
+      for (int64_t r = 0; r < shape[0]; ++r) classes.push_back(r * 7 % shape[1]);
+      const Tensor index = Tensor::of(classes, {shape[0]});
+      // Logits within 5 of each other: 5 roundings of an exponent beside those of the sums.
+      const double length = static_cast<double>(2 * shape[1] + shape[0] + 10);
+      check_device_agrees(
+          [&](const auto& x) { return cross_entropy(x[0], index.to(x[0].device()), smoothing); },
+          {random_tensor(shape, 1)}, length);
+    }
+  const Tensor x = random_tensor({3, 5}, 1, DType::f32),
+               mixed = softmax(random_tensor({3, 5}, 2, DType::f32));
+  const double expected = cross_entropy(x, mixed, 0.1).item();
+  CHECK(std::abs(cross_entropy(x.to(gpu), mixed.to(gpu), 0.1).item() - expected) <=
+        32 * epsilon * expected);
+  CHECK_THROWS_AS(cross_entropy(x.to(gpu), Tensor::zeros({3}, DType::s64)), Error);
+  CHECK_THROWS_AS(cross_entropy(x.to(gpu), Tensor::of<int64_t>({0, 5, 1}, {3}).to(gpu)), Error);
 }
 
 TEST_CASE("cross_entropy refuses what it cannot take") {

@@ -3,7 +3,7 @@
 #include "engine/ops/dropout.h"
 #include "engine/parallel.h"
 #include "engine/random.h"
-#include "tests/gradient_test.h"
+#include "tests/device_test.h"
 
 namespace espalier::test {
 namespace {
@@ -114,6 +114,22 @@ TEST_CASE("dropout and drop_path gradients match finite differences") {
   };
   check_gradients(seeded(dropout), {random_tensor({6, 7}, 2)});
   check_gradients(seeded(drop_path), {random_tensor({6, 2, 3}, 3)});
+}
+
+TEST_CASE("dropout and drop_path on a GPU drop what they drop on the CPU") {
+  if (cuda_device_count() == 0) return;
+  for (const Shape& shape : {Shape{6, 7}, Shape{1, 1}, Shape{70, 9, 3}})
+    for (auto op : {dropout, drop_path}) {
+      const Tensor x = random_tensor(shape, 2, DType::f32), there = x.to(Device::cuda());
+      const auto run = [&](const Tensor& in) {
+        const GeneratorScope scope(Generator(6, 1, 37));
+        return output_and_gradients([&](const auto& values) { return op(values[0], 0.4, true); },
+                                    {in});
+      };
+      const auto expected = run(x), results = run(there);
+      CHECK(results[0].to_vector() == expected[0].to_vector());
+      CHECK(results[1].to_vector() == expected[1].to_vector());
+    }
 }
 
 TEST_CASE("dropout is the identity when it is off, and refuses what it cannot take") {

@@ -112,6 +112,9 @@ void for_each_row(std::span<const Row> rows, F f) {
   }
 }
 
+// Rows that give each other's bits where a contract says so of SIMD rows.
+inline bool is_simd(Isa isa) { return isa != Isa::scalar && isa != Isa::cuda; }
+
 // Calls f(width, guard, offset) over widths 0 to 67, both guards, and misaligned starts.
 template <class F>
 void for_each_width(F f) {

@@ -2,7 +2,7 @@
 
 #include "engine/ops/layer_norm.h"
 #include "engine/parallel.h"
-#include "tests/gradient_test.h"
+#include "tests/device_test.h"
 
 namespace espalier::test {
 namespace {
@@ -188,7 +188,7 @@ TEST_CASE("layer_norm SIMD rows give the same bits") {
     fill_normal(gamma, 5);
     fill_normal(beta, 6);
     for (const auto& row : layer_norm_forward_kernels<float>()) {
-      if (row.isa == Isa::scalar || !isa_allowed(row.isa)) continue;
+      if (!is_simd(row.isa) || !isa_allowed(row.isa)) continue;
       std::vector<float> all(2 * count + 2 * w + 2 * static_cast<size_t>(rows));
       float *y = all.data(), *dx = y + count, *dgamma = dx + count, *dbeta = dgamma + w,
             *mean = dbeta + w, *rstd = mean + rows;
@@ -248,6 +248,18 @@ TEST_CASE("layer_norm backward in f32 follows f64 and ignores the number of thre
         sum += std::abs(dy[i] * (which == 1 ? n[i] : 1)) + (which == 1 ? std::abs(dy[i]) : 0);
       return (700 + 128) * epsilon * sum;
     });
+  }
+}
+
+TEST_CASE("layer_norm on a GPU agrees with the CPU") {
+  const auto f = [](const auto& x) { return layer_norm(x[0], x[1], x[2]); };
+  for (const Shape& shape : {Shape{3, 7}, Shape{5, 9, 64}, Shape{1}, Shape{50, 33}}) {
+    INFO("shape: ", shape.str());
+    const Shape width{shape.back()};
+    // Sums along a row, and down all rows for the parameters.
+    const double length = static_cast<double>(shape.numel() / shape.back() + 2 * shape.back());
+    check_device_agrees(
+        f, {random_tensor(shape, 1), random_tensor(width, 2), random_tensor(width, 3)}, length);
   }
 }
 

@@ -1,7 +1,7 @@
 #include "kernels/max_pool2d/max_pool2d.h"
 
 #include "engine/ops/max_pool2d.h"
-#include "tests/gradient_test.h"
+#include "tests/device_test.h"
 
 namespace espalier::test {
 namespace {
@@ -142,6 +142,15 @@ TEST_CASE("max_pool2d in float agrees with double and with any number of threads
   // none of these passes 8 deviations.
   check_close(in_float[1].to_vector(), in_double[1].to_vector(),
               [](size_t) { return 4 * 4 * 8 * epsilon; });
+}
+
+TEST_CASE("max_pool2d on a GPU agrees with the CPU") {
+  for (const MaxPool2dShape& s : windows())
+    for (int64_t channels : {1, 5})
+      check_device_agrees(
+          [&](const auto& x) { return max_pool2d(x[0], s.kernel, s.stride, s.padding); },
+          {random_tensor({images, s.height, s.width, channels}, 1)},
+          static_cast<double>(s.kernel * s.kernel));
 }
 
 TEST_CASE("max_pool2d refuses what it cannot take") {

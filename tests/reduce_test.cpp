@@ -5,7 +5,7 @@
 #include "engine/ops/unary.h"
 #include "engine/ops/view.h"
 #include "engine/parallel.h"
-#include "tests/gradient_test.h"
+#include "tests/device_test.h"
 
 namespace espalier::test {
 namespace {
@@ -134,7 +134,7 @@ TEST_CASE("reduce SIMD rows give the same bits") {
   for (const auto& table : {reduce_rows_kernels<float>(), reduce_columns_kernels<float>()}) {
     first.clear();
     for_each_row(table, [&](const auto& row) {
-      if (row.isa == Isa::scalar) return;
+      if (!is_simd(row.isa)) return;
       row.run(ReduceOp::sum, x.data(), y.data(), 5, 203, 203);
       if (first.empty()) first = y;
       CHECK(std::memcmp(y.data(), first.data(), y.size() * sizeof(float)) == 0);
@@ -192,6 +192,31 @@ TEST_CASE("reduce ops give the same bits for any number of threads") {
     check_close(one, exact, [&](size_t i) { return depth * epsilon / 2 * magnitude[i]; });
   }
   set_num_threads(before);
+}
+
+TEST_CASE("reduce ops on a GPU agree with the CPU over any dimensions") {
+  using Op = Tensor (*)(const Tensor&, const Shape&, bool);
+  const Shape shape{5, 9, 34};
+  for (Op op : {Op(sum), Op(mean), Op(amax), Op(amin)})
+    for (const Shape& dims :
+         {Shape{0}, Shape{1}, Shape{2}, Shape{0, 2}, Shape{2, 1}, Shape{0, 1, 2}}) {
+      INFO("dims: ", dims.str());
+      // Sums of values of either sign are up to so many times smaller than their terms.
+      check_device_agrees([&](const auto& x) { return op(x[0], dims, false); },
+                          {random_tensor(shape, 1)}, 1530, 40);
+    }
+  // Longer than what a warp or a block takes at once.
+  check_device_agrees([](const auto& x) { return sum(x[0], {1}); }, {random_tensor({2, 5'000}, 2)},
+                      5'000, 5'000);
+  check_device_agrees([](const auto& x) { return sum(x[0], {0}); }, {random_tensor({900, 3}, 2)},
+                      900, 900);
+}
+
+TEST_CASE("argmax on a GPU finds what it finds on the CPU") {
+  if (cuda_device_count() == 0) return;
+  const Tensor x = random_tensor({6, 70, 3}, 4, DType::f32);
+  for (int64_t dim : {0, 1, 2})
+    CHECK(argmax(x.to(Device::cuda()), dim).to_vector() == argmax(x, dim).to_vector());
 }
 
 TEST_CASE("reduce ops refuse what they cannot take") {

@@ -1,7 +1,7 @@
 #include "kernels/relu/relu.h"
 
 #include "engine/ops/relu.h"
-#include "tests/gradient_test.h"
+#include "tests/device_test.h"
 
 namespace espalier::test {
 namespace {
@@ -73,6 +73,11 @@ TEST_CASE("relu gradients match finite differences") {
 TEST_CASE("relu gives the same bits for any number of threads") {
   check_thread_counts_agree([](const auto& x) { return relu(x[0]); },
                             {random_tensor({5, 9'000}, 3, DType::f32)});
+}
+
+TEST_CASE("relu on a GPU agrees with the CPU") {
+  for (const Shape& shape : {Shape{3, 7}, Shape{1}, Shape{5, 130}})
+    check_device_agrees([](const auto& x) { return relu(x[0]); }, {random_tensor(shape, 1)}, 1);
 }
 
 TEST_CASE("relu refuses what it cannot take") {

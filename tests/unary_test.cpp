@@ -4,7 +4,7 @@
 #include "engine/ops/cast.h"
 #include "engine/ops/unary.h"
 #include "engine/ops/view.h"
-#include "tests/gradient_test.h"
+#include "tests/device_test.h"
 
 namespace espalier::test {
 namespace {
@@ -133,7 +133,7 @@ TEST_CASE("unary SIMD rows give the same bits and work in place") {
     std::vector<float> x(67), first;
     fill_normal(x, 5, 3.0);
     for_each_row(unary_forward_kernels<float>(), [&](const auto& row) {
-      if (row.isa == Isa::scalar) return;
+      if (!is_simd(row.isa)) return;
       std::vector<float> y(x.size()), in_place = x;
       row.run(c.op, x.data(), y.data(), static_cast<int64_t>(x.size()));
       row.run(c.op, in_place.data(), in_place.data(), static_cast<int64_t>(x.size()));
@@ -166,6 +166,18 @@ TEST_CASE("unary ops agree between f32 and f64, and check their operand") {
                        Error);
   CHECK_THROWS_AS(exp(Tensor()), Error);
   CHECK(tanh(Tensor::zeros({0, 3})).numel() == 0);
+}
+
+TEST_CASE("unary ops on a GPU agree with the CPU") {
+  using Op = Tensor (*)(const Tensor&);
+  for (Op op : {Op(neg), Op(abs), Op(square), Op(exp), Op(tanh), Op(sigmoid)})
+    for (const Shape& shape : {Shape{3, 7}, Shape{1}, Shape{5, 100}})
+      check_device_agrees([op](const auto& x) { return op(x[0]); }, {random_tensor(shape, 1)}, 1);
+  for (Op op : {Op(sqrt), Op(rsqrt), Op(reciprocal), Op(log)})
+    check_device_agrees([op](const auto& x) { return op(add(square(x[0]), 1)); },
+                        {random_tensor({4, 70}, 2)}, 4);
+  check_device_agrees([](const auto& x) { return exp(transpose(x[0], 0, 1)); },
+                      {random_tensor({33, 9}, 3)}, 1);
 }
 
 }  // namespace espalier::test

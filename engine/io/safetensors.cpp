@@ -229,9 +229,12 @@ void save_safetensors(const std::string& path, const NamedTensors& tensors,
   for (size_t i = 0; i < length_bytes; ++i)
     length[i] = static_cast<std::byte>(text.size() >> (8 * i));
   std::vector<std::span<const std::byte>> parts{length, std::as_bytes(std::span(text))};
-  for (const auto& [name, tensor] : tensors)
-    parts.emplace_back(tensor.bytes(),
+  std::vector<Tensor> here;  // copies of what lies on a GPU, until they are written
+  for (const auto& [name, tensor] : tensors) {
+    here.push_back(tensor.to(Device::cpu()));
+    parts.emplace_back(here.back().bytes(),
                        static_cast<size_t>(tensor.numel()) * dtype_size(tensor.dtype()));
+  }
   uint32_t sum = 0;
   for (const auto& part : parts) sum = crc32(sum, part);
   const std::string field = std::string("\"") + checksum_key + "\":\"";

@@ -6,12 +6,12 @@
 #include "engine/autograd.h"
 #include "engine/axes.h"
 #include "engine/derivatives.h"
+#include "engine/device_scope.h"
 #include "engine/dispatch.h"
 #include "engine/lowering.h"
 #include "engine/onnx_forms.h"
 #include "engine/ops/view.h"
 #include "engine/parallel.h"
-#include "engine/profiler.h"
 #include "engine/replay.h"
 #include "kernels/attention/attention.h"
 
@@ -63,6 +63,18 @@ struct Heads {
   AttentionShape<T> shape() const {
     return {tokens, head_dim, in.row, out.row, static_cast<T>(scale), queries};
   }
+
+#if defined(ESPALIER_CUDA)
+  // Throws a device error where a head is too long for the block that takes it.
+  template <class T>
+  AttentionHeads for_gpu() const {
+    if (const int64_t most = cuda::attention_most_tokens<T>(); tokens > most)
+      throw Error(ErrorKind::device,
+                  std::string(current_operation()) + ": " + std::to_string(tokens) +
+                      " tokens; kernels for a GPU take " + std::to_string(most) + "; use the CPU");
+    return {count(), this->heads, {in.batch, in.head}, {out.batch, out.head}};
+  }
+#endif
 };
 
 template <class T>
@@ -84,6 +96,11 @@ void forward_range(const KernelRow<AttentionForward<T>>& row, const Heads& heads
 
 template <class T>
 void forward_heads(const Heads& heads, const Operands<T>& x, T* out, const Tensor& stats) {
+#if defined(ESPALIER_CUDA)
+  if (on_cuda())
+    return cuda::attention_forward_heads<T>(heads.for_gpu<T>(), heads.shape<T>(), x.q, x.k, x.v,
+                                            out, stats.defined() ? stats.data<T>() : nullptr);
+#endif
   const auto& best = kernel(attention_forward_kernels<T>());
   parallel_for(heads.count(), heads.grain(), [&](int64_t begin, int64_t end) {
     const Tensor scratch =
@@ -96,6 +113,11 @@ void forward_heads(const Heads& heads, const Operands<T>& x, T* out, const Tenso
 template <class T>
 void backward_heads(const Heads& heads, const Operands<T>& x, const T* dout, const Tensor& stats,
                     const Operands<T>& dx) {
+#if defined(ESPALIER_CUDA)
+  if (on_cuda())
+    return cuda::attention_backward_heads<T>(heads.for_gpu<T>(), heads.shape<T>(), x.q, x.k, x.v,
+                                             dout, stats.data<T>(), dx.q, dx.k, dx.v);
+#endif
   const auto& best = kernel(attention_backward_kernels<T>());
   const auto shape = heads.shape<T>();
   parallel_for(heads.count(), heads.grain(), [&](int64_t begin, int64_t end) {
@@ -270,7 +292,7 @@ Tensor attention(const Tensor& qkv, int64_t heads, int64_t queries) {
 
 Tensor attention(const Tensor& qkv, int64_t heads, int64_t queries, double scale) {
   const Heads geometry = packed_heads(qkv, heads, queries, scale);
-  const profiler::Scope scope(attention_op.name);
+  const OpScope scope(attention_op.name, qkv);
   const Tensor in = contiguous(qkv.detach());
   const Tensor out = Tensor::empty({qkv.size(0), queries, qkv.size(2) / 3}, qkv.dtype());
   Tensor stats;
@@ -284,7 +306,7 @@ Tensor attention(const Tensor& qkv, int64_t heads, int64_t queries, double scale
 
 Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tensor& v) {
   const Heads geometry = separate_heads(q, k, v);
-  const profiler::Scope scope(scaled_dot_product_attention_op.name);
+  const OpScope scope(scaled_dot_product_attention_op.name, q);
   const Tensor qs = contiguous(q.detach()), ks = contiguous(k.detach());
   const Tensor vs = contiguous(v.detach()), out = Tensor::empty(q.shape(), q.dtype());
   Tensor stats;

@@ -7,13 +7,13 @@
 #include "engine/autograd.h"
 #include "engine/axes.h"
 #include "engine/derivatives.h"
+#include "engine/device_scope.h"
 #include "engine/dispatch.h"
 #include "engine/error.h"
 #include "engine/lowering.h"
 #include "engine/onnx_forms.h"
 #include "engine/ops/view.h"
 #include "engine/parallel.h"
-#include "engine/profiler.h"
 #include "engine/replay.h"
 #include "kernels/attention_s8/attention_s8.h"
 #include "kernels/gemm_s8/gemm_s8.h"
@@ -133,7 +133,7 @@ void check(const Tensor& qkv, int64_t heads, const AttentionS8Scales& s) {
 
 Tensor attention_s8(const Tensor& qkv, int64_t heads, const AttentionS8Scales& scales) {
   check(qkv, heads, scales);
-  const profiler::Scope scope(attention_s8_op.name);
+  const OpScope scope(attention_s8_op.name, qkv);
   const NoGradGuard off;
   const Tensor in = contiguous(qkv);
   const Tensor out = Tensor::empty({qkv.size(0), qkv.size(1), qkv.size(2) / 3}, DType::s8);

@@ -3,13 +3,13 @@
 #include "engine/autograd.h"
 #include "engine/axes.h"
 #include "engine/derivatives.h"
+#include "engine/device_scope.h"
 #include "engine/dispatch.h"
 #include "engine/lowering.h"
 #include "engine/onnx_writer.h"
 #include "engine/ops/broadcast.h"
 #include "engine/ops/unary.h"
 #include "engine/ops/view.h"
-#include "engine/profiler.h"
 #include "engine/replay.h"
 #include "engine/strided.h"
 #include "kernels/binary/binary.h"
@@ -115,6 +115,7 @@ Tensor apply(BinaryOp op, Tensor a, Tensor b) {
 // A number as an operand beside `like`.
 Tensor number(const Op& op, double value, const Tensor& like) {
   check_floating_point(op.name, "the tensor", like);
+  const DeviceScope beside(like.device());
   return Tensor::full({}, value, like.dtype());
 }
 
@@ -123,12 +124,12 @@ Tensor forward(const Op& op, BinaryOp which, const Tensor& a, const Tensor& b) {
   check_floating_point(op.name, "b", b);
   check_same_dtype(op.name, "b", b, a);
   broadcast_shapes(op.name, a.shape(), b.shape());
+  const OpScope scope(op.name, a);
   return apply(which, a.detach(), b.detach());
 }
 
 // The greater (or lesser) of two.
 Tensor choose(const Op& op, BinaryOp which, const Tensor& a, const Tensor& b) {
-  const profiler::Scope scope(op.name);
   const Tensor y = forward(op, which, a, b);
   return record(op, {}, {a, b}, y, SavedOperands{a.detach(), b.detach()});
 }
@@ -178,25 +179,21 @@ void choice_derivative(const SavedOperands& saved, const Tensor& dy, InputGradie
 }  // namespace
 
 Tensor add(const Tensor& a, const Tensor& b) {
-  const profiler::Scope scope(add_op.name);
   const Tensor y = forward(add_op, BinaryOp::add, a, b);
   return record(add_op, {}, {a, b}, y, SavedShapes{a.shape(), b.shape()});
 }
 
 Tensor sub(const Tensor& a, const Tensor& b) {
-  const profiler::Scope scope(sub_op.name);
   const Tensor y = forward(sub_op, BinaryOp::sub, a, b);
   return record(sub_op, {}, {a, b}, y, SavedShapes{a.shape(), b.shape()});
 }
 
 Tensor mul(const Tensor& a, const Tensor& b) {
-  const profiler::Scope scope(mul_op.name);
   const Tensor y = forward(mul_op, BinaryOp::mul, a, b);
   return record(mul_op, {}, {a, b}, y, SavedOperands{a.detach(), b.detach()});
 }
 
 Tensor div(const Tensor& a, const Tensor& b) {
-  const profiler::Scope scope(div_op.name);
   const Tensor y = forward(div_op, BinaryOp::div, a, b);
   return record(div_op, {}, {a, b}, y, SavedQuotient{a.shape(), b.detach(), y.detach()});
 }
@@ -209,7 +206,6 @@ Tensor minimum(const Tensor& a, const Tensor& b) {
 }
 
 Tensor maximum_share(const Tensor& a, const Tensor& b) {
-  const profiler::Scope scope(maximum_share_op.name);
   const NoGradGuard no_tape;
   return record(maximum_share_op, {}, {a, b}, forward(maximum_share_op, BinaryOp::share, a, b),
                 nullptr);

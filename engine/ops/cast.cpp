@@ -3,12 +3,12 @@
 #include "engine/autograd.h"
 #include "engine/axes.h"
 #include "engine/derivatives.h"
+#include "engine/device_scope.h"
 #include "engine/dispatch.h"
 #include "engine/onnx_writer.h"
 #include "engine/op.h"
 #include "engine/ops/view.h"
 #include "engine/parallel.h"
-#include "engine/profiler.h"
 #include "kernels/cast/cast.h"
 
 namespace espalier {
@@ -64,7 +64,7 @@ void derivative(const Saved& saved, const Tensor& dy, InputGradients& inputs) {
 Tensor to(const Tensor& x, DType dtype) {
   check_defined(to_op.name, "x", x);
   if (x.dtype() == dtype) return x;
-  const profiler::Scope scope(to_op.name);
+  const OpScope scope(to_op.name, x);
   const Tensor in = contiguous(x.detach());
   const Tensor y = Tensor::empty(x.shape(), dtype);
   visit_dtype(x.dtype(), [&]<class From>() {

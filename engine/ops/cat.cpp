@@ -2,10 +2,10 @@
 
 #include "engine/axes.h"
 #include "engine/derivatives.h"
+#include "engine/device_scope.h"
 #include "engine/lowering.h"
 #include "engine/onnx_writer.h"
 #include "engine/ops/view.h"
-#include "engine/profiler.h"
 #include "engine/replay.h"
 #include "engine/strided.h"
 
@@ -88,7 +88,7 @@ Tensor cat(std::span<const Tensor> tensors, int64_t dim) {
   if (tensors.empty()) argument_error(cat_op.name, "tensors", "empty", "at least one tensor", "");
   check_defined(cat_op.name, "tensors", tensors[0]);
   const int axis = normalize_dim(cat_op.name, dim, tensors[0].rank());
-  const profiler::Scope scope(cat_op.name);
+  const OpScope scope(cat_op.name, tensors[0]);
   const Tensor y = Tensor::empty(joined_shape(tensors, axis), tensors[0].dtype());
   RecycledVector<int64_t> ends;
   int64_t place = 0;

@@ -5,14 +5,15 @@
 #include "engine/autograd.h"
 #include "engine/axes.h"
 #include "engine/derivatives.h"
+#include "engine/device_scope.h"
 #include "engine/dispatch.h"
 #include "engine/gemm.h"
 #include "engine/lowering.h"
 #include "engine/onnx_writer.h"
 #include "engine/ops/conv2d_patches.h"
+#include "engine/ops/conv2d_unfolded.h"
 #include "engine/ops/view.h"
 #include "engine/parallel.h"
-#include "engine/profiler.h"
 #include "engine/replay.h"
 #include "kernels/binary/binary.h"
 
@@ -122,6 +123,23 @@ void forward_images(const KernelRow<Conv2dForward<T>>& row, const Convolution& c
       }
     });
   });
+}
+
+Tensor forward(const Convolution& c, const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  const Tensor y = Tensor::empty(c.out_shape(), x.dtype());
+  visit_floating_point(x.dtype(), [&]<class T>() {
+    const T* shift = bias.defined() ? bias.data<T>() : nullptr;
+    if constexpr (is_float<T>)
+      if (const auto* row = patch_kernel(c))
+        return conv2d_by_patches(*row, c, x.data<T>(), weight.data<T>(), shift, y.data<T>());
+    const Tensor packed = packed_weight<T>(c, weight);
+    forward_images<T>(espalier::kernel(conv2d_forward_kernels<T>()), c,
+                      {x.data<T>(), packed.data<T>(), shift, y.data<T>()}, [&](auto f) {
+                        const Tensor scratch = Tensor::empty({border_scratch(c)}, dtype_of<T>());
+                        f(scratch.data<T>());
+                      });
+  });
+  return y;
 }
 
 void lower(Lowering& l) {
@@ -268,6 +286,12 @@ struct Saved {
 void derivative(const Saved& saved, const Tensor& gradient, InputGradients& inputs) {
   const Convolution& c = saved.convolution;
   const Tensor dy = contiguous(gradient);
+  if (on_cuda()) {
+    if (inputs.wants(0)) inputs.add(0, conv2d_input_gradient_unfolded(c, dy, saved.weight));
+    if (inputs.wants(1)) conv2d_weight_gradient_unfolded(c, saved.x, dy, inputs.destination(1));
+    if (inputs.wants(2)) conv2d_bias_gradient_unfolded(c, dy, inputs.destination(2));
+    return;
+  }
   visit_floating_point(dy.dtype(), [&]<class T>() {
     if (inputs.wants(0)) inputs.add(0, input_gradient<T>(c, dy, saved.weight));
     if (inputs.wants(1) || inputs.wants(2)) weight_gradients<T>(c, saved.x, dy, inputs);
@@ -295,22 +319,11 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, int64_t
               int64_t padding) {
   Convolution c = checked(x, weight, bias, stride, padding);
   c.precision = product_precision();
-  const profiler::Scope scope(conv2d_op.name);
+  const OpScope scope(conv2d_op.name, x);
   const Tensor in = contiguous(x.detach()), filter = contiguous(weight.detach());
   const Tensor offset = bias.defined() ? contiguous(bias.detach()) : Tensor();
-  const Tensor y = Tensor::empty(c.out_shape(), x.dtype());
-  visit_floating_point(x.dtype(), [&]<class T>() {
-    const T* shift = offset.defined() ? offset.data<T>() : nullptr;
-    if constexpr (is_float<T>)
-      if (const auto* row = patch_kernel(c))
-        return conv2d_by_patches(*row, c, in.data<T>(), filter.data<T>(), shift, y.data<T>());
-    const Tensor packed = packed_weight<T>(c, filter);
-    forward_images<T>(espalier::kernel(conv2d_forward_kernels<T>()), c,
-                      {in.data<T>(), packed.data<T>(), shift, y.data<T>()}, [&](auto f) {
-                        const Tensor scratch = Tensor::empty({border_scratch(c)}, dtype_of<T>());
-                        f(scratch.data<T>());
-                      });
-  });
+  const Tensor y =
+      on_cuda() ? conv2d_unfolded(c, in, filter, offset) : forward(c, in, filter, offset);
   return record(conv2d_op, {{"stride", stride}, {"padding", padding}}, {x, weight, bias}, y,
                 Saved{c, in, filter});
 }

@@ -6,6 +6,7 @@
 #include "engine/autograd.h"
 #include "engine/axes.h"
 #include "engine/derivatives.h"
+#include "engine/device_scope.h"
 #include "engine/dispatch.h"
 #include "engine/error.h"
 #include "engine/lowering.h"
@@ -13,7 +14,6 @@
 #include "engine/ops/layer_s8.h"
 #include "engine/ops/view.h"
 #include "engine/parallel.h"
-#include "engine/profiler.h"
 #include "engine/replay.h"
 #include "kernels/conv2d_s8/conv2d_s8.h"
 #include "kernels/function_ref.h"
@@ -168,7 +168,7 @@ Convolution checked(const Tensor& x, const LinearS8& layer, const WindowsS8& win
 Tensor conv2d_s8(const Tensor& x, const LinearS8& layer, const WindowsS8& windows,
                  int64_t zero_point) {
   const Convolution c = checked(x, layer, windows, zero_point);
-  const profiler::Scope scope(conv2d_s8_op.name);
+  const OpScope scope(conv2d_s8_op.name, x);
   const NoGradGuard off;
   const GemmS8Kernel& row = row_for(c.shape);
   const Tensor in = contiguous(x), packed = packed_weight(row, layer.weight, c.shape);

@@ -3,11 +3,13 @@
 #include "engine/autograd.h"
 #include "engine/axes.h"
 #include "engine/derivatives.h"
+#include "engine/device_scope.h"
 #include "engine/dispatch.h"
 #include "engine/onnx_writer.h"
+#include "engine/ops/binary.h"
+#include "engine/ops/reduce.h"
 #include "engine/ops/view.h"
 #include "engine/parallel.h"
-#include "engine/profiler.h"
 #include "kernels/cross_entropy/cross_entropy.h"
 
 namespace espalier {
@@ -34,9 +36,9 @@ struct Saved {
   }
 };
 
-// The mean is taken in double and in the rows' order, so that it does not depend on threads.
+// The losses of all rows.
 template <class T>
-double mean_loss(const Saved& s) {
+Tensor row_losses(const Saved& s) {
   const auto& best = kernel(cross_entropy_forward_kernels<T>());
   const Tensor loss = Tensor::empty({s.rows()}, s.logits.dtype());
   const T* x = s.logits.data<T>();
@@ -45,9 +47,17 @@ double mean_loss(const Saved& s) {
   parallel_for(s.rows(), grain_for(classes), [&](int64_t begin, int64_t end) {
     best.run(x + begin * classes, s.from<T>(begin), out + begin, end - begin, classes);
   });
+  return loss;
+}
+
+// The mean is taken in double and in the rows' order, so that it does not depend on threads.
+template <class T>
+Tensor mean_loss(const Saved& s) {
+  const Tensor loss = row_losses<T>(s);
+  if (on_cuda()) return mean(loss);  // there, so that nobody waits for it here
   double sum = 0;
-  for (int64_t r = 0; r < s.rows(); ++r) sum += static_cast<double>(out[r]);
-  return sum / static_cast<double>(s.rows());
+  for (int64_t r = 0; r < s.rows(); ++r) sum += static_cast<double>(loss.data<T>()[r]);
+  return Tensor::full({}, sum / static_cast<double>(s.rows()), loss.dtype());
 }
 
 template <class T>
@@ -64,8 +74,10 @@ void backward_rows(const Saved& s, double scale, const Tensor& dlogits) {
 
 void check_indices(const Tensor& targets, int64_t rows, int64_t classes) {
   check_shape(cross_entropy_op.name, "targets", targets, {rows});
-  const int64_t* index = targets.data<int64_t>();
-  const int64_t stride = targets.strides()[0];
+  const Tensor here = targets.to(Device::cpu());
+  const DeviceScope cpu(Device::cpu());
+  const int64_t* index = here.data<int64_t>();
+  const int64_t stride = here.strides()[0];
   for (int64_t r = 0; r < rows; ++r) {
     const int64_t c = index[r * stride];
     if (c < 0 || c >= classes)
@@ -82,6 +94,7 @@ void check(const Tensor& logits, const Tensor& targets, double smoothing) {
   if (logits.rank() != 2 || logits.numel() == 0)
     argument_error(op, "logits", logits.describe(), "[B, C] with B and C at least 1", "");
   check_defined(op, "targets", targets);
+  check_same_device(op, "targets", targets, logits);
   if (targets.dtype() == DType::s64) {
     check_indices(targets, logits.size(0), logits.size(1));
   } else if (targets.dtype() == logits.dtype()) {
@@ -100,23 +113,24 @@ void check(const Tensor& logits, const Tensor& targets, double smoothing) {
 }
 
 void derivative(const Saved& saved, const Tensor& gradient, InputGradients& inputs) {
-  const double scale = gradient.item() / static_cast<double>(saved.rows());
+  // What stands in a GPU's memory is multiplied there.
+  const double scale = (on_cuda() ? 1 : gradient.item()) / static_cast<double>(saved.rows());
   const Tensor dlogits = Tensor::empty(saved.logits.shape(), saved.logits.dtype());
   visit_floating_point(dlogits.dtype(),
                        [&]<class T>() { backward_rows<T>(saved, scale, dlogits); });
-  inputs.add(0, dlogits);
+  inputs.add(0, on_cuda() ? mul(dlogits, gradient) : dlogits);
 }
 
 }  // namespace
 
 Tensor cross_entropy(const Tensor& logits, const Tensor& targets, double label_smoothing) {
   check(logits, targets, label_smoothing);
-  const profiler::Scope scope(cross_entropy_op.name);
+  const OpScope scope(cross_entropy_op.name, logits);
   const Saved saved{contiguous(logits.detach()), contiguous(targets.detach()), label_smoothing};
-  const double mean =
+  const Tensor loss =
       visit_floating_point(logits.dtype(), [&]<class T>() { return mean_loss<T>(saved); });
-  return record(cross_entropy_op, {{"label_smoothing", label_smoothing}}, {logits, targets},
-                Tensor::full({}, mean, logits.dtype()), saved);
+  return record(cross_entropy_op, {{"label_smoothing", label_smoothing}}, {logits, targets}, loss,
+                saved);
 }
 
 void cross_entropy_derivatives(Derivatives& all) { all.add<derivative>(cross_entropy_op); }

@@ -5,12 +5,12 @@
 
 #include "engine/axes.h"
 #include "engine/derivatives.h"
+#include "engine/device_scope.h"
 #include "engine/dispatch.h"
 #include "engine/onnx_writer.h"
 #include "engine/op.h"
 #include "engine/ops/view.h"
 #include "engine/parallel.h"
-#include "engine/profiler.h"
 #include "engine/random.h"
 #include "kernels/dropout/dropout.h"
 #include "kernels/philox/philox.h"
@@ -76,7 +76,7 @@ void derivative(const Saved& saved, const Tensor& gradient, InputGradients& inpu
 
 // Drops what `keep` says, one byte an element or one a sample.
 Tensor drop(const Op& op, const Tensor& x, int64_t count, double p) {
-  const profiler::Scope scope(op.name);
+  const OpScope scope(op.name, x);
   const Tensor in = contiguous(x.detach()), keep = draw_keep(count, p);
   const Tensor y = Tensor::empty(x.shape(), x.dtype());
   const double scale = 1 / (1 - p);

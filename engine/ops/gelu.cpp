@@ -3,12 +3,12 @@
 #include "engine/autograd.h"
 #include "engine/axes.h"
 #include "engine/derivatives.h"
+#include "engine/device_scope.h"
 #include "engine/dispatch.h"
 #include "engine/lowering.h"
 #include "engine/onnx_forms.h"
 #include "engine/ops/view.h"
 #include "engine/parallel.h"
-#include "engine/profiler.h"
 #include "engine/replay.h"
 
 namespace espalier {
@@ -78,7 +78,7 @@ void derivative(const Saved& saved, const Tensor& gradient, InputGradients& inpu
 
 Tensor gelu(const Tensor& x, GeluKind kind) {
   check_floating_point(gelu_op.name, "x", x);
-  const profiler::Scope scope(gelu_op.name);
+  const OpScope scope(gelu_op.name, x);
   const Tensor in = contiguous(x.detach());
   const Tensor y = Tensor::empty(x.shape(), x.dtype());
   const bool training = grad_enabled() && x.requires_grad();

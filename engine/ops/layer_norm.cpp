@@ -1,14 +1,16 @@
 #include "engine/ops/layer_norm.h"
 
+#include <algorithm>
+
 #include "engine/autograd.h"
 #include "engine/axes.h"
 #include "engine/derivatives.h"
+#include "engine/device_scope.h"
 #include "engine/dispatch.h"
 #include "engine/lowering.h"
 #include "engine/onnx_writer.h"
 #include "engine/ops/view.h"
 #include "engine/parallel.h"
-#include "engine/profiler.h"
 #include "engine/replay.h"
 #include "kernels/layer_norm/layer_norm.h"
 
@@ -74,6 +76,7 @@ constexpr Op layer_norm_op{.name = "layer_norm",
 template <class T>
 Tensor sum_parts(const Tensor& parts, int64_t which) {
   const int64_t count = parts.size(0), width = parts.size(2);
+  if (count == 1) return reshape(slice(parts, 1, which, which + 1), {width});
   const Tensor out = Tensor::zeros({width}, parts.dtype());
   T* sum = out.data<T>();
   for (int64_t p = 0; p < count; ++p) {
@@ -88,7 +91,8 @@ Tensor sum_parts(const Tensor& parts, int64_t which) {
 template <class T>
 void backward_rows(const Saved& s, const Tensor& dy, InputGradients& inputs) {
   const auto& best = kernel(layer_norm_backward_kernels<T>());
-  const int64_t width = s.width(), grain = grain_for(width);
+  const int64_t width = s.width();
+  const int64_t grain = on_cuda() ? std::max<int64_t>(s.rows(), 1) : grain_for(width);
   const bool parameters = inputs.wants(1) || inputs.wants(2);
   const int64_t pieces = parameters ? (s.rows() + grain - 1) / grain : 0;
   const Tensor parts = Tensor::zeros({pieces, 2, width}, s.x.dtype());
@@ -132,7 +136,7 @@ void tie_axes(NodeAxes& n) {
 
 Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps) {
   check(x, weight, bias, eps);
-  const profiler::Scope scope(layer_norm_op.name);
+  const OpScope scope(layer_norm_op.name, x);
   Saved saved{contiguous(x.detach()), contiguous(weight.detach()), {}, {}};
   if (grad_enabled() && (x.requires_grad() || weight.requires_grad() || bias.requires_grad())) {
     saved.mean = Tensor::empty({saved.rows()}, x.dtype());

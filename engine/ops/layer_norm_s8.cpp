@@ -5,6 +5,7 @@
 #include "engine/autograd.h"
 #include "engine/axes.h"
 #include "engine/derivatives.h"
+#include "engine/device_scope.h"
 #include "engine/dispatch.h"
 #include "engine/error.h"
 #include "engine/lowering.h"
@@ -12,7 +13,6 @@
 #include "engine/ops/binary.h"
 #include "engine/ops/view.h"
 #include "engine/parallel.h"
-#include "engine/profiler.h"
 #include "engine/replay.h"
 #include "kernels/layer_norm_s8/layer_norm_s8.h"
 
@@ -92,7 +92,7 @@ void check(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps
 Tensor layer_norm_s8(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps,
                      const Affine& codes) {
   check(x, weight, bias, eps);
-  const profiler::Scope scope(layer_norm_s8_op.name);
+  const OpScope scope(layer_norm_s8_op.name, x);
   const NoGradGuard off;
   const Tensor in = contiguous(x), gamma = contiguous(weight), beta = contiguous(bias);
   const Tensor y = Tensor::empty(x.shape(), DType::s8);

@@ -7,6 +7,7 @@
 #include "engine/autograd.h"
 #include "engine/axes.h"
 #include "engine/derivatives.h"
+#include "engine/device_scope.h"
 #include "engine/dispatch.h"
 #include "engine/error.h"
 #include "engine/lowering.h"
@@ -15,7 +16,6 @@
 #include "engine/ops/linear_wq.h"
 #include "engine/ops/view.h"
 #include "engine/parallel.h"
-#include "engine/profiler.h"
 #include "engine/replay.h"
 #include "kernels/linear_dynamic/linear_dynamic.h"
 #include "kernels/quantize/quantize.h"
@@ -166,7 +166,7 @@ Tensor linear_dynamic(const Tensor& x, const Tensor& codes, const Tensor& scales
     argument_error(op, "codes", codes.describe(),
                    "at most " + std::to_string(gemm_s8_longest_k) + " values a channel",
                    "longer sums leave 32 bits");
-  const profiler::Scope scope(op);
+  const OpScope scope(op, x);
   const NoGradGuard off;
   Shape shape = x.shape();
   shape[shape.rank() - 1] = 1;

@@ -8,6 +8,7 @@
 #include "engine/autograd.h"
 #include "engine/axes.h"
 #include "engine/derivatives.h"
+#include "engine/device_scope.h"
 #include "engine/dispatch.h"
 #include "engine/error.h"
 #include "engine/gemm.h"
@@ -16,7 +17,6 @@
 #include "engine/ops/linear_forms.h"
 #include "engine/ops/view.h"
 #include "engine/panels.h"
-#include "engine/profiler.h"
 #include "engine/replay.h"
 #include "kernels/linear_wq/linear_wq.h"
 
@@ -212,7 +212,7 @@ void check_coded_layer(const char* op, const Tensor& x, const CodedWeight& w, co
 
 Tensor linear_wq(const Tensor& x, const CodedWeight& weight, const Tensor& bias) {
   check_coded_layer(linear_wq_op.name, x, weight, bias);
-  const profiler::Scope scope(linear_wq_op.name);
+  const OpScope scope(linear_wq_op.name, x);
   const NoGradGuard off;
   const CodedWeight w{contiguous(weight.codes), contiguous(weight.scales), weight.group};
   const Tensor y = linear_forward(contiguous(x), widened(w, x.shape().back()),

@@ -5,12 +5,12 @@
 #include "engine/autograd.h"
 #include "engine/axes.h"
 #include "engine/derivatives.h"
+#include "engine/device_scope.h"
 #include "engine/dispatch.h"
 #include "engine/lowering.h"
 #include "engine/onnx_writer.h"
 #include "engine/ops/view.h"
 #include "engine/parallel.h"
-#include "engine/profiler.h"
 #include "engine/replay.h"
 #include "kernels/max_pool2d/max_pool2d.h"
 #include "kernels/max_pool2d_s8/max_pool2d_s8.h"
@@ -122,7 +122,7 @@ void tie_axes(NodeAxes& n) {
 
 Tensor max_pool2d(const Tensor& x, int64_t kernel, int64_t stride, int64_t padding) {
   const MaxPool2dShape s = checked_shape(x, kernel, stride, padding);
-  const profiler::Scope scope(max_pool2d_op.name);
+  const OpScope scope(max_pool2d_op.name, x);
   const Tensor in = contiguous(x.detach());
   const Shape out_shape = {x.size(0), s.out_height(), s.out_width(), s.channels};
   const Tensor y = Tensor::empty(out_shape, x.dtype());

@@ -7,13 +7,13 @@
 #include "engine/autograd.h"
 #include "engine/axes.h"
 #include "engine/derivatives.h"
+#include "engine/device_scope.h"
 #include "engine/dispatch.h"
 #include "engine/error.h"
 #include "engine/lowering.h"
 #include "engine/onnx_writer.h"
 #include "engine/ops/view.h"
 #include "engine/parallel.h"
-#include "engine/profiler.h"
 #include "engine/replay.h"
 #include "kernels/quantize/quantize.h"
 
@@ -128,7 +128,7 @@ Tensor quantize(const Tensor& x, double scale, int64_t zero_point, DType dtype) 
   check_dtype(quantize_op.name, "x", x, DType::f32);
   const Affine affine{scale, zero_point};
   check_affine(quantize_op.name, affine, dtype);
-  const profiler::Scope scope(quantize_op.name);
+  const OpScope scope(quantize_op.name, x);
   const NoGradGuard off;
   const Tensor in = contiguous(x), y = Tensor::empty(x.shape(), dtype);
   visit_integer(dtype, [&]<class T>() {
@@ -144,7 +144,7 @@ Tensor dequantize(const Tensor& x, double scale, int64_t zero_point) {
   check_defined(dequantize_op.name, "x", x);
   const Affine affine{scale, zero_point};
   check_affine(dequantize_op.name, affine, x.dtype());
-  const profiler::Scope scope(dequantize_op.name);
+  const OpScope scope(dequantize_op.name, x);
   const NoGradGuard off;
   const Tensor in = contiguous(x), y = Tensor::empty(x.shape());
   visit_integer(x.dtype(), [&]<class T>() {

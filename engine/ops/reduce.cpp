@@ -5,13 +5,13 @@
 #include "engine/autograd.h"
 #include "engine/axes.h"
 #include "engine/derivatives.h"
+#include "engine/device_scope.h"
 #include "engine/dispatch.h"
 #include "engine/onnx_writer.h"
 #include "engine/ops/binary.h"
 #include "engine/ops/broadcast.h"
 #include "engine/ops/view.h"
 #include "engine/parallel.h"
-#include "engine/profiler.h"
 #include "kernels/reduce/reduce.h"
 
 namespace espalier {
@@ -51,26 +51,37 @@ constexpr Op argmax_op{.name = "argmax", .flops = reduce_flops};
 // order of additions depends on the shape alone.
 constexpr int64_t row_block = 8'192, column_block = 128, across_block = 4'096;
 
+// outer x along x inner as outer x inner x along.
+Tensor along_last(const Tensor& x, int64_t outer, int64_t along, int64_t inner) {
+  const Tensor middle =
+      x.as_strided({outer, along, inner}, {along * inner, inner, 1}, x.storage_offset());
+  return contiguous(transpose(middle, 1, 2));
+}
+
 // Contiguous x seen as outer x along x inner, reduced along its middle: one kernel call for each
 // block, then the same over the blocks' results.
 template <class T>
 Tensor reduce_middle(ReduceOp op, const Tensor& x, int64_t outer, int64_t along, int64_t inner) {
+  // A launch takes all rows, or the columns of one matrix; it splits them by itself.
+  if (on_cuda() && inner > 1 && outer > 1)
+    return reduce_middle<T>(op, along_last(x, outer, along, inner), outer * inner, along, 1);
   const bool rows = inner == 1;
   const auto& best = kernel(rows ? reduce_rows_kernels<T>() : reduce_columns_kernels<T>());
-  const int64_t block = rows ? row_block : column_block;
+  const int64_t block = on_cuda() ? std::max<int64_t>(along, 1) : rows ? row_block : column_block;
   const int64_t blocks = std::max<int64_t>(1, (along + block - 1) / block);
-  const int64_t parts = (inner + across_block - 1) / across_block;
+  const int64_t across = on_cuda() ? std::max<int64_t>(inner, 1) : across_block;
+  const int64_t parts = (inner + across - 1) / across;
   const Tensor y = Tensor::empty({outer, blocks, inner}, x.dtype());
   const auto run = [&](int64_t piece) {
-    const int64_t part = piece % parts * across_block, b = piece / parts % blocks;
+    const int64_t part = piece % parts * across, b = piece / parts % blocks;
     const int64_t o = piece / parts / blocks;
     const int64_t first = b * block, count = std::min(block, along - first);
-    const int64_t width = std::min(across_block, inner - part);
+    const int64_t width = std::min(across, inner - part);
     const T* from = x.data<T>() + (o * along + first) * inner + part;
     T* to = y.data<T>() + (o * blocks + b) * inner + part;
     rows ? best.run(op, from, to, 1, count, count) : best.run(op, from, to, count, width, inner);
   };
-  const int64_t cost = std::min(block, along) * std::min(across_block, inner);
+  const int64_t cost = std::min(block, along) * std::min(across, inner);
   parallel_for(outer * blocks * parts, grain_for(cost), [&](int64_t begin, int64_t end) {
     if (rows && blocks == 1)
       best.run(op, x.data<T>() + begin * along, y.data<T>() + begin, end - begin, along, along);
@@ -152,7 +163,7 @@ Tensor extreme(const Op& op, ReduceOp reduction, const Tensor& x, const Shape& d
   check_floating_point(op.name, "x", x);
   const Dimensions d = dimensions(op.name, x, dims, keepdim);
   check_not_empty(op.name, x, d);
-  const profiler::Scope scope(op.name);
+  const OpScope scope(op.name, x);
   const Tensor kept = compute(reduction, x, d);
   const Tensor y = reshape(kept, d.result);
   return record(op, {{"dims", dims}, {"keepdim", int64_t{keepdim}}}, {x}, y,
@@ -205,7 +216,7 @@ void tie_axes(NodeAxes& n) {
 Tensor sum(const Tensor& x, const Shape& dims, bool keepdim) {
   check_floating_point(sum_op.name, "x", x);
   const Dimensions d = dimensions(sum_op.name, x, dims, keepdim);
-  const profiler::Scope scope(sum_op.name);
+  const OpScope scope(sum_op.name, x);
   const Tensor y = reshape(compute(ReduceOp::sum, x, d), d.result);
   return record(sum_op, {{"dims", dims}, {"keepdim", int64_t{keepdim}}}, {x}, y,
                 SavedSum{x.shape(), d.kept});
@@ -215,7 +226,7 @@ Tensor mean(const Tensor& x, const Shape& dims, bool keepdim) {
   check_floating_point(mean_op.name, "x", x);
   const Dimensions d = dimensions(mean_op.name, x, dims, keepdim);
   check_not_empty(mean_op.name, x, d);
-  const profiler::Scope scope(mean_op.name);
+  const OpScope scope(mean_op.name, x);
   const double count = static_cast<double>(d.count);
   const Tensor total = compute(ReduceOp::sum, x, d);
   const Tensor y = reshape(div(total, count), d.result);
@@ -242,7 +253,7 @@ Tensor argmax(const Tensor& x, int64_t dim, bool keepdim) {
   const int axis = normalize_dim(argmax_op.name, dim, x.rank());
   const Dimensions d = dimensions(argmax_op.name, x, {axis}, keepdim);
   check_not_empty(argmax_op.name, x, d);
-  const profiler::Scope scope(argmax_op.name);
+  const OpScope scope(argmax_op.name, x);
   const Tensor rows = contiguous(transpose(x.detach(), axis, -1));
   Shape shape = rows.shape();
   shape[shape.rank() - 1] = 1;

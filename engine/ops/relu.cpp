@@ -2,12 +2,12 @@
 
 #include "engine/axes.h"
 #include "engine/derivatives.h"
+#include "engine/device_scope.h"
 #include "engine/dispatch.h"
 #include "engine/lowering.h"
 #include "engine/onnx_writer.h"
 #include "engine/ops/view.h"
 #include "engine/parallel.h"
-#include "engine/profiler.h"
 #include "engine/replay.h"
 #include "kernels/relu/relu.h"
 
@@ -60,7 +60,7 @@ void derivative(const Saved& saved, const Tensor& gradient, InputGradients& inpu
 
 Tensor relu(const Tensor& x) {
   check_floating_point(relu_op.name, "x", x);
-  const profiler::Scope scope(relu_op.name);
+  const OpScope scope(relu_op.name, x);
   const Tensor in = contiguous(x.detach());
   const Tensor y = Tensor::empty(x.shape(), x.dtype());
   visit_floating_point(x.dtype(), [&]<class T>() {

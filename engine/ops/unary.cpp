@@ -3,12 +3,12 @@
 #include "engine/autograd.h"
 #include "engine/axes.h"
 #include "engine/derivatives.h"
+#include "engine/device_scope.h"
 #include "engine/dispatch.h"
 #include "engine/lowering.h"
 #include "engine/onnx_writer.h"
 #include "engine/ops/view.h"
 #include "engine/parallel.h"
-#include "engine/profiler.h"
 #include "engine/replay.h"
 #include "kernels/unary/unary.h"
 
@@ -95,7 +95,7 @@ void derivative(const Saved& saved, const Tensor& gradient, InputGradients& inpu
 Tensor unary(UnaryOp op, const Tensor& x) {
   const Op& facts = unary_ops[static_cast<size_t>(op)];
   check_floating_point(facts.name, "x", x);
-  const profiler::Scope scope(facts.name);
+  const OpScope scope(facts.name, x);
   const Tensor in = contiguous(x.detach());
   const Tensor y = Tensor::empty(x.shape(), x.dtype());
   visit_floating_point(x.dtype(), [&]<class T>() {

@@ -193,7 +193,7 @@ void tie_sliced(NodeAxes& n) {
 Tensor contiguous(const Tensor& x) {
   check_defined("contiguous", "x", x);
   if (x.is_contiguous()) return x;
-  const Tensor y = Tensor::empty(x.shape(), x.dtype());
+  const Tensor y = Tensor::empty(x.shape(), x.dtype(), x.device());
   y.copy_(x);
   return record(contiguous_op, {}, {x}, y, SavedNothing{});
 }

@@ -41,5 +41,6 @@ template <class T>
 std::span<const KernelRow<AdamWUpdate<T>>> adamw_kernels() noexcept;
 
 ESPALIER_DECLARE_ISAS(AdamWUpdate<float> adamw;)
+ESPALIER_DECLARE_CUDA(AdamWUpdate<float> adamw; AdamWUpdate<double> adamw;)
 
 }  // namespace espalier

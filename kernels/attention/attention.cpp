@@ -83,28 +83,30 @@ int64_t attention_backward_scratch(int64_t tokens, int64_t head_dim) noexcept {
 template <>
 std::span<const KernelRow<AttentionForward<float>>> attention_forward_kernels() noexcept {
   static constexpr KernelRow<AttentionForward<float>> rows[] = {
-      ESPALIER_ISA_ROWS(attention_forward){Isa::scalar, attention_forward_scalar<float>}};
+      ESPALIER_CUDA_ROW(attention_forward)
+          ESPALIER_ISA_ROWS(attention_forward){Isa::scalar, attention_forward_scalar<float>}};
   return rows;
 }
 
 template <>
 std::span<const KernelRow<AttentionForward<double>>> attention_forward_kernels() noexcept {
   static constexpr KernelRow<AttentionForward<double>> rows[] = {
-      {Isa::scalar, attention_forward_scalar<double>}};
+      ESPALIER_CUDA_ROW(attention_forward){Isa::scalar, attention_forward_scalar<double>}};
   return rows;
 }
 
 template <>
 std::span<const KernelRow<AttentionBackward<float>>> attention_backward_kernels() noexcept {
   static constexpr KernelRow<AttentionBackward<float>> rows[] = {
-      ESPALIER_ISA_ROWS(attention_backward){Isa::scalar, attention_backward_scalar<float>}};
+      ESPALIER_CUDA_ROW(attention_backward)
+          ESPALIER_ISA_ROWS(attention_backward){Isa::scalar, attention_backward_scalar<float>}};
   return rows;
 }
 
 template <>
 std::span<const KernelRow<AttentionBackward<double>>> attention_backward_kernels() noexcept {
   static constexpr KernelRow<AttentionBackward<double>> rows[] = {
-      {Isa::scalar, attention_backward_scalar<double>}};
+      ESPALIER_CUDA_ROW(attention_backward){Isa::scalar, attention_backward_scalar<double>}};
   return rows;
 }
 

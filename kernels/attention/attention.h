@@ -46,7 +46,7 @@ using AttentionBackward = void(const AttentionShape<T>& shape, const T* q, const
 int64_t attention_forward_scratch(int64_t tokens, int64_t head_dim) noexcept;
 int64_t attention_backward_scratch(int64_t tokens, int64_t head_dim) noexcept;
 
-// Rows of the two tables, best first; those for double hold the scalar reference alone.
+// Rows of the two tables, best first; those for double hold no SIMD rows.
 template <class T>
 std::span<const KernelRow<AttentionForward<T>>> attention_forward_kernels() noexcept;
 template <class T>
@@ -54,5 +54,34 @@ std::span<const KernelRow<AttentionBackward<T>>> attention_backward_kernels() no
 
 ESPALIER_DECLARE_ISAS(AttentionForward<float> attention_forward;
                       AttentionBackward<float> attention_backward;)
+// All heads of a batch, for a GPU, which takes a block for each: head i starts i / heads * batch +
+// i % heads * head elements after the operands, its statistics 2T a head.
+struct AttentionHeads {
+  struct Steps {
+    int64_t batch, head;
+  };
+  int64_t count, heads;
+  Steps in, out;
+};
+
+#if defined(ESPALIER_CUDA)
+namespace cuda {
+// Longer heads do not fit a block.
+template <class T>
+int64_t attention_most_tokens() noexcept;
+template <class T>
+void attention_forward_heads(const AttentionHeads& heads, const AttentionShape<T>& shape,
+                             const T* q, const T* k, const T* v, T* out, T* stats) noexcept;
+template <class T>
+void attention_backward_heads(const AttentionHeads& heads, const AttentionShape<T>& shape,
+                              const T* q, const T* k, const T* v, const T* dout, const T* stats,
+                              T* dq, T* dk, T* dv) noexcept;
+}  // namespace cuda
+#endif
+// One head by them; scratch is not used.
+ESPALIER_DECLARE_CUDA(AttentionForward<float> attention_forward;
+                      AttentionForward<double> attention_forward;
+                      AttentionBackward<float> attention_backward;
+                      AttentionBackward<double> attention_backward;)
 
 }  // namespace espalier

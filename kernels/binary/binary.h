@@ -33,12 +33,14 @@ using Binary = void(BinaryOp op, BinaryOperand<T> a, BinaryOperand<T> b, T* y, i
 template <class T>
 using Axpby = void(T alpha, const T* x, T beta, T* y, int64_t count) noexcept;
 
-// Rows of the two tables, best first; those for double hold the scalar reference alone.
+// Rows of the two tables, best first; those for double hold no SIMD rows.
 template <class T>
 std::span<const KernelRow<Binary<T>>> binary_kernels() noexcept;
 template <class T>
 std::span<const KernelRow<Axpby<T>>> axpby_kernels() noexcept;
 
 ESPALIER_DECLARE_ISAS(Binary<float> binary; Axpby<float> axpby;)
+ESPALIER_DECLARE_CUDA(Binary<float> binary; Binary<double> binary; Axpby<float> axpby;
+                      Axpby<double> axpby;)
 
 }  // namespace espalier

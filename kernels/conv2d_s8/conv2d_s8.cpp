@@ -17,14 +17,24 @@ void conv2d_s8_pad(const int8_t* x, int8_t* padded, int64_t padding, int8_t bord
 void conv2d_s8_patches(const int8_t* x, int8_t* patches, int64_t patch_stride,
                        const Conv2dShape& s) noexcept {
   constexpr int64_t block = conv2d_s8_slack + 1;
+  // Bytes may alias the shape, which would be read, and its sizes divided, again after each.
+  const int64_t out_height = s.out_height(), out_width = s.out_width(), row = s.row_size();
+  const int64_t down = s.stride * row, along = s.stride * s.in_channels;
+  const int64_t height = s.kernel_height;
   const int64_t run = s.kernel_width * s.in_channels;  // of a patch that lies in one piece
-  for (int64_t i = 0; i < s.out_height(); ++i)
-    for (int64_t j = 0; j < s.out_width(); ++j, patches += patch_stride) {
-      const int8_t* from = x + i * s.stride * s.row_size() + j * s.stride * s.in_channels;
-      int8_t* to = patches;
-      for (int64_t u = 0; u < s.kernel_height; ++u, from += s.row_size(), to += run)
-        for (int64_t k = 0; k < run; k += block) std::memcpy(to + k, from + k, block);
-    }
+  const auto each_patch = [&](auto copy) {
+    for (int64_t i = 0; i < out_height; ++i)
+      for (int64_t j = 0; j < out_width; ++j, patches += patch_stride)
+        copy(x + i * down + j * along, patches);
+  };
+  if (height == 3 && run <= block)  // a first layer's, where loops would take the time
+    return each_patch([=](const int8_t* from, int8_t* to) {
+      for (int64_t u = 0; u < 3; ++u) std::memcpy(to + u * run, from + u * row, block);
+    });
+  each_patch([=](const int8_t* from, int8_t* to) {
+    for (int64_t u = 0; u < height; ++u, from += row, to += run)
+      for (int64_t k = 0; k < run; k += block) std::memcpy(to + k, from + k, block);
+  });
 }
 
 }  // namespace espalier

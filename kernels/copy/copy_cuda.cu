@@ -1,5 +1,5 @@
 // Resources (scripts/checks/cuda_resources):
-//   copy_kernel  32  0  256  1.00
+//   copy_kernel  16  0  256  1.00
 #include "kernels/copy/copy.h"
 #include "kernels/simt/simt.h"
 
@@ -7,8 +7,6 @@ namespace espalier::cuda {
 namespace {
 
 using namespace simt;
-
-constexpr unsigned block_threads = 256;
 
 struct Layout {
   MatrixStrides x, y;
@@ -18,7 +16,7 @@ struct Layout {
 // A thread an element, in the order of y's rows, so that contiguous rows are written in one piece.
 template <class Element>
 __global__ void copy_kernel(const Element* x, Element* y, Layout at, int64_t count) {
-  const int64_t i = int64_t{blockIdx.x} * block_threads + threadIdx.x;
+  const int64_t i = element_index();
   if (i >= count) return;
   const int64_t row = i / at.columns, column = i % at.columns;
   y[row * at.y.row + column * at.y.column] = x[row * at.x.row + column * at.x.column];
@@ -30,10 +28,8 @@ template <class Element>
 void copy(const void* x, MatrixStrides x_strides, void* y, MatrixStrides y_strides, int64_t rows,
           int64_t columns) noexcept {
   const int64_t count = rows * columns;
-  launch(copy_kernel<Element>,
-         {.blocks_x = divide_up(count, block_threads), .threads = block_threads},
-         static_cast<const Element*>(x), static_cast<Element*>(y),
-         Layout{x_strides, y_strides, columns}, count);
+  launch(copy_kernel<Element>, elements_grid(count), static_cast<const Element*>(x),
+         static_cast<Element*>(y), Layout{x_strides, y_strides, columns}, count);
 }
 
 template Copy copy<uint8_t>;

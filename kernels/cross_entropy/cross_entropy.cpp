@@ -1,16 +1,9 @@
-#include "kernels/cross_entropy/cross_entropy.h"
+#include "kernels/cross_entropy/cross_entropy_scalar.h"
 
 #include <cmath>
 
 namespace espalier {
 namespace {
-
-// q[r, j] of the contract.
-template <class T>
-T smoothed(const CrossEntropyTarget<T>& target, int64_t r, int64_t j, int64_t classes) {
-  const T p = target.index ? T(target.index[r] == j) : target.probability[r * classes + j];
-  return (1 - target.smoothing) * p + target.smoothing / static_cast<T>(classes);
-}
 
 template <class T>
 T largest_of(const T* x, int64_t classes) {
@@ -55,28 +48,30 @@ void cross_entropy_backward_scalar(const T* x, const CrossEntropyTarget<T>& targ
 template <>
 std::span<const KernelRow<CrossEntropyForward<float>>> cross_entropy_forward_kernels() noexcept {
   static constexpr KernelRow<CrossEntropyForward<float>> rows[] = {
-      ESPALIER_ISA_ROWS(cross_entropy_forward){Isa::scalar, cross_entropy_forward_scalar<float>}};
+      ESPALIER_CUDA_ROW(cross_entropy_forward) ESPALIER_ISA_ROWS(cross_entropy_forward){
+          Isa::scalar, cross_entropy_forward_scalar<float>}};
   return rows;
 }
 
 template <>
 std::span<const KernelRow<CrossEntropyForward<double>>> cross_entropy_forward_kernels() noexcept {
   static constexpr KernelRow<CrossEntropyForward<double>> rows[] = {
-      {Isa::scalar, cross_entropy_forward_scalar<double>}};
+      ESPALIER_CUDA_ROW(cross_entropy_forward){Isa::scalar, cross_entropy_forward_scalar<double>}};
   return rows;
 }
 
 template <>
 std::span<const KernelRow<CrossEntropyBackward<float>>> cross_entropy_backward_kernels() noexcept {
   static constexpr KernelRow<CrossEntropyBackward<float>> rows[] = {
-      ESPALIER_ISA_ROWS(cross_entropy_backward){Isa::scalar, cross_entropy_backward_scalar<float>}};
+      ESPALIER_CUDA_ROW(cross_entropy_backward) ESPALIER_ISA_ROWS(cross_entropy_backward){
+          Isa::scalar, cross_entropy_backward_scalar<float>}};
   return rows;
 }
 
 template <>
 std::span<const KernelRow<CrossEntropyBackward<double>>> cross_entropy_backward_kernels() noexcept {
-  static constexpr KernelRow<CrossEntropyBackward<double>> rows[] = {
-      {Isa::scalar, cross_entropy_backward_scalar<double>}};
+  static constexpr KernelRow<CrossEntropyBackward<double>> rows[] = {ESPALIER_CUDA_ROW(
+      cross_entropy_backward){Isa::scalar, cross_entropy_backward_scalar<double>}};
   return rows;
 }
 

@@ -36,7 +36,7 @@ template <class T>
 using CrossEntropyBackward = void(const T* x, const CrossEntropyTarget<T>& target, T scale, T* dx,
                                   int64_t rows, int64_t classes) noexcept;
 
-// Rows of the two tables, best first; those for double hold the scalar reference alone.
+// Rows of the two tables, best first; those for double hold no SIMD rows.
 template <class T>
 std::span<const KernelRow<CrossEntropyForward<T>>> cross_entropy_forward_kernels() noexcept;
 template <class T>
@@ -44,5 +44,9 @@ std::span<const KernelRow<CrossEntropyBackward<T>>> cross_entropy_backward_kerne
 
 ESPALIER_DECLARE_ISAS(CrossEntropyForward<float> cross_entropy_forward;
                       CrossEntropyBackward<float> cross_entropy_backward;)
+ESPALIER_DECLARE_CUDA(CrossEntropyForward<float> cross_entropy_forward;
+                      CrossEntropyForward<double> cross_entropy_forward;
+                      CrossEntropyBackward<float> cross_entropy_backward;
+                      CrossEntropyBackward<double> cross_entropy_backward;)
 
 }  // namespace espalier

@@ -21,28 +21,29 @@ void dropout_rows_scalar(const T* x, const uint8_t* keep, T scale, T* y, int64_t
 template <>
 std::span<const KernelRow<DropoutElements<float>>> dropout_elements_kernels() noexcept {
   static constexpr KernelRow<DropoutElements<float>> rows[] = {
-      ESPALIER_ISA_ROWS(dropout_elements){Isa::scalar, dropout_elements_scalar<float>}};
+      ESPALIER_CUDA_ROW(dropout_elements)
+          ESPALIER_ISA_ROWS(dropout_elements){Isa::scalar, dropout_elements_scalar<float>}};
   return rows;
 }
 
 template <>
 std::span<const KernelRow<DropoutElements<double>>> dropout_elements_kernels() noexcept {
   static constexpr KernelRow<DropoutElements<double>> rows[] = {
-      {Isa::scalar, dropout_elements_scalar<double>}};
+      ESPALIER_CUDA_ROW(dropout_elements){Isa::scalar, dropout_elements_scalar<double>}};
   return rows;
 }
 
 template <>
 std::span<const KernelRow<DropoutRows<float>>> dropout_rows_kernels() noexcept {
-  static constexpr KernelRow<DropoutRows<float>> rows[] = {
-      ESPALIER_ISA_ROWS(dropout_rows){Isa::scalar, dropout_rows_scalar<float>}};
+  static constexpr KernelRow<DropoutRows<float>> rows[] = {ESPALIER_CUDA_ROW(
+      dropout_rows) ESPALIER_ISA_ROWS(dropout_rows){Isa::scalar, dropout_rows_scalar<float>}};
   return rows;
 }
 
 template <>
 std::span<const KernelRow<DropoutRows<double>>> dropout_rows_kernels() noexcept {
   static constexpr KernelRow<DropoutRows<double>> rows[] = {
-      {Isa::scalar, dropout_rows_scalar<double>}};
+      ESPALIER_CUDA_ROW(dropout_rows){Isa::scalar, dropout_rows_scalar<double>}};
   return rows;
 }
 

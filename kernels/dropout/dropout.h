@@ -24,12 +24,15 @@ template <class T>
 using DropoutRows = void(const T* x, const uint8_t* keep, T scale, T* y, int64_t rows,
                          int64_t width) noexcept;
 
-// Rows of the two tables, best first; those for double hold the scalar reference alone.
+// Rows of the two tables, best first; those for double hold no SIMD rows.
 template <class T>
 std::span<const KernelRow<DropoutElements<T>>> dropout_elements_kernels() noexcept;
 template <class T>
 std::span<const KernelRow<DropoutRows<T>>> dropout_rows_kernels() noexcept;
 
 ESPALIER_DECLARE_ISAS(DropoutElements<float> dropout_elements; DropoutRows<float> dropout_rows;)
+ESPALIER_DECLARE_CUDA(DropoutElements<float> dropout_elements;
+                      DropoutElements<double> dropout_elements; DropoutRows<float> dropout_rows;
+                      DropoutRows<double> dropout_rows;)
 
 }  // namespace espalier

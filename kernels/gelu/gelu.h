@@ -29,7 +29,7 @@ using GeluTraining = void(GeluKind kind, const T* x, T* y, T* slope, int64_t cou
 template <class T>
 using GeluBackward = void(const T* slope, const T* dy, T* dx, int64_t count) noexcept;
 
-// Rows of the three tables, best first; those for double hold the scalar reference alone.
+// Rows of the three tables, best first; those for double hold no SIMD rows.
 template <class T>
 std::span<const KernelRow<GeluForward<T>>> gelu_forward_kernels() noexcept;
 template <class T>
@@ -39,5 +39,8 @@ std::span<const KernelRow<GeluBackward<T>>> gelu_backward_kernels() noexcept;
 
 ESPALIER_DECLARE_ISAS(GeluForward<float> gelu_forward; GeluTraining<float> gelu_training;
                       GeluBackward<float> gelu_backward;)
+ESPALIER_DECLARE_CUDA(GeluForward<float> gelu_forward; GeluForward<double> gelu_forward;
+                      GeluTraining<float> gelu_training; GeluTraining<double> gelu_training;
+                      GeluBackward<float> gelu_backward; GeluBackward<double> gelu_backward;)
 
 }  // namespace espalier

@@ -4,7 +4,7 @@ namespace espalier {
 namespace {
 
 template <class T>
-double sum_of_squares_scalar(const T* x, int64_t count) noexcept {
+double sum_of_block(const T* x, int64_t count) noexcept {
   constexpr int lanes = 16;
   double sum[lanes] = {};
   for (int64_t i = 0; i < count; ++i) {
@@ -16,19 +16,26 @@ double sum_of_squares_scalar(const T* x, int64_t count) noexcept {
   return sum[0];
 }
 
+template <class T>
+void sums_of_squares_scalar(const T* x, int64_t count, double* sums) noexcept {
+  for (int64_t i = 0; i < count; i += grad_norm_block)
+    *sums++ = sum_of_block(x + i, count - i < grad_norm_block ? count - i : grad_norm_block);
+}
+
 }  // namespace
 
 template <>
-std::span<const KernelRow<SumOfSquares<float>>> sum_of_squares_kernels() noexcept {
-  static constexpr KernelRow<SumOfSquares<float>> rows[] = {
-      ESPALIER_ISA_ROWS(sum_of_squares){Isa::scalar, sum_of_squares_scalar<float>}};
+std::span<const KernelRow<SumsOfSquares<float>>> sums_of_squares_kernels() noexcept {
+  static constexpr KernelRow<SumsOfSquares<float>> rows[] = {
+      ESPALIER_CUDA_ROW(sums_of_squares)
+          ESPALIER_ISA_ROWS(sums_of_squares){Isa::scalar, sums_of_squares_scalar<float>}};
   return rows;
 }
 
 template <>
-std::span<const KernelRow<SumOfSquares<double>>> sum_of_squares_kernels() noexcept {
-  static constexpr KernelRow<SumOfSquares<double>> rows[] = {
-      {Isa::scalar, sum_of_squares_scalar<double>}};
+std::span<const KernelRow<SumsOfSquares<double>>> sums_of_squares_kernels() noexcept {
+  static constexpr KernelRow<SumsOfSquares<double>> rows[] = {
+      ESPALIER_CUDA_ROW(sums_of_squares){Isa::scalar, sums_of_squares_scalar<double>}};
   return rows;
 }
 

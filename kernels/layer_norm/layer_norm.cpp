@@ -43,28 +43,30 @@ void layer_norm_backward_scalar(const T* x, const T* gamma, const T* mean, const
 template <>
 std::span<const KernelRow<LayerNormForward<float>>> layer_norm_forward_kernels() noexcept {
   static constexpr KernelRow<LayerNormForward<float>> rows[] = {
-      ESPALIER_ISA_ROWS(layer_norm_forward){Isa::scalar, layer_norm_forward_scalar<float>}};
+      ESPALIER_CUDA_ROW(layer_norm_forward)
+          ESPALIER_ISA_ROWS(layer_norm_forward){Isa::scalar, layer_norm_forward_scalar<float>}};
   return rows;
 }
 
 template <>
 std::span<const KernelRow<LayerNormForward<double>>> layer_norm_forward_kernels() noexcept {
   static constexpr KernelRow<LayerNormForward<double>> rows[] = {
-      {Isa::scalar, layer_norm_forward_scalar<double>}};
+      ESPALIER_CUDA_ROW(layer_norm_forward){Isa::scalar, layer_norm_forward_scalar<double>}};
   return rows;
 }
 
 template <>
 std::span<const KernelRow<LayerNormBackward<float>>> layer_norm_backward_kernels() noexcept {
   static constexpr KernelRow<LayerNormBackward<float>> rows[] = {
-      ESPALIER_ISA_ROWS(layer_norm_backward){Isa::scalar, layer_norm_backward_scalar<float>}};
+      ESPALIER_CUDA_ROW(layer_norm_backward)
+          ESPALIER_ISA_ROWS(layer_norm_backward){Isa::scalar, layer_norm_backward_scalar<float>}};
   return rows;
 }
 
 template <>
 std::span<const KernelRow<LayerNormBackward<double>>> layer_norm_backward_kernels() noexcept {
   static constexpr KernelRow<LayerNormBackward<double>> rows[] = {
-      {Isa::scalar, layer_norm_backward_scalar<double>}};
+      ESPALIER_CUDA_ROW(layer_norm_backward){Isa::scalar, layer_norm_backward_scalar<double>}};
   return rows;
 }
 

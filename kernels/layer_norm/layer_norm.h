@@ -33,7 +33,7 @@ using LayerNormBackward = void(const T* x, const T* gamma, const T* mean, const 
                                const T* dy, T* dx, T* dgamma, T* dbeta, int64_t rows,
                                int64_t width) noexcept;
 
-// Rows of the two tables, best first; those for double hold the scalar reference alone.
+// Rows of the two tables, best first; those for double hold no SIMD rows.
 template <class T>
 std::span<const KernelRow<LayerNormForward<T>>> layer_norm_forward_kernels() noexcept;
 template <class T>
@@ -41,5 +41,9 @@ std::span<const KernelRow<LayerNormBackward<T>>> layer_norm_backward_kernels() n
 
 ESPALIER_DECLARE_ISAS(LayerNormForward<float> layer_norm_forward;
                       LayerNormBackward<float> layer_norm_backward;)
+ESPALIER_DECLARE_CUDA(LayerNormForward<float> layer_norm_forward;
+                      LayerNormForward<double> layer_norm_forward;
+                      LayerNormBackward<float> layer_norm_backward;
+                      LayerNormBackward<double> layer_norm_backward;)
 
 }  // namespace espalier

@@ -1,33 +1,7 @@
-#include "kernels/max_pool2d/max_pool2d.h"
-
-#include <limits>
+#include "kernels/max_pool2d/max_pool2d_scalar.h"
 
 namespace espalier {
 namespace {
-
-// The winning tap of channel c in the window whose corner is (top, left), be it in the padding.
-template <class T>
-int64_t winning_tap(const T* x, const MaxPool2dShape& s, int64_t top, int64_t left, int64_t c) {
-  int64_t winner = -1;
-  T best = -std::numeric_limits<T>::infinity();
-  for (int64_t u = 0; u < s.kernel; ++u)
-    for (int64_t v = 0; v < s.kernel; ++v) {
-      const int64_t h = top + u, w = left + v;
-      if (h < 0 || h >= s.height || w < 0 || w >= s.width) continue;
-      const T value = x[(h * s.width + w) * s.channels + c];
-      if (winner >= 0 && !(value > best) && value == value) continue;
-      best = value;
-      winner = u * s.kernel + v;
-    }
-  return winner;
-}
-
-// Where tap `tap` of the window at (i, j) reads, as an offset into the image.
-int64_t tap_offset(const MaxPool2dShape& s, int64_t i, int64_t j, int64_t c, int64_t tap) {
-  const int64_t h = i * s.stride - s.padding + tap / s.kernel;
-  const int64_t w = j * s.stride - s.padding + tap % s.kernel;
-  return (h * s.width + w) * s.channels + c;
-}
 
 template <class T>
 void max_pool2d_forward_scalar(const T* x, T* y, uint8_t* argmax, int64_t images,
@@ -59,28 +33,30 @@ void max_pool2d_backward_scalar(const T* dy, const uint8_t* argmax, T* dx, int64
 template <>
 std::span<const KernelRow<MaxPool2dForward<float>>> max_pool2d_forward_kernels() noexcept {
   static constexpr KernelRow<MaxPool2dForward<float>> rows[] = {
-      ESPALIER_ISA_ROWS(max_pool2d_forward){Isa::scalar, max_pool2d_forward_scalar<float>}};
+      ESPALIER_CUDA_ROW(max_pool2d_forward)
+          ESPALIER_ISA_ROWS(max_pool2d_forward){Isa::scalar, max_pool2d_forward_scalar<float>}};
   return rows;
 }
 
 template <>
 std::span<const KernelRow<MaxPool2dForward<double>>> max_pool2d_forward_kernels() noexcept {
   static constexpr KernelRow<MaxPool2dForward<double>> rows[] = {
-      {Isa::scalar, max_pool2d_forward_scalar<double>}};
+      ESPALIER_CUDA_ROW(max_pool2d_forward){Isa::scalar, max_pool2d_forward_scalar<double>}};
   return rows;
 }
 
 template <>
 std::span<const KernelRow<MaxPool2dBackward<float>>> max_pool2d_backward_kernels() noexcept {
   static constexpr KernelRow<MaxPool2dBackward<float>> rows[] = {
-      ESPALIER_ISA_ROWS(max_pool2d_backward){Isa::scalar, max_pool2d_backward_scalar<float>}};
+      ESPALIER_CUDA_ROW(max_pool2d_backward)
+          ESPALIER_ISA_ROWS(max_pool2d_backward){Isa::scalar, max_pool2d_backward_scalar<float>}};
   return rows;
 }
 
 template <>
 std::span<const KernelRow<MaxPool2dBackward<double>>> max_pool2d_backward_kernels() noexcept {
   static constexpr KernelRow<MaxPool2dBackward<double>> rows[] = {
-      {Isa::scalar, max_pool2d_backward_scalar<double>}};
+      ESPALIER_CUDA_ROW(max_pool2d_backward){Isa::scalar, max_pool2d_backward_scalar<double>}};
   return rows;
 }
 

@@ -42,7 +42,7 @@ template <class T>
 using MaxPool2dBackward = void(const T* dy, const uint8_t* argmax, T* dx, int64_t images,
                                const MaxPool2dShape& shape) noexcept;
 
-// Rows of the two tables, best first; those for double hold the scalar reference alone.
+// Rows of the two tables, best first; those for double hold no SIMD rows.
 template <class T>
 std::span<const KernelRow<MaxPool2dForward<T>>> max_pool2d_forward_kernels() noexcept;
 template <class T>
@@ -50,5 +50,9 @@ std::span<const KernelRow<MaxPool2dBackward<T>>> max_pool2d_backward_kernels() n
 
 ESPALIER_DECLARE_ISAS(MaxPool2dForward<float> max_pool2d_forward;
                       MaxPool2dBackward<float> max_pool2d_backward;)
+ESPALIER_DECLARE_CUDA(MaxPool2dForward<float> max_pool2d_forward;
+                      MaxPool2dForward<double> max_pool2d_forward;
+                      MaxPool2dBackward<float> max_pool2d_backward;
+                      MaxPool2dBackward<double> max_pool2d_backward;)
 
 }  // namespace espalier

@@ -40,13 +40,15 @@ constexpr int philox_group = 64;  // elements that sixteen blocks give in order
 
 // The bijection itself.
 constexpr PhiloxBlock philox_block(PhiloxBlock c, uint32_t key0, uint32_t key1) noexcept {
+  // A GPU reads no array of the processor, but knows what is constant.
+  constexpr uint64_t even = philox_multiplier[0], odd = philox_multiplier[1];
+  constexpr uint32_t step0 = philox_weyl[0], step1 = philox_weyl[1];
   for (int round = 0; round < philox_rounds; ++round) {
-    const uint64_t p0 = uint64_t{philox_multiplier[0]} * c.word[0];
-    const uint64_t p1 = uint64_t{philox_multiplier[1]} * c.word[2];
+    const uint64_t p0 = even * c.word[0], p1 = odd * c.word[2];
     c = {{static_cast<uint32_t>(p1 >> 32) ^ c.word[1] ^ key0, static_cast<uint32_t>(p1),
           static_cast<uint32_t>(p0 >> 32) ^ c.word[3] ^ key1, static_cast<uint32_t>(p0)}};
-    key0 += philox_weyl[0];
-    key1 += philox_weyl[1];
+    key0 += step0;
+    key1 += step1;
   }
   return c;
 }
@@ -78,6 +80,8 @@ template <class T>
 std::span<const KernelRow<PhiloxFill<T>>> philox_normal_kernels() noexcept;
 
 ESPALIER_DECLARE_ISAS(PhiloxFill<uint32_t> philox_u32; PhiloxFill<float> philox_uniform;
+                      PhiloxFill<float> philox_normal; PhiloxKeep philox_keep;)
+ESPALIER_DECLARE_CUDA(PhiloxFill<uint32_t> philox_u32; PhiloxFill<float> philox_uniform;
                       PhiloxFill<float> philox_normal; PhiloxKeep philox_keep;)
 
 }  // namespace espalier

@@ -1,35 +1,14 @@
-#include "kernels/reduce/reduce.h"
-
-#include <limits>
+#include "kernels/reduce/reduce_scalar.h"
 
 namespace espalier {
 namespace {
 
 template <class T>
-T neutral(ReduceOp op) noexcept {
-  constexpr T infinity = std::numeric_limits<T>::infinity();
-  return op == ReduceOp::sum ? T(0) : op == ReduceOp::maximum ? -infinity : infinity;
-}
-
-template <class T>
-T combine(ReduceOp op, T total, T x) noexcept {
-  switch (op) {
-    case ReduceOp::sum:
-      return total + x;
-    case ReduceOp::maximum:
-      return x > total || x != x ? x : total;
-    case ReduceOp::minimum:
-      return x < total || x != x ? x : total;
-  }
-  return total;
-}
-
-template <class T>
 void reduce_rows_scalar(ReduceOp op, const T* x, T* y, int64_t rows, int64_t width,
                         int64_t row_stride) noexcept {
   for (int64_t r = 0; r < rows; ++r, x += row_stride) {
-    T total = neutral<T>(op);
-    for (int64_t i = 0; i < width; ++i) total = combine(op, total, x[i]);
+    T total = reduce_neutral<T>(op);
+    for (int64_t i = 0; i < width; ++i) total = reduce_combine(op, total, x[i]);
     y[r] = total;
   }
 }
@@ -37,9 +16,9 @@ void reduce_rows_scalar(ReduceOp op, const T* x, T* y, int64_t rows, int64_t wid
 template <class T>
 void reduce_columns_scalar(ReduceOp op, const T* x, T* y, int64_t rows, int64_t width,
                            int64_t row_stride) noexcept {
-  for (int64_t i = 0; i < width; ++i) y[i] = neutral<T>(op);
+  for (int64_t i = 0; i < width; ++i) y[i] = reduce_neutral<T>(op);
   for (int64_t r = 0; r < rows; ++r, x += row_stride)
-    for (int64_t i = 0; i < width; ++i) y[i] = combine(op, y[i], x[i]);
+    for (int64_t i = 0; i < width; ++i) y[i] = reduce_combine(op, y[i], x[i]);
 }
 
 template <class T>
@@ -57,41 +36,43 @@ void argmax_rows_scalar(const T* x, int64_t* index, int64_t rows, int64_t width,
 
 template <>
 std::span<const KernelRow<Reduce<float>>> reduce_rows_kernels<float>() noexcept {
-  static constexpr KernelRow<Reduce<float>> rows[] = {
-      ESPALIER_ISA_ROWS(reduce_rows){Isa::scalar, reduce_rows_scalar<float>}};
+  static constexpr KernelRow<Reduce<float>> rows[] = {ESPALIER_CUDA_ROW(
+      reduce_rows) ESPALIER_ISA_ROWS(reduce_rows){Isa::scalar, reduce_rows_scalar<float>}};
   return rows;
 }
 
 template <>
 std::span<const KernelRow<Reduce<double>>> reduce_rows_kernels<double>() noexcept {
-  static constexpr KernelRow<Reduce<double>> rows[] = {{Isa::scalar, reduce_rows_scalar<double>}};
+  static constexpr KernelRow<Reduce<double>> rows[] = {
+      ESPALIER_CUDA_ROW(reduce_rows){Isa::scalar, reduce_rows_scalar<double>}};
   return rows;
 }
 
 template <>
 std::span<const KernelRow<Reduce<float>>> reduce_columns_kernels<float>() noexcept {
-  static constexpr KernelRow<Reduce<float>> rows[] = {
-      ESPALIER_ISA_ROWS(reduce_columns){Isa::scalar, reduce_columns_scalar<float>}};
+  static constexpr KernelRow<Reduce<float>> rows[] = {ESPALIER_CUDA_ROW(
+      reduce_columns) ESPALIER_ISA_ROWS(reduce_columns){Isa::scalar, reduce_columns_scalar<float>}};
   return rows;
 }
 
 template <>
 std::span<const KernelRow<Reduce<double>>> reduce_columns_kernels<double>() noexcept {
   static constexpr KernelRow<Reduce<double>> rows[] = {
-      {Isa::scalar, reduce_columns_scalar<double>}};
+      ESPALIER_CUDA_ROW(reduce_columns){Isa::scalar, reduce_columns_scalar<double>}};
   return rows;
 }
 
 template <>
 std::span<const KernelRow<Argmax<float>>> argmax_rows_kernels<float>() noexcept {
-  static constexpr KernelRow<Argmax<float>> rows[] = {
-      ESPALIER_ISA_ROWS(argmax_rows){Isa::scalar, argmax_rows_scalar<float>}};
+  static constexpr KernelRow<Argmax<float>> rows[] = {ESPALIER_CUDA_ROW(
+      argmax_rows) ESPALIER_ISA_ROWS(argmax_rows){Isa::scalar, argmax_rows_scalar<float>}};
   return rows;
 }
 
 template <>
 std::span<const KernelRow<Argmax<double>>> argmax_rows_kernels<double>() noexcept {
-  static constexpr KernelRow<Argmax<double>> rows[] = {{Isa::scalar, argmax_rows_scalar<double>}};
+  static constexpr KernelRow<Argmax<double>> rows[] = {
+      ESPALIER_CUDA_ROW(argmax_rows){Isa::scalar, argmax_rows_scalar<double>}};
   return rows;
 }
 

@@ -27,7 +27,7 @@ template <class T>
 using Argmax = void(const T* x, int64_t* index, int64_t rows, int64_t width,
                     int64_t row_stride) noexcept;
 
-// Rows of the tables, best first; those for double hold the scalar reference alone.
+// Rows of the tables, best first; those for double hold no SIMD rows.
 template <class T>
 std::span<const KernelRow<Reduce<T>>> reduce_rows_kernels() noexcept;
 template <class T>
@@ -37,5 +37,8 @@ std::span<const KernelRow<Argmax<T>>> argmax_rows_kernels() noexcept;
 
 ESPALIER_DECLARE_ISAS(Reduce<float> reduce_rows; Reduce<float> reduce_columns;
                       Argmax<float> argmax_rows;)
+ESPALIER_DECLARE_CUDA(Reduce<float> reduce_rows; Reduce<double> reduce_rows;
+                      Reduce<float> reduce_columns; Reduce<double> reduce_columns;
+                      Argmax<float> argmax_rows; Argmax<double> argmax_rows;)
 
 }  // namespace espalier

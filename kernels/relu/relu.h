@@ -19,12 +19,14 @@ using ReluForward = void(const T* x, T* y, int64_t count) noexcept;
 template <class T>
 using ReluBackward = void(const T* y, const T* dy, T* dx, int64_t count) noexcept;
 
-// Rows of the two tables, best first; those for double hold the scalar reference alone.
+// Rows of the two tables, best first; those for double hold no SIMD rows.
 template <class T>
 std::span<const KernelRow<ReluForward<T>>> relu_forward_kernels() noexcept;
 template <class T>
 std::span<const KernelRow<ReluBackward<T>>> relu_backward_kernels() noexcept;
 
 ESPALIER_DECLARE_ISAS(ReluForward<float> relu_forward; ReluBackward<float> relu_backward;)
+ESPALIER_DECLARE_CUDA(ReluForward<float> relu_forward; ReluForward<double> relu_forward;
+                      ReluBackward<float> relu_backward; ReluBackward<double> relu_backward;)
 
 }  // namespace espalier

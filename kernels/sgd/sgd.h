@@ -42,5 +42,6 @@ template <class T>
 std::span<const KernelRow<SgdUpdate<T>>> sgd_kernels() noexcept;
 
 ESPALIER_DECLARE_ISAS(SgdUpdate<float> sgd;)
+ESPALIER_DECLARE_CUDA(SgdUpdate<float> sgd; SgdUpdate<double> sgd;)
 
 }  // namespace espalier

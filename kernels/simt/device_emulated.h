@@ -88,7 +88,7 @@ inline float float_of_bits(uint32_t bits) {
 
 // CUDA's names of what <cmath> has.
 using std::erf, std::exp, std::fabs, std::fmax, std::fmin, std::isinf, std::isnan, std::log,
-    std::sqrt, std::tanh;
+    std::sqrt, std::tanh, std::exp2;
 
 template <class... P, class... A>
 void launch(void (*kernel)(P...), const Grid& grid, A... arguments) noexcept {

@@ -95,4 +95,35 @@ __device__ inline T block_reduce(T value, T neutral, T* slots, F f) {
   return value;
 }
 
+// Down the warps of a block, lane by lane, from the first warp to the last; warp 0 gets the result.
+// `slots` is shared memory for a value a thread and is free again when the call returns. All
+// threads must call it.
+template <class T, class F>
+__device__ inline T fold_warps(T value, T* slots, F f) {
+  slots[threadIdx.x] = value;
+  sync_block();
+  if (warp_id() == 0)
+    for (unsigned i = lane_id() + warp_size; i < blockDim.x; i += warp_size)
+      value = f(value, slots[i]);
+  sync_block();
+  return value;
+}
+
+// ---- a thread an element, a warp a row ----
+
+constexpr unsigned element_threads = 256, rows_of_block = 4;
+
+inline Grid elements_grid(int64_t count) {
+  return {.blocks_x = divide_up(count, element_threads), .threads = element_threads};
+}
+__device__ inline int64_t element_index() {
+  return int64_t{blockIdx.x} * element_threads + threadIdx.x;
+}
+
+inline Grid rows_grid(int64_t rows) {
+  return {.blocks_x = divide_up(rows, rows_of_block), .threads = rows_of_block * warp_size};
+}
+// Of this warp. All lanes of a warp have the same, so that a warp past the last row may leave.
+__device__ inline int64_t row_index() { return int64_t{blockIdx.x} * rows_of_block + warp_id(); }
+
 }  // namespace espalier::simt

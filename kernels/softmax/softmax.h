@@ -19,7 +19,7 @@ using SoftmaxForward = void(const T* x, T* y, int64_t rows, int64_t width) noexc
 template <class T>
 using SoftmaxBackward = void(const T* y, const T* dy, T* dx, int64_t rows, int64_t width) noexcept;
 
-// Rows of the two tables, best first; those for double hold the scalar reference alone.
+// Rows of the two tables, best first; those for double hold no SIMD rows.
 template <class T>
 std::span<const KernelRow<SoftmaxForward<T>>> softmax_forward_kernels() noexcept;
 template <class T>

@@ -9,11 +9,9 @@ namespace {
 
 using namespace simt;
 
-constexpr unsigned rows_of_block = 4;  // a warp takes a row
-
 template <class T>
 __global__ void forward_kernel(const T* x, T* y, int64_t rows, int64_t width) {
-  const int64_t r = int64_t{blockIdx.x} * rows_of_block + warp_id();
+  const int64_t r = row_index();
   if (r >= rows) return;
   x += r * width, y += r * width;
   T largest = x[0];
@@ -27,17 +25,13 @@ __global__ void forward_kernel(const T* x, T* y, int64_t rows, int64_t width) {
 
 template <class T>
 __global__ void backward_kernel(const T* y, const T* dy, T* dx, int64_t rows, int64_t width) {
-  const int64_t r = int64_t{blockIdx.x} * rows_of_block + warp_id();
+  const int64_t r = row_index();
   if (r >= rows) return;
   y += r * width, dy += r * width, dx += r * width;
   T dot = 0;
   for (int64_t i = lane_id(); i < width; i += warp_size) dot = multiply_add(dy[i], y[i], dot);
   dot = warp_sum(dot);
   for (int64_t i = lane_id(); i < width; i += warp_size) dx[i] = y[i] * (dy[i] - dot);
-}
-
-Grid rows_grid(int64_t rows) {
-  return {.blocks_x = divide_up(rows, rows_of_block), .threads = rows_of_block * warp_size};
 }
 
 }  // namespace

@@ -28,12 +28,14 @@ using UnaryForward = void(UnaryOp op, const T* x, T* y, int64_t count) noexcept;
 template <class T>
 using UnaryBackward = void(UnaryOp op, const T* saved, const T* dy, T* dx, int64_t count) noexcept;
 
-// Rows of the two tables, best first; those for double hold the scalar reference alone.
+// Rows of the two tables, best first; those for double hold no SIMD rows.
 template <class T>
 std::span<const KernelRow<UnaryForward<T>>> unary_forward_kernels() noexcept;
 template <class T>
 std::span<const KernelRow<UnaryBackward<T>>> unary_backward_kernels() noexcept;
 
 ESPALIER_DECLARE_ISAS(UnaryForward<float> unary_forward; UnaryBackward<float> unary_backward;)
+ESPALIER_DECLARE_CUDA(UnaryForward<float> unary_forward; UnaryForward<double> unary_forward;
+                      UnaryBackward<float> unary_backward; UnaryBackward<double> unary_backward;)
 
 }  // namespace espalier

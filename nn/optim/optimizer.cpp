@@ -3,10 +3,11 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/device_memory.h"
+#include "engine/device_scope.h"
 #include "engine/dispatch.h"
 #include "engine/op.h"
 #include "engine/parallel.h"
-#include "engine/profiler.h"
 #include "kernels/grad_norm/grad_norm.h"
 #include "nn/named_tensors.h"
 #include "nn/optim/ema.h"
@@ -17,17 +18,17 @@ namespace {
 // In blocks of fixed size, added in order: the same for any number of threads.
 template <class T>
 double sum_of_squares(const T* x, int64_t count) {
-  const auto& best = kernel(sum_of_squares_kernels<T>());
-  const int64_t blocks = (count + grad_norm_block - 1) / grad_norm_block;
-  RecycledVector<double> sums(static_cast<size_t>(blocks));
-  parallel_for(blocks, grain_for(grad_norm_block), [&](int64_t begin, int64_t end) {
-    for (int64_t b = begin; b < end; ++b) {
-      const int64_t first = b * grad_norm_block;
-      sums[static_cast<size_t>(b)] = best.run(x + first, std::min(grad_norm_block, count - first));
-    }
+  const auto& best = kernel(sums_of_squares_kernels<T>());
+  const Tensor sums = Tensor::empty({grad_norm_blocks(count)}, DType::f64);
+  parallel_for(sums.numel(), 1, [&](int64_t begin, int64_t end) {
+    const int64_t first = begin * grad_norm_block;
+    best.run(x + first, std::min(end * grad_norm_block, count) - first,
+             sums.data<double>() + begin);
   });
+  const Tensor here = sums.to(Device::cpu());
+  const DeviceScope cpu(Device::cpu());
   double total = 0;
-  for (double sum : sums) total += sum;
+  for (int64_t b = 0; b < here.numel(); ++b) total += here.data<double>()[b];
   return total;
 }
 
@@ -52,7 +53,7 @@ void Optimizer::zero_grad() {
 double Optimizer::clip_grad_norm(double max_norm) {
   if (!(max_norm > 0))
     argument_error("clip_grad_norm", "max_norm", std::to_string(max_norm), "a number > 0", "");
-  const profiler::Scope scope("clip_grad_norm");
+  const OpScope scope("clip_grad_norm", arena_.values());
   double sum = 0;
   for (const ParameterArena::Segment& segment : arena_.segments())
     if (!segment.options.frozen)
@@ -71,7 +72,7 @@ void Optimizer::step(WeightAverage* average) {
     throw Error(ErrorKind::numeric,
                 "step: a gradient is not finite; expected finite gradients; lower the learning "
                 "rate, or skip the step by calling zero_grad()");
-  const profiler::Scope scope("optimizer_step");
+  const OpScope scope("optimizer_step", arena_.values());
   ++steps_;
   const double average_weight = average ? 1 - average->decay_at(steps_) : 0;
   for (const ParameterArena::Segment& segment : arena_.segments()) {
@@ -86,6 +87,7 @@ void Optimizer::step(WeightAverage* average) {
       update(part);
     });
   }
+  if (on_cuda()) check_launches("optimizer_step");
   gradient_scale_ = 1;
 }
 

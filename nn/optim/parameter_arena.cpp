@@ -4,6 +4,7 @@
 #include <tuple>
 #include <unordered_set>
 
+#include "engine/device_scope.h"
 #include "engine/op.h"
 
 namespace espalier {
@@ -112,6 +113,7 @@ Tensor kept_part(const Tensor& from, const std::vector<KeptIndices>& kept) {
 ParameterArena::ParameterArena(const NamedTensors& parameters, ParameterPolicy policy)
     : policy_(std::move(policy)) {
   check_parameters(parameters);
+  const DeviceScope there(parameters.front().second.device());
   lay_out(parameters);
   const Tensor values = Tensor::zeros({size()}, dtype());
   for (const Slot& slot : slots_)
@@ -157,6 +159,7 @@ void ParameterArena::bind(const Tensor& values) {
 }
 
 const Tensor& ParameterArena::add_companion(const std::string& name) {
+  const DeviceScope there(values_.device());
   const auto added = companions_.emplace(name, Tensor::zeros({size()}, dtype()));
   if (!added.second)
     argument_error("add_companion", "name", "'" + name + "' again", "a name not yet in use", "");
@@ -179,6 +182,7 @@ NamedTensors ParameterArena::companion_state() const {
 
 void ParameterArena::rebuild(const NamedTensors& parameters, const IndexMap& kept) {
   check_parameters(parameters);
+  const DeviceScope there(values_.device(), "ParameterArena::rebuild");
   check_same_dtype("rebuild", "parameters", parameters.front().second, values_);
   const NamedTensors old_values = views_of(values_);
   for (const auto& entry : kept)

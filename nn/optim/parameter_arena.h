@@ -48,8 +48,9 @@ class ParameterArena {
     ParameterOptions options;
   };
 
-  // Parameters must be leaves of one dtype, f32 or f64. One tensor under two names takes one slot,
-  // the first's. Throws an argument error before it touches any parameter.
+  // Parameters must be leaves of one dtype, f32 or f64, on one device, where the arena lies too.
+  // One tensor under two names takes one slot, the first's. Throws an argument error before it
+  // touches any parameter.
   explicit ParameterArena(const NamedTensors& parameters, ParameterPolicy policy = decay_matrices);
   ParameterArena(const ParameterArena&) = delete;
   ParameterArena& operator=(const ParameterArena&) = delete;

@@ -1,0 +1,33 @@
+// Resources (scripts/checks/cuda_resources):
+//   update_kernel  16  0  256  1.00
+#include "kernels/sgd/sgd_scalar.h"
+#include "kernels/simt/simt.h"
+
+namespace espalier::cuda {
+namespace {
+
+using namespace simt;
+
+template <class T>
+__global__ void update_kernel(SgdStep<T> step, const T* gradient, T* parameter, T* velocity,
+                              T* average, int64_t count) {
+  const int64_t i = element_index();
+  if (i >= count) return;
+  sgd_scalar_update(step, gradient[i], parameter[i], velocity ? velocity + i : nullptr,
+                    average ? average + i : nullptr);
+}
+
+}  // namespace
+
+void sgd(const SgdStep<float>& step, const float* gradient, float* parameter, float* velocity,
+         float* average, int64_t count) noexcept {
+  launch(update_kernel<float>, elements_grid(count), step, gradient, parameter, velocity, average,
+         count);
+}
+void sgd(const SgdStep<double>& step, const double* gradient, double* parameter, double* velocity,
+         double* average, int64_t count) noexcept {
+  launch(update_kernel<double>, elements_grid(count), step, gradient, parameter, velocity, average,
+         count);
+}
+
+}  // namespace espalier::cuda
