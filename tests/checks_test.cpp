@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "engine/device_scope.h"
-#include "kernels/simt/matrix.h"
+#include "kernels/simt/hopper.h"
 
 namespace espalier::test {
 namespace {
@@ -75,6 +75,34 @@ __global__ void copied_by_another_kernel(const int* from, int* out, bool waits) 
   wait_for_copies<0>();
   if (waits) sync_block();
   out[i] = row.values[i ^ 32];
+}
+
+struct Boxes {
+  alignas(1024) unsigned char bytes[8 * 128];
+  alignas(8) uint64_t full, empty;
+};
+
+// A box that is loaded again, when all have read it or sooner.
+__global__ void reloaded_kernel(const __grid_constant__ TensorMap map, int* out, bool waits) {
+  Boxes& boxes = shared_memory<Boxes>();
+  const uint32_t full = shared_address(&boxes.full), empty = shared_address(&boxes.empty);
+  if (threadIdx.x == 0) {
+    barrier_init(full, 1);
+    barrier_init(empty, blockDim.x / 32);
+    barriers_ready();
+  }
+  sync_block();
+  for (unsigned turn = 0; turn < 2; ++turn) {
+    if (threadIdx.x == 0) {
+      if (waits && turn > 0) barrier_wait(empty, 0);
+      barrier_arrive_expecting(full, sizeof boxes.bytes);
+      load_box(shared_address(boxes.bytes), map, 0, 0, full);
+    }
+    barrier_wait(full, turn);
+    out[threadIdx.x] = boxes.bytes[threadIdx.x];
+    sync_warp();
+    if (lane_id() == 0) barrier_arrive(empty);
+  }
 }
 
 // ---- out of bounds ----
@@ -149,6 +177,15 @@ TEST_CASE("a checked GPU holds asynchronous copies to a wait, and others to a ba
   CHECK(fault_of(copied_by_another_kernel, block, from, out.data(), true) == "");
   CHECK(starts(fault_of(early_kernel, block, from, out.data(), false), "unwritten: "));
   CHECK(fault_of(early_kernel, block, from, out.data(), true) == "");
+}
+
+TEST_CASE("a checked GPU orders memory by barriers that lie in it") {
+  alignas(16) static const unsigned char matrix[8 * 128] = {};
+  TensorMap map;
+  REQUIRE(make_tensor_map(map, matrix, 1, 128, 8, 128, 8));
+  std::vector<int> out(128);
+  CHECK(is_early(fault_of(reloaded_kernel, block, map, out.data(), false)));
+  CHECK(fault_of(reloaded_kernel, block, map, out.data(), true) == "");
 }
 
 TEST_CASE("a checked GPU finds what lies out of bounds") {

@@ -64,6 +64,7 @@ class Product {
     cuda::gemm_mma(g);
     CHECK_NOTHROW(check_launches("gemm_mma"));
     std::vector<double> expected, bounds;
+    expected.reserve(C.size()), bounds.reserve(C.size());
     for (int64_t m = 0; m < M; ++m)
       for (int64_t n = 0; n < N; ++n) {
         const double added = e.residual || e.in_place ? value(residual_, m * N + n) : 0;
@@ -158,6 +159,17 @@ TEST_CASE("a GPU's tensor cores take large tiles where there are many") {
         CHECK(std::abs(got - sum) <= K * std::ldexp(size, -22));
       }
   });
+}
+
+// Where there are many tiles of 128 x 256; matrices and slices end within theirs.
+template <class E>
+void check_large() {
+  const Product<E> product({1000, 72, 2000}, 8, 0);
+  product.check({.bias = true, .residual = true});
+}
+TEST_CASE("large products on a GPU's tensor cores are those of double") {
+  on_gpu(check_large<BFloat16>);
+  on_gpu(check_large<Float16>);
 }
 
 TEST_CASE("linear and matmul in bf16 on a GPU agree with the CPU") {

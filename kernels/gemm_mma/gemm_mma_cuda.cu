@@ -1,9 +1,11 @@
 // Resources (scripts/checks/cuda_resources; shared memory is dynamic):
 //   copied_kernel    128  98304  256  0.25
 //   read_kernel       96  49152  128  0.25
+//   hopper_kernel    168  196672  384  0.19
 //   rounding_kernel   96  49152  128  0.25
 #include "kernels/gemm_mma/gemm_mma.h"
 #include "kernels/gemm_mma/gemm_mma_simt.h"
+#include "kernels/gemm_mma/gemm_wgmma_simt.h"
 
 namespace espalier::cuda {
 namespace {
@@ -52,6 +54,15 @@ __global__ void __launch_bounds__(MmaSmallTile::threads)
   mma_multiply<typename TypeOf<Element>::Type, MmaSmallTile>(s, a, b, terms, finish);
 }
 
+template <class Element>
+__global__ void __launch_bounds__(wgmma::threads)
+    hopper_kernel(WgmmaShape s, const __grid_constant__ TensorMap a,
+                  const __grid_constant__ TensorMap b, Finish finish) {
+#if ESPALIER_HOPPER
+  wgmma_multiply<typename TypeOf<Element>::Type>(s, a, b, finish);
+#endif
+}
+
 using RoundedRead = MmaRead<BFloat16, float>;
 
 __global__ void __launch_bounds__(MmaSmallTile::threads)
@@ -78,6 +89,21 @@ bool can_copy(const GemmMma<Element>& g) {
          on_boundaries(g.B, g.b_row_stride, g.products, g.terms, &D::b);
 }
 
+template <class Element>
+bool run_on_hopper(const GemmMma<Element>& g) {
+  if constexpr (std::is_same_v<Element, float>) {
+    return false;
+  } else {
+    const WgmmaShape s{g.M, g.N, g.K};
+    WgmmaOperands operands;
+    if (g.products.rank > 0 || g.terms.rank > 0 ||
+        !wgmma_fits(s, g.A, g.a_row_stride, g.B, g.b_row_stride, operands))
+      return false;
+    launch(hopper_kernel<Element>, wgmma_grid(s), s, operands.a, operands.b, Finish{g.out});
+    return true;
+  }
+}
+
 }  // namespace
 
 template <class Element>
@@ -89,6 +115,8 @@ void gemm_mma(const GemmMma<Element>& g) noexcept {
   if (!can_copy(g))
     launch(read_kernel<Element>, small, s, MmaRead<Element>{g.A, g.a_row_stride, 1},
            MmaRead<Element>{g.B, g.b_row_stride, 1}, terms, Finish{g.out});
+  else if (run_on_hopper(g))
+    return;
   else if (large.blocks_x >= mma_fill_a_gpu)
     launch(copied_kernel<Element, MmaLargeTile>, large, s, a, b, terms, Finish{g.out});
   else

@@ -195,20 +195,16 @@ struct MmaSums {
   }
 };
 
-// Which tile a block computes: those of eight rows of tiles follow each other column by column, so
-// that blocks that run at once share slices of both operands.
+// Where a tile stands among `down` x `across` of them: those of eight rows of tiles follow each
+// other column by column, so that blocks that run at once share slices of both operands.
 struct MmaPosition {
-  int64_t product, row, column;
+  int64_t row, column;  // of tiles
 
-  template <class Tile>
-  __device__ static MmaPosition of_block(const MmaShape& s) {
+  __device__ static MmaPosition of_tile(int64_t tile, int64_t down, int64_t across) {
     constexpr int64_t group = 8;
-    const int64_t down = simt::divide_up(s.M, Tile::rows),
-                  across = simt::divide_up(s.N, Tile::columns);
-    const int64_t product = blockIdx.x / (down * across), tile = blockIdx.x % (down * across);
     const int64_t first = tile / (group * across) * group, in_group = tile % (group * across);
     const int64_t rows = down - first < group ? down - first : group;
-    return {product, (first + in_group % rows) * Tile::rows, in_group / rows * Tile::columns};
+    return {first + in_group % rows, in_group / rows};
   }
 };
 
@@ -227,8 +223,11 @@ template <class Type, class Tile, class A, class B, class Put>
 __device__ inline void mma_multiply(const MmaShape& s, const A& all_a, const B& all_b,
                                     int64_t terms, Put put) {
   constexpr int64_t slice = mma_row / sizeof(typename Type::Raw);  // values of k
-  const MmaPosition at = MmaPosition::of_block<Tile>(s);
-  const GemmOffsets product(s.products, at.product);
+  const int64_t down = simt::divide_up(s.M, Tile::rows);
+  const int64_t across = simt::divide_up(s.N, Tile::columns), tiles = down * across;
+  const MmaPosition at = MmaPosition::of_tile(blockIdx.x % tiles, down, across);
+  const int64_t first_row = at.row * Tile::rows, first_column = at.column * Tile::columns;
+  const GemmOffsets product(s.products, blockIdx.x / tiles);
   unsigned char* const shared = simt::dynamic_shared();
   const int64_t slices = (s.K + slice - 1) / slice, steps = slices * terms;
   const auto load = [&](int64_t step) {
@@ -236,10 +235,10 @@ __device__ inline void mma_multiply(const MmaShape& s, const A& all_a, const B& 
       unsigned char* const to = shared + step % mma_stages * Tile::stage_bytes;
       const GemmOffsets term(s.terms, step / slices);
       const int64_t k = step % slices * slice;
-      all_a.from(product.a + term.a, at.row)
-          .template load<Tile::rows, Tile::threads>(to, s.M - at.row, k, s.K - k);
-      all_b.from(product.b + term.b, at.column)
-          .template load<Tile::columns, Tile::threads>(to + Tile::a_bytes, s.N - at.column, k,
+      all_a.from(product.a + term.a, first_row)
+          .template load<Tile::rows, Tile::threads>(to, s.M - first_row, k, s.K - k);
+      all_b.from(product.b + term.b, first_column)
+          .template load<Tile::columns, Tile::threads>(to + Tile::a_bytes, s.N - first_column, k,
                                                        s.K - k);
     }
     simt::commit_copies();  // an empty group too, so that a stage is always one
@@ -255,7 +254,7 @@ __device__ inline void mma_multiply(const MmaShape& s, const A& all_a, const B& 
     sums.add_slice(stage, stage + Tile::a_bytes);
   }
   sums.each([&](unsigned row, unsigned column, typename Type::Sum sum) {
-    const int64_t m = at.row + row, n = at.column + column;
+    const int64_t m = first_row + row, n = first_column + column;
     if (m < s.M && n < s.N) put(product.c, m, n, sum);
   });
 }

@@ -1,8 +1,9 @@
 // Resources (scripts/checks/cuda_resources; shared memory of products is dynamic):
 //   copied_kernel  128  98304  256  0.25
 //   read_kernel     96  49152  128  0.25
+//   hopper_kernel  168  196672  384  0.19
 //   pack_kernel     24      0  256  1.00
-#include "kernels/gemm_mma/gemm_mma_simt.h"
+#include "kernels/gemm_mma/gemm_wgmma_simt.h"
 #include "kernels/gemm_s8/gemm_s8.h"
 
 namespace espalier::cuda {
@@ -71,6 +72,14 @@ __global__ void __launch_bounds__(MmaSmallTile::threads)
   mma_multiply<MmaS8, MmaSmallTile>(s, a, b, 1, finish);
 }
 
+__global__ void __launch_bounds__(wgmma::threads)
+    hopper_kernel(WgmmaShape s, const __grid_constant__ TensorMap a,
+                  const __grid_constant__ TensorMap b, Finish finish) {
+#if ESPALIER_HOPPER
+  wgmma_multiply<MmaS8>(s, a, b, finish);
+#endif
+}
+
 bool on_boundaries(const void* data, int64_t row_stride) {
   return reinterpret_cast<uintptr_t>(data) % mma_chunk == 0 && row_stride % mma_chunk == 0;
 }
@@ -92,10 +101,14 @@ void gemm_s8_run(const GemmS8& g) noexcept {
   const int64_t row = packed_row(g.K);
   const Finish finish{g.output, g.bias, g.multiplier, g.zero_point, g.table, g.C, g.c_row_stride};
   const MmaCopied<int8_t> a{g.A, g.a_row_stride}, b{packed, row};
+  const WgmmaShape hopper{g.M, g.N, g.K};
+  WgmmaOperands operands;
   const Grid large = mma_grid<MmaLargeTile>(s), small = mma_grid<MmaSmallTile>(s);
   if (!on_boundaries(g.A, g.a_row_stride) || !on_boundaries(packed, row))
     launch(read_kernel, small, s, MmaRead<int8_t>{g.A, g.a_row_stride, 1},
            MmaRead<int8_t>{packed, row, 1}, finish);
+  else if (wgmma_fits(hopper, g.A, g.a_row_stride, packed, row, operands))
+    launch(hopper_kernel, wgmma_grid(hopper), hopper, operands.a, operands.b, finish);
   else if (large.blocks_x >= mma_fill_a_gpu)
     launch(copied_kernel<MmaLargeTile>, large, s, a, b, finish);
   else

@@ -1,6 +1,7 @@
 #include "kernels/simt/checks.h"
 
 #include <algorithm>
+#include <array>
 #include <memory>
 #include <unordered_map>
 
@@ -35,6 +36,8 @@ struct Block {
   // clocks[w][v]: up to where warp w knows what warp v did; its own is at clocks[w][w].
   uint32_t clocks[most_warps][most_warps] = {};
   std::vector<SharedCell> cells;
+  // What is known to whoever passes a barrier in shared memory, by where that lies.
+  std::unordered_map<uint32_t, std::array<uint32_t, most_warps>> barriers;
 };
 
 // Cells of any memory but a block's, a page at a time.
@@ -150,6 +153,17 @@ bool is_shared(size_t offset, size_t bytes) {
   return within(0, running.static_bytes) || within(static_shared_bytes, running.shared_bytes);
 }
 
+// Calls f(cell, bytes of it) for those that lie there in the running lane's block and were used.
+template <class F>
+void for_each_cell(const void* at, size_t bytes, F f) {
+  Block& block = checks().blocks[lane->rank];
+  const auto offset = static_cast<size_t>(static_cast<const unsigned char*>(at) - block.shared);
+  for_each_word(offset, bytes, [&](uintptr_t start, unsigned mask) {
+    SharedCell& cell = block.cells[start / word];
+    if (cell.block == block.number) f(cell, mask);
+  });
+}
+
 void use_shared(Block& block, size_t offset, size_t bytes, Use kind) {
   const auto where = [&] { return "shared memory at " + std::to_string(offset); };
   if (!is_shared(offset, bytes))
@@ -197,6 +211,7 @@ void start_block(unsigned rank, const unsigned char* shared) {
   Block& block = checks().blocks[rank];
   block.shared = shared;
   block.number = ++checks().blocks_started;
+  block.barriers.clear();
   for (auto& clocks : block.clocks) std::fill(std::begin(clocks), std::end(clocks), 0u);
   for (unsigned w = 0; w < most_warps; ++w) block.clocks[w][w] = 1;
   if (block.cells.size() < running.shared_bytes / word)
@@ -229,12 +244,25 @@ void use(const void* at, size_t bytes, Use kind) {
 }
 
 void forget(const void* at, size_t bytes) {
+  for_each_cell(at, bytes, [](SharedCell& cell, unsigned mask) { cell.written &= ~mask; });
+}
+void remember(const void* at, size_t bytes) {
+  for_each_cell(at, bytes, [](SharedCell& cell, unsigned mask) { cell.written |= mask; });
+}
+
+void release(uint32_t barrier) {
   Block& block = checks().blocks[lane->rank];
-  const auto offset = static_cast<size_t>(static_cast<const unsigned char*>(at) - block.shared);
-  for_each_word(offset, bytes, [&](uintptr_t start, unsigned mask) {
-    SharedCell& own = block.cells[start / word];
-    if (own.block == block.number) own.written &= ~mask;
-  });
+  const unsigned warp = warp_of(lane->number);
+  auto& known = block.barriers[barrier];
+  for (unsigned v = 0; v < most_warps; ++v) known[v] = std::max(known[v], block.clocks[warp][v]);
+  ++block.clocks[warp][warp];
+}
+void acquire(uint32_t barrier) {
+  Block& block = checks().blocks[lane->rank];
+  uint32_t* const clocks = block.clocks[warp_of(lane->number)];
+  const auto& known = block.barriers[barrier];
+  for (unsigned v = 0; v < most_warps; ++v)
+    if (v != warp_of(lane->number)) clocks[v] = std::max(clocks[v], known[v]);
 }
 
 }  // namespace espalier::simt::checks

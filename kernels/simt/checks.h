@@ -3,9 +3,9 @@
 // of to its runtime; the emulator tells of barriers and of what it reads and writes for a lane.
 //
 //   races           two threads meet at a byte, one of them to write it, and no barrier stands
-//                   between them: sync_block(), sync_group() of both, or sync_warp() within a warp.
-//                   Shuffles, votes and products order no memory. Threads of two blocks always
-//                   race.
+//                   between them: sync_block(), sync_group() of both, a barrier in shared memory,
+//                   or sync_warp() within a warp. Shuffles, votes and products order no memory.
+//                   Threads of two blocks always race.
 //   out of bounds   shared memory beyond what the kernel and the launch asked for, and memory of
 //                   the GPU beyond what was taken of it
 //   unwritten       shared memory is read before anybody wrote it, or while a copy to it is under
@@ -42,8 +42,13 @@ void start_block(unsigned rank, const unsigned char* shared);
 void order(uint32_t warps);
 // The running lane uses memory.
 void use(const void* at, size_t bytes, Use kind);
-// Shared memory loses what was written there.
+// Shared memory loses what was written there, and has it again.
 void forget(const void* at, size_t bytes);
+void remember(const void* at, size_t bytes);
+// The running lane arrives at a barrier in shared memory, and passes it: what arrived before is
+// ordered before what passes.
+void release(uint32_t barrier);
+void acquire(uint32_t barrier);
 
 }  // namespace checks
 }  // namespace espalier::simt

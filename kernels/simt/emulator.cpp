@@ -30,11 +30,13 @@ struct Meeting {
   uint32_t generation = 0, warps = 0;  // those of whom some have come, bit by bit
 };
 
-struct Warp {
+// A warp or a warpgroup, which compute together.
+struct Team {
   Meeting meeting;
   const char* what = nullptr;
-  Lane* lanes[warp_size] = {};
+  std::vector<Lane*> lanes{};
 };
+constexpr unsigned warpgroup_lanes = 4 * warp_size;
 
 // A block's shared memory, on the boundary that dynamic_shared() promises.
 class SharedMemory {
@@ -56,7 +58,7 @@ class SharedMemory {
 struct Block {
   SharedMemory shared;
   Meeting all, groups[most_groups];
-  std::vector<Warp> warps;
+  std::vector<Team> warps, warpgroups;
 };
 
 struct Thread : Lane {
@@ -123,6 +125,19 @@ void meet_in_order(Meeting& meeting) {
   });
 }
 
+void compute_together(Team& team, const char* kind, const char* what, void* slot,
+                      FunctionRef<void(Lane* const*)> compute) {
+  if (team.meeting.arrived == 0) team.what = what;
+  if (std::string_view(team.what) != what)
+    fault(std::string("lanes of a ") + kind + " meet in " + team.what + " and in " + what);
+  lane->collective_slot = slot;
+  meet(team.meeting, [&] {
+    running.in_collective = true;
+    compute(team.lanes.data());
+    running.in_collective = false;
+  });
+}
+
 void place(const Grid& grid, unsigned first_block) {
   Emulator& e = emulator();
   for (size_t i = 0; i < e.threads.size(); ++i) {
@@ -131,6 +146,8 @@ void place(const Grid& grid, unsigned first_block) {
     t.ready = nullptr;
     t.copies.clear();
     t.copy_group = 0;
+    t.products.clear();
+    t.product_group = 0;
     t.number = static_cast<unsigned>(i) % grid.threads;
     t.rank = static_cast<unsigned>(i) / grid.threads;
     const unsigned block = first_block + t.rank;
@@ -138,7 +155,10 @@ void place(const Grid& grid, unsigned first_block) {
     t.block = {block % grid.blocks_x, block / grid.blocks_x % grid.blocks_y,
                block / grid.blocks_x / grid.blocks_y};
     t.shared = e.blocks[t.rank].shared.data();
-    e.blocks[t.rank].warps[t.number / warp_size].lanes[t.number % warp_size] = &t;
+    Block& own = e.blocks[t.rank];
+    own.warps[t.number / warp_size].lanes[t.number % warp_size] = &t;
+    if (const size_t i = t.number / warpgroup_lanes; i < own.warpgroups.size())
+      own.warpgroups[i].lanes[t.number % warpgroup_lanes] = &t;
     start(t.fibre, run_thread);
   }
 }
@@ -147,8 +167,14 @@ void reset(Block& block, const Grid& grid) {
   block.shared.reset();
   block.all = {0, grid.threads, 0};
   std::fill(std::begin(block.groups), std::end(block.groups), Meeting());
-  block.warps.assign(grid.threads / warp_size, Warp());
-  for (Warp& warp : block.warps) warp.meeting.expected = warp_size;
+  const auto teams = [&](unsigned lanes) {
+    Team team;
+    team.meeting.expected = lanes;
+    team.lanes.resize(lanes);
+    return std::vector<Team>(grid.threads / lanes, team);
+  };
+  block.warps = teams(warp_size);
+  block.warpgroups = teams(warpgroup_lanes);
 }
 
 // Where the threads that wait are, for the message of a launch that cannot go on.
@@ -169,9 +195,9 @@ void run_cluster() {
     bool moved = false;
     for (size_t i : e.order) {
       Thread& t = e.threads[i];
+      lane = &t;
       if (t.done || (t.ready && !(*t.ready)())) continue;
       moved = true;
-      lane = &t;
       switch_to(e.scheduler, t.fibre);
       if (e.ended) break;
       left -= t.done;
@@ -245,16 +271,15 @@ void wait_for_group(unsigned number, unsigned threads) {
 }
 
 void collective(const char* what, void* slot, FunctionRef<void(Lane* const*)> compute) {
-  Warp& warp = own_block().warps[lane->number / warp_size];
-  if (warp.meeting.arrived == 0) warp.what = what;
-  if (std::string_view(warp.what) != what)
-    fault(std::string("lanes of a warp meet in ") + warp.what + " and in " + what);
-  lane->collective_slot = slot;
-  meet(warp.meeting, [&] {
-    running.in_collective = true;
-    compute(warp.lanes);
-    running.in_collective = false;
-  });
+  compute_together(own_block().warps[lane->number / warp_size], "warp", what, slot, compute);
+}
+
+void warpgroup_collective(const char* what, void* slot, FunctionRef<void(Lane* const*)> compute) {
+  std::vector<Team>& groups = own_block().warpgroups;
+  const size_t own = lane->number / warpgroup_lanes;
+  if (own >= groups.size())
+    fault(std::string(what) + " by a warp that is of no warpgroup: the block has too few");
+  compute_together(groups[own], "warpgroup", what, slot, compute);
 }
 
 unsigned char* static_shared(size_t bytes) {
@@ -287,6 +312,7 @@ void run_grid(const Grid& grid, FunctionRef<void()> kernel) noexcept {
   if (e.memory.open) e.memory.open();
   for (unsigned first = 0; first < blocks && !e.ended; first += grid.cluster) {
     for (Block& block : e.blocks) reset(block, grid);
+    ++running.cluster;
     place(grid, first);
     if (checks::enabled)
       for (unsigned rank = 0; rank < grid.cluster; ++rank)

@@ -23,11 +23,22 @@ struct Index {
   unsigned x = 0, y = 0, z = 0;
 };
 
+struct Lane;
+
 // A copy under way to shared memory: `present` bytes from global memory, then zeros.
 struct AsyncCopy {
   uint32_t to;
   const void* from;
   unsigned bytes, present, group;
+};
+
+// A product of a warpgroup that is under way: what `run` needs of each lane.
+struct AsyncProduct {
+  uint64_t a, b;  // descriptors
+  void* d;
+  bool accumulate;
+  unsigned group;
+  void (*run)(Lane* const* lanes, size_t index);  // the lanes' products of this index
 };
 
 // One thread of the grid that runs.
@@ -39,6 +50,8 @@ struct Lane {
   unsigned char* shared = nullptr;  // its block's shared memory
   std::vector<AsyncCopy> copies{};  // its own, in order
   unsigned copy_group = 0;          // that its next copy belongs to
+  std::vector<AsyncProduct> products{};
+  unsigned product_group = 0;
 };
 
 struct Running {
@@ -46,6 +59,7 @@ struct Running {
   size_t shared_bytes = 0;     // of a block
   size_t static_bytes = 0;     // that the kernel has asked for by shared_memory()
   bool in_collective = false;  // a lane computes for its warp
+  uint64_t cluster = 0;        // counts all that ever ran
 };
 
 extern Lane* lane;  // that runs now; null outside kernels
@@ -72,6 +86,10 @@ void wait_until(FunctionRef<bool()> ready);
 
 // All lanes of the warp meet, each with its slot; the last to come runs `compute` on them.
 void collective(const char* what, void* slot, FunctionRef<void(Lane* const* lanes)> compute);
+
+// The same of the 128 lanes of a warpgroup.
+void warpgroup_collective(const char* what, void* slot,
+                          FunctionRef<void(Lane* const* lanes)> compute);
 
 // Runs `kernel` for every thread of the grid. Not at all while a fault stands.
 void run_grid(const Grid& grid, FunctionRef<void()> kernel) noexcept;

@@ -1,47 +1,15 @@
 // The last lane of a warp computes a collective, from the registers of all 32.
 #include <cmath>
 #include <cstring>
-#include <type_traits>
 
 #include "kernels/simt/checks.h"
+#include "kernels/simt/elements_emulated.h"
 #include "kernels/simt/matrix.h"
 
 namespace espalier::simt {
 namespace {
 
 constexpr unsigned M = 16, N = 8;
-
-template <class To, class From>
-To bits_as(From from) {
-  static_assert(sizeof(To) == sizeof(From));
-  To to;
-  std::memcpy(&to, &from, sizeof to);
-  return to;
-}
-
-// ---- elements: `per_register` of type Raw, taken for values of type Value ----
-
-struct Bf16 {
-  using Raw = uint16_t;
-  static double value(Raw raw) { return double{bits_as<float>(uint32_t{raw} << 16)}; }
-};
-struct F16 {
-  using Raw = uint16_t;
-  static double value(Raw raw) {
-    const uint32_t sign = (raw & 0x8000u) << 16, exponent = raw >> 10 & 31, mantissa = raw & 1023;
-    if (exponent == 0) return (sign ? -0x1p-24 : 0x1p-24) * mantissa;
-    const uint32_t moved = exponent == 31 ? 255 : exponent + 127 - 15;
-    return double{bits_as<float>(sign | moved << 23 | mantissa << 13)};
-  }
-};
-struct Tf32 {
-  using Raw = uint32_t;
-  static double value(Raw raw) { return double{bits_as<float>(raw & 0xffffe000u)}; }
-};
-struct S8 {
-  using Raw = int8_t;
-  static int32_t value(Raw raw) { return raw; }
-};
 
 // What one lane brings to a product.
 template <class D>
@@ -50,13 +18,14 @@ struct Fragments {
   const uint32_t *a, *b;
 };
 
-// D += A B, its lanes' registers laid out as kernels/simt/matrix.h says. `Sum` holds sums of
-// products without rounding, or nearly: 53 bits for products of at most 24.
-template <class Element, class Sum, class D>
+// D += A B, its lanes' registers laid out as kernels/simt/matrix.h says.
+template <class Element>
 void multiply(Lane* const* lanes) {
   using Raw = typename Element::Raw;
+  using Value = typename Element::Value;
+  using D = typename Element::Sum;
   constexpr unsigned p = sizeof(uint32_t) / sizeof(Raw), K = 8 * p;
-  Sum A[M][K], B[K][N];
+  Value A[M][K], B[K][N];
   const auto of = [&](unsigned lane_number) {
     return *static_cast<const Fragments<D>*>(lanes[lane_number]->collective_slot);
   };
@@ -71,25 +40,21 @@ void multiply(Lane* const* lanes) {
       for (unsigned r = 0; r < 2; ++r) B[p * t + 4 * p * r + i][g] = Element::value(b[r][i]);
     }
   }
-  Sum sums[M][N] = {};
+  Value sums[M][N] = {};
   for (unsigned m = 0; m < M; ++m)
     for (unsigned k = 0; k < K; ++k)
       for (unsigned n = 0; n < N; ++n) sums[m][n] += A[m][k] * B[k][n];
   for (unsigned lane_number = 0; lane_number < warp_size; ++lane_number)
     for (unsigned r = 0; r < 4; ++r) {
       D& d = of(lane_number).d[r];
-      const Sum sum = sums[lane_number / 4 + 8 * (r / 2)][lane_number % 4 * 2 + r % 2];
-      if constexpr (std::is_integral_v<D>)
-        d = static_cast<D>(int64_t{d} + sum);
-      else
-        d = static_cast<D>(Sum{d} + sum);
+      d = added(d, sums[lane_number / 4 + 8 * (r / 2)][lane_number % 4 * 2 + r % 2]);
     }
 }
 
-template <class Element, class Sum, class D>
+template <class Element, class D>
 void mma(const char* what, D (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
   Fragments<D> own{d, a, b};
-  collective(what, &own, [](Lane* const* lanes) { multiply<Element, Sum, D>(lanes); });
+  collective(what, &own, [](Lane* const* lanes) { multiply<Element>(lanes); });
 }
 
 constexpr unsigned row_bytes = 16, rows_of_matrix = 8;
@@ -102,16 +67,16 @@ struct LoadSlot {
 }  // namespace
 
 void mma_m16n8k16_bf16(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
-  mma<Bf16, double>("mma_m16n8k16_bf16", d, a, b);
+  mma<Bf16Element>("mma_m16n8k16_bf16", d, a, b);
 }
 void mma_m16n8k16_f16(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
-  mma<F16, double>("mma_m16n8k16_f16", d, a, b);
+  mma<F16Element>("mma_m16n8k16_f16", d, a, b);
 }
 void mma_m16n8k8_tf32(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
-  mma<Tf32, double>("mma_m16n8k8_tf32", d, a, b);
+  mma<Tf32Element>("mma_m16n8k8_tf32", d, a, b);
 }
 void mma_m16n8k32_s8(int32_t (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
-  mma<S8, int32_t>("mma_m16n8k32_s8", d, a, b);
+  mma<S8Element>("mma_m16n8k32_s8", d, a, b);
 }
 
 uint32_t round_to_tf32(float value) {
