@@ -42,6 +42,7 @@
 #include "engine/replay.h"
 #include "engine/tensor.h"
 #include "nn/adapter.h"
+#include "nn/attention_map.h"
 #include "nn/coded_weights.h"
 #include "nn/contrastive.h"
 #include "nn/data/loader.h"

@@ -2,11 +2,14 @@
 #include <cstdio>
 
 #include "app/command.h"
+#include "app/progress_file.h"
+#include "app/run_folder.h"
 #include "bench/hardware.h"
 #include "bench/kernels.h"
 #include "bench/png.h"
 #include "bench/roofline.h"
 #include "bench/training_step.h"
+#include "engine/io/file.h"
 #include "engine/io/json.h"
 #include "engine/parallel.h"
 
@@ -18,7 +21,9 @@ struct BenchFlags : CommonFlags {
   bool list = false;
 };
 
-struct HardwareFlags : CommonFlags {};
+struct HardwareFlags : CommonFlags {
+  std::string run_dir;
+};
 
 struct StepFlags : CommonFlags {
   std::string model = "vit-peer", precision = "f32";
@@ -134,7 +139,12 @@ int run(const BenchFlags& flags) {
 
 int run_hardware(const HardwareFlags& flags) {
   apply_machine_flags(flags);
+  begin_stage("measuring this machine");
   const bench::HardwareProfile profile = bench::measure_hardware();
+  if (!flags.run_dir.empty()) {
+    create_result_folder(flags.run_dir, "hardware.json");
+    write_atomically(flags.run_dir + "/hardware.json", bench::hardware_json(profile) + "\n");
+  }
   std::printf("%s\n", flags.json ? bench::hardware_json(profile).c_str()
                                  : bench::hardware_table(profile).c_str());
   return done;
@@ -144,6 +154,8 @@ void add_hardware(CLI::App& verb, Body& chosen) {
   auto flags = std::make_shared<HardwareFlags>();
   CLI::App* hardware =
       verb.add_subcommand("hardware", "This machine's clock, peak arithmetic and copy bandwidth");
+  hardware->add_option("--run-dir", flags->run_dir,
+                       "Folder to keep it in: hardware.json and env.json");
   add_json_flag(*hardware, *flags);
   add_machine_flags(*hardware, *flags);
   hardware->callback([flags, &chosen] { chosen = [flags] { return run_hardware(*flags); }; });

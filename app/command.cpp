@@ -2,6 +2,7 @@
 
 #include <filesystem>
 
+#include "app/progress_file.h"
 #include "engine/device.h"
 #include "engine/dispatch.h"
 #include "engine/parallel.h"
@@ -15,6 +16,9 @@ void add_device_flags(CLI::App& verb, CommonFlags& flags) {
                   "Use kernels of this instruction set and below: scalar, neon, dotprod, avx2, "
                   "avx512, avx512vnni256, avx512vnni, avx512bf16, amx "
                   "(default: the fastest this CPU has)");
+  verb.add_option(
+      "--progress", flags.progress,
+      "Keep this file up to date with what goes on and how long it still takes, as JSON");
   verb.add_flag("-q,--quiet", flags.quiet, "Print results only");
   verb.add_flag("-v,--verbose", flags.verbose, "Print more");
 }
@@ -35,6 +39,7 @@ void add_json_flag(CLI::App& verb, CommonFlags& flags) {
 }
 
 Device apply_machine_flags(const CommonFlags& flags) {
+  if (!flags.progress.empty()) keep_progress_file(flags.progress);
   const Device device = device_from_name(flags.device);
   if (device.kind != Device::Kind::cpu && !flags.runs_on_gpu)
     throw Error(ErrorKind::device, "--device: '" + flags.device +
@@ -71,6 +76,15 @@ std::unique_ptr<VisionTransformer> model_of(const std::string& name_or_file) {
   LoadedModel loaded = loaded_model_of(name_or_file);
   check_fp32(loaded, name_or_file);
   return std::move(loaded.model);
+}
+
+std::string shell_quoted(const std::string& word) {
+  constexpr const char* plain =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./:,%@";
+  if (!word.empty() && word.find_first_not_of(plain) == word.npos) return word;
+  std::string out = "'";
+  for (char c : word) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return out + "'";
 }
 
 }  // namespace espalier::app

@@ -23,12 +23,13 @@ enum ExitCode {
 // The flags that verbs have in common; each verb takes those that mean something to it.
 struct CommonFlags {
   std::string device = "cpu", isa = "", data = default_data_folder();
-  int threads = 0;  // 0: what the machine offers
+  int threads = 0;            // 0: what the machine offers
+  std::string progress = "";  // file to keep up to date
   bool json = false, quiet = false, verbose = false;
   bool runs_on_gpu = false;  // the verb's own: whether it takes a GPU for --device
 };
 
-// Adds --device, --isa, -q and -v.
+// Adds --device, --isa, --progress, -q and -v.
 void add_device_flags(CLI::App& verb, CommonFlags& flags);
 // Those and -t/--threads.
 void add_machine_flags(CLI::App& verb, CommonFlags& flags);
@@ -45,6 +46,9 @@ void check_fp32(const LoadedModel& loaded, const std::string& name_or_file);
 // "a model in whole numbers", "a model in w4": of one without a module.
 std::string described(const LoadedModel& loaded);
 
+// A word as a shell takes it.
+std::string shell_quoted(const std::string& word);
+
 // A verb: its name, and a body that runs after parsing and returns the exit code.
 using Body = std::function<int()>;
 void add_train(CLI::App& app, Body& chosen);
@@ -56,6 +60,8 @@ void add_learn(CLI::App& app, Body& chosen);
 void add_profile(CLI::App& app, Body& chosen);
 void add_bench(CLI::App& app, Body& chosen);
 void add_export(CLI::App& app, Body& chosen);
+// Adds nothing in a build without the server.
+void add_serve(CLI::App& app, Body& chosen);
 void add_bench_model(CLI::App& bench, Body& chosen);
 void add_bench_pruning(CLI::App& bench, Body& chosen);
 void add_bench_turns(CLI::App& bench, Body& chosen);

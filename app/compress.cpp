@@ -97,6 +97,7 @@ int run(CompressFlags flags) {
   if (!config.target.empty())
     return run_target(asked, before, again, flags.timed_seconds, flags.json);
   if (config.report) {
+    expect_stages(expected_stages(asked, before.config, flags.timed_seconds));
     if (!make_artefacts(asked, before)) return interrupted;
     return judged(config, report_artefacts(asked, again, flags.timed_seconds, flags.json));
   }
@@ -276,23 +277,15 @@ void add_report_flag(CLI::App& verb, CompressFlags& flags) {
       ->excludes("--sensitivity");
 }
 
-std::string quoted(const std::string& word) {
-  constexpr const char* plain =
-      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./:,%@";
-  if (!word.empty() && word.find_first_not_of(plain) == word.npos) return word;
-  std::string out = "'";
-  for (char c : word) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return out + "'";
-}
-
 // What was asked for, as a shell takes it; the report adds the threads that it ran on.
 std::string command_of(const CLI::App& verb) {
   std::string text = "espalier compress";
   for (const CLI::Option* option : verb.get_options()) {
-    if (option->count() == 0 || option->check_lname("threads")) continue;
+    if (option->count() == 0 || option->check_lname("threads") || option->check_lname("progress"))
+      continue;
     if (!option->get_positional()) text += " " + option->get_name();
     if (option->get_expected_max() > 0)
-      for (const std::string& value : option->results()) text += " " + quoted(value);
+      for (const std::string& value : option->results()) text += " " + shell_quoted(value);
   }
   return text;
 }

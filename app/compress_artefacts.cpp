@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <filesystem>
+#include <set>
 
 #include "app/compress_report.h"
 #include "app/interrupt.h"
@@ -68,12 +69,14 @@ bool make_artefacts(const CompressRun& run, const LoadedModel& original) {
   const KeptLayers kept(run.config.keep.begin(), run.config.keep.end());
   if (!kept.empty()) int8_roles(original.graph, kept);  // refuses other names before any work
   write_baseline(run, original);
+  const auto stopped = [&] {
+    if (!interrupt_requested()) return false;
+    progress.line("interrupted; continue with: espalier compress --resume " + run.run_dir);
+    return true;
+  };
   for (const Artefact& each : artefacts_of(run)) {
     if (std::filesystem::exists(each.config.output)) continue;
-    if (interrupt_requested()) {
-      progress.line("interrupted; continue with: espalier compress --resume " + run.run_dir);
-      return false;
-    }
+    if (stopped()) return false;
     progress.line("making " + each.config.output + ": " + each.what);
     if (!compress({.config = each.config,
                    .data = run.data,
@@ -83,11 +86,37 @@ bool make_artefacts(const CompressRun& run, const LoadedModel& original) {
                   original))
       return false;
   }
-  return true;
+  return !stopped();  // measuring takes long, and can be done another time
+}
+
+std::vector<ExpectedStage> expected_stages(const CompressRun& run, const ViTConfig& model,
+                                           double timed_seconds) {
+  // A step on integer kernels runs those and, behind them, the ones of floats.
+  constexpr double qat_weight = 2;
+  constexpr double training = 2, evaluating = 2;  // seconds beside its steps, and of a model
+  std::vector<ExpectedStage> out;
+  std::set<std::string> recovered;  // folders of trainings: the second to ask takes up the first's
+  const std::vector<Artefact> artefacts = artefacts_of(run);
+  for (const Artefact& each : artefacts) {
+    if (std::filesystem::exists(each.config.output)) continue;
+    const CompressConfig& c = each.config;
+    if (c.recover_epochs > 0) {
+      const bool first = recovered.insert(each.trainings).second;
+      out.push_back({recover_stage(model.name),
+                     first ? expected_steps(recover_config(c, model)) : 0, training});
+    }
+    if (c.qat_epochs > 0)
+      out.push_back(
+          {qat_stage(model.name), expected_steps(qat_config(c, model)), training, qat_weight});
+  }
+  const auto models = static_cast<double>(artefacts.size() + 1);
+  out.push_back({measuring_stage, 0, models * (2 * timed_seconds + evaluating)});
+  return out;
 }
 
 ModelMetrics report_artefacts(const CompressRun& run, const std::string& command,
                               double timed_seconds, bool json) {
+  begin_stage(measuring_stage);
   Progress(run.quiet).line("measuring them on the test images");
   std::vector<std::string> paths = {artefact_file(run, baseline)};
   for (const Artefact& each : artefacts_of(run)) paths.push_back(each.config.output);

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "app/compress_stages.h"
+#include "app/progress_file.h"
 #include "compress/benchmark_models.h"
 
 namespace espalier::app {
@@ -20,6 +21,10 @@ std::string write_baseline(const CompressRun& run, const LoadedModel& original);
 // into run.run_dir, where their trainings lie too. What is there already is not made again. False
 // where an interrupt ended it: the same call goes on from there.
 bool make_artefacts(const CompressRun& run, const LoadedModel& original);
+
+// What the two below will do, for the progress.
+std::vector<ExpectedStage> expected_stages(const CompressRun& run, const ViTConfig& model,
+                                           double timed_seconds);
 
 // Measures the files, writes report.md, report.json and comparison.png beside them, and prints
 // table and place, or the JSON. Without `timed_seconds`, for each of two batch sizes, no speed.

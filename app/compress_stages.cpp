@@ -146,7 +146,7 @@ class Stages {
               : gradual_pruning(*model_, how_pruned(), schedule_of(config_), samples());
     }
     const std::string best = train_stage(run_, original_, "recover", recover_config(config_, shape),
-                                         "training " + shape.name + ", pruned", std::move(parts));
+                                         recover_stage(shape.name), std::move(parts));
     if (best.empty()) return false;
     keep(std::move(load_model(best).model));
     notes_["espalier.recover_epochs"] = std::to_string(config_.recover_epochs);
@@ -173,12 +173,11 @@ class Stages {
 
   bool train_rounded(const ViTConfig& shape, const IntegerModel& made) {
     notes_["espalier.qat_epochs"] = std::to_string(config_.qat_epochs);
-    const std::string best =
-        train_stage(run_, original_, "qat", qat_config(config_, shape),
-                    "training " + shape.name + " on its integer kernels", {.form = [&] {
-                      return std::make_unique<QatModel>(module_of(shape, made.graph), made.scales,
-                                                        QatOptions{config_.learn_scales, notes_});
-                    }});
+    const std::string best = train_stage(
+        run_, original_, "qat", qat_config(config_, shape), qat_stage(shape.name), {.form = [&] {
+          return std::make_unique<QatModel>(module_of(shape, made.graph), made.scales,
+                                            QatOptions{config_.learn_scales, notes_});
+        }});
     if (best.empty()) return false;
     write_atomically(config_.output, {MappedFile(best).bytes()});
     return true;
@@ -194,6 +193,17 @@ class Stages {
 };
 
 }  // namespace
+
+std::string recover_stage(const std::string& model) { return "training " + model + ", pruned"; }
+std::string qat_stage(const std::string& model) {
+  return "training " + model + " on its integer kernels";
+}
+
+double expected_steps(const TrainConfig& config) {
+  constexpr int64_t images = 60'000;
+  const int64_t all = (images - config.validation) / config.batch_size * config.epochs;
+  return static_cast<double>(config.max_steps ? std::min(all, config.max_steps) : all);
+}
 
 ImageDataset calibration_images(const CompressConfig& config, const std::string& data) {
   const ImageDataset train = load_fashion_mnist(data, Split::train);

@@ -16,6 +16,14 @@ struct CompressRun {
   std::string resume_dir{};  // what --resume takes, where it is not run_dir
 };
 
+// The names that progress has for the parts of a compression.
+std::string recover_stage(const std::string& model);
+std::string qat_stage(const std::string& model);
+constexpr const char* measuring_stage = "measuring on the test images";
+
+// Steps of a training of `config`, as far as they can be told before the data set is read.
+double expected_steps(const TrainConfig& config);
+
 // In run_dir: what channels were left, which a measured target would not give twice.
 constexpr const char* pruned_file = "/stage-pruned.safetensors";
 

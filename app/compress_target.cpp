@@ -1,10 +1,12 @@
 #include "app/compress_target.h"
 
 #include <cstdio>
+#include <set>
 
 #include "app/command.h"
 #include "app/compress_artefacts.h"
 #include "app/progress.h"
+#include "app/progress_file.h"
 #include "app/run_folder.h"
 #include "app/training_run.h"
 #include "compress/auto_optimizer/auto_optimizer.h"
@@ -92,6 +94,32 @@ std::string missed(const Optimization& result) {
          at.metrics.path + ")";
 }
 
+constexpr const char* measuring = "measuring ";
+
+std::string recovery_of(double sparsity) { return "recover-" + percent(sparsity); }
+
+// In the order in which AutoOptimizer goes through them.
+std::vector<ExpectedStage> expected_stages(const CompressRun& run, const ViTConfig& model,
+                                           const OptimizeOptions& options) {
+  const std::string m = measuring;
+  std::set<double> levels(options.levels.begin(), options.levels.end());
+  for (const NamedChoice& choice : presets) levels.insert(choice.sparsity);
+  for (const NamedChoice& choice : rules_of_thumb) levels.insert(choice.sparsity);
+  levels.insert(0);
+  std::vector<ExpectedStage> out = {{m + "this machine", 0, 3}};
+  const double steps = expected_steps(recover_config(run.config, model));
+  for (double sparsity : levels)
+    if (sparsity > 0 && run.config.recover_epochs > 0)
+      out.push_back({"training " + recovery_of(sparsity), steps});
+  for (size_t i = 0; i < levels.size(); ++i)
+    out.push_back({m + "the parts of ", 0, 4 * options.profile_seconds + 1});
+  const auto models = static_cast<double>(options.points + std::size(presets) + levels.size());
+  const double timed = 2 * options.measure.budget_seconds + 1;
+  out.push_back({m, 0, models * timed});
+  out.push_back({m + "the chosen model", 0, 3 * (timed + 1)});
+  return out;
+}
+
 }  // namespace
 
 int run_target(const CompressRun& run, const LoadedModel& original, const std::string& command,
@@ -101,10 +129,14 @@ int run_target(const CompressRun& run, const LoadedModel& original, const std::s
   TrainConfig split;
   split.validation = run.config.validation;
   OptimizeHooks hooks;
-  hooks.tell = [&](const std::string& line) { progress.line(line); };
+  expect_stages(expected_stages(run, original.config, options));
+  hooks.tell = [&](const std::string& line) {
+    if (line.starts_with(measuring)) begin_stage(line);
+    progress.line(line);
+  };
   if (run.config.recover_epochs > 0)
     hooks.recover = [&](const VisionTransformer& pruned, double sparsity) {
-      return recover(run, original, pruned, "recover-" + percent(sparsity));
+      return recover(run, original, pruned, recovery_of(sparsity));
     };
   const AutoOptimizer optimizer(
       write_baseline(run, original), options,
@@ -122,7 +154,9 @@ int run_target(const CompressRun& run, const LoadedModel& original, const std::s
   const std::string& chosen = result->models[*result->chosen].metrics.path;
   write_atomically(artefact_file(run, "chosen"), {MappedFile(chosen).bytes()});
   if (!run.config.output.empty()) write_atomically(run.config.output, {MappedFile(chosen).bytes()});
-  progress.line("measuring the chosen model on the test images");
+  const std::string last = std::string(measuring) + "the chosen model on the test images";
+  begin_stage(last);
+  progress.line(last);
   create_efficiency_report(
       on_test_images(run, *result, options), run.run_dir,
       {.command = command,

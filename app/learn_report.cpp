@@ -117,6 +117,19 @@ Json json_of(const ZeroShot& z) {
           {"dealings", z.dealings},   {"dealings_as_good", z.as_good}};
 }
 
+// After each task: what is known by then, and what it had cost.
+Json over_tasks_json(const std::vector<ContinualMetrics>& over_tasks,
+                     const std::vector<Ledger>& ledgers) {
+  Json out = Json::array();
+  for (size_t i = 0; i < over_tasks.size(); ++i)
+    out.push_back({{"average_accuracy", over_tasks[i].average_accuracy},
+                   {"forgetting", over_tasks[i].forgetting},
+                   {"backward_transfer", over_tasks[i].backward_transfer},
+                   {"forward_transfer", over_tasks[i].forward_transfer},
+                   {"ledger", Json::parse(to_json(ledgers[i + 1]))}});
+  return out;
+}
+
 Json json_of(const ContinualTrainer& trainer, const ContinualMetrics& m, const std::string& env) {
   const Learner& learner = trainer.learner();
   Json memory = nullptr;
@@ -182,6 +195,7 @@ void write_learn_report(const std::string& folder, const ContinualTrainer& train
   const LearnedRun run{learner.config.method, accuracy};
   plot_learning_over_tasks({&run, 1}, folder + "/plots/over_tasks.png");
   Json json = json_of(trainer, over_tasks.back(), env);
+  json["over_tasks"] = over_tasks_json(over_tasks, trainer.ledgers());
   if (measured.compressed) json["efficiency"] = Json::parse(to_json(*measured.compressed));
   if (measured.control) json["control"] = Json::parse(to_json(*measured.control));
   write_atomically(folder + "/report.json", json.dump(2) + "\n");

@@ -7,6 +7,7 @@
 #include "app/interrupt.h"
 #include "app/learn_report.h"
 #include "app/progress.h"
+#include "app/progress_file.h"
 #include "app/run_folder.h"
 #include "cl/hardware_trainer.h"
 #include "engine/io/json.h"
@@ -98,6 +99,8 @@ std::string described(const TaskEfficiency& artefact) {
   return line + text + (artefact.meets_budget ? "" : "; over budget");
 }
 
+constexpr const char* learning_stage = "learning task after task";
+
 LearnEvents events_for(const Stream& stream, MetricsFile& metrics, Progress& progress) {
   return {
       .step =
@@ -125,6 +128,7 @@ ExitCode learn_plainly(const LearnRun& run, Stream stream, Progress& progress) {
   else
     create_run_folder(run.folder, to_json(run.config));
   MetricsFile metrics(run.folder, trainer.learner().step);
+  begin_stage(learning_stage);
   progress.line(described(run, trainer.learner()) + " in " + run.folder);
   const bool finished = trainer.run(events_for(trainer.learner().stream, metrics, progress));
   write_learn_report(run.folder, trainer);
@@ -168,6 +172,7 @@ ExitCode learn_and_compress(const LearnRun& run, const Stream& stream, Progress&
     trainer.resume();
   else
     create_run_folder(run.folder, to_json(run.config));
+  begin_stage(learning_stage);
   progress.line(described(run, trainer.trainer().learner()) + " in " + run.folder);
   const bool finished = finish(trainer, run.folder, progress);
   const EfficiencySummary& summary = trainer.get_efficiency_summary();
@@ -185,6 +190,7 @@ ExitCode learn_and_compress(const LearnRun& run, const Stream& stream, Progress&
     std::filesystem::remove_all(folder);
     create_run_folder(folder, to_json(run.config));
   }
+  begin_stage("the same without compression");
   progress.line("the same without compression, for comparison, in " + folder);
   const bool whole = finish(control, folder, progress);
   write_learn_report(run.folder, trainer.trainer(), {&summary, &control.get_efficiency_summary()});

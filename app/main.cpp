@@ -4,6 +4,7 @@
 
 #include "app/command.h"
 #include "app/interrupt.h"
+#include "app/progress_file.h"
 #include "app/version.h"
 #include "engine/error.h"
 
@@ -26,6 +27,7 @@ int exit_code(ErrorKind kind) {
 
 int report(const char* what, int code) {
   std::fprintf(stderr, "espalier: %s\n", what);
+  end_progress(code, what);
   return code;
 }
 
@@ -44,6 +46,7 @@ int run(int argc, char** argv) {
   add_profile(command, body);
   add_bench(command, body);
   add_export(command, body);
+  add_serve(command, body);
   try {
     command.parse(argc, argv);
   } catch (const CLI::Success& help) {
@@ -52,7 +55,9 @@ int run(int argc, char** argv) {
     return report((std::string(error.what()) + "; see espalier --help").c_str(), usage);
   }
   watch_for_interrupt();
-  return body();
+  const int code = body();
+  end_progress(code, "");
+  return code;
 }
 
 }  // namespace

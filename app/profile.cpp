@@ -2,6 +2,8 @@
 
 #include "app/command.h"
 #include "app/model_forms.h"
+#include "app/progress_file.h"
+#include "app/run_folder.h"
 #include "bench/model_profile.h"
 #include "bench/png.h"
 #include "engine/io/file.h"
@@ -11,18 +13,26 @@ namespace espalier::app {
 namespace {
 
 struct ProfileFlags : CommonFlags {
-  std::string model, dtype, trace, roofline;
+  std::string model, dtype, trace, roofline, run_dir;
   int64_t batch = 1;
   double seconds = 2;
 };
 
+void keep(const bench::ModelProfile& profile, const std::string& folder) {
+  create_result_folder(folder, "profile.json");
+  bench::save_png(draw(bench::profile_roofline(profile)), folder + "/roofline.png");
+  write_atomically(folder + "/profile.json", bench::profile_json(profile) + "\n");
+}
+
 int run(const ProfileFlags& flags) {
   apply_machine_flags(flags);
+  begin_stage("profiling " + flags.model);
   const LoadedModel model = loaded_model_of(flags.model);
   const bench::ModelForm form =
       form_of("profile", model, flags.dtype.empty() ? model.dtype : flags.dtype);
   const bench::ModelProfile profile =
       bench::profile_model(model.config, form, flags.batch, num_threads(), flags.seconds);
+  if (!flags.run_dir.empty()) keep(profile, flags.run_dir);
   if (!flags.trace.empty()) write_atomically(flags.trace, bench::trace_json(profile));
   if (!flags.roofline.empty())
     bench::save_png(draw(bench::profile_roofline(profile)), flags.roofline);
@@ -54,6 +64,8 @@ void add_profile(CLI::App& app, Body& chosen) {
   verb->add_option("--trace", flags->trace,
                    "Write one run's trace to this JSON file, for Perfetto or chrome://tracing");
   verb->add_option("--roofline", flags->roofline, "Draw the steps under the roofs into this PNG");
+  verb->add_option("--run-dir", flags->run_dir,
+                   "Folder to keep it in: profile.json, roofline.png and env.json");
   add_json_flag(*verb, *flags);
   add_machine_flags(*verb, *flags);
   verb->callback([flags, &chosen] { chosen = [flags] { return run(*flags); }; });

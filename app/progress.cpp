@@ -4,6 +4,8 @@
 
 #include <cstdio>
 
+#include "app/progress_file.h"
+
 namespace espalier::app {
 
 std::string clock_text(double seconds) {
@@ -18,9 +20,15 @@ std::string clock_text(double seconds) {
   return text;
 }
 
+double wall_clock() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration<double>(now).count();
+}
+
 Progress::Progress(bool quiet) : quiet_(quiet), terminal_(isatty(STDERR_FILENO) == 1) {}
 
 void Progress::update(long done, long total, const std::string& text) {
+  note_progress(done, total, text);
   if (quiet_) return;
   if (first_ < 0) first_ = done - 1;
   const Clock::time_point now = Clock::now();
@@ -52,6 +60,7 @@ void Progress::clear() {
 }
 
 void Progress::line(const std::string& text) {
+  note_progress(text);
   clear();
   if (!quiet_) std::fprintf(stderr, "%s\n", text.c_str());
 }

@@ -1,4 +1,5 @@
-// Progress of a long verb: a bar on a terminal, plain lines in a pipe, nothing when quiet.
+// Progress of a long verb: a bar on a terminal, plain lines in a pipe, nothing when quiet. Where
+// --progress names a file, that file too.
 #pragma once
 
 #include <chrono>
@@ -29,6 +30,9 @@ class Progress {
   long first_ = -1;  // where a resumed run began, for the time left
   bool visible_ = false;
 };
+
+// Seconds since 1970, as the files that tell of progress have them.
+double wall_clock();
 
 // "1:05:09", "3:07", "12 s".
 std::string clock_text(double seconds);

@@ -117,6 +117,15 @@ void create_run_folder(const std::string& folder, const std::string& config) {
   write_atomically(folder + "/env.json", environment_json() + "\n");
 }
 
+void create_result_folder(const std::string& folder, const std::string& result) {
+  std::error_code error;
+  if (fs::exists(folder + "/" + result, error))
+    file_error(folder, "holds a " + result + " already; choose another --run-dir");
+  fs::create_directories(folder, error);
+  if (error) file_error(folder, "cannot make the run folder: " + error.message());
+  write_atomically(folder + "/env.json", environment_json() + "\n");
+}
+
 MetricsFile::MetricsFile(const std::string& folder, int64_t step)
     : path_(folder + "/metrics.jsonl"), file_(nullptr) {
   std::string kept;

@@ -16,6 +16,10 @@ std::string default_run_dir(const std::string& name);
 // --resume) or cannot be made.
 void create_run_folder(const std::string& folder, const std::string& config);
 
+// Makes `folder`, for a run that ends with one result, the file `result`, and writes env.json. A
+// file error where that is there already.
+void create_result_folder(const std::string& folder, const std::string& result);
+
 // CPU, ISA, threads, compiler and commit, as JSON text.
 std::string environment_json();
 

@@ -5,6 +5,7 @@
 
 #include "app/interrupt.h"
 #include "app/progress.h"
+#include "app/progress_file.h"
 
 namespace espalier::app {
 namespace {
@@ -35,6 +36,7 @@ TrainingData load_training_data(const TrainConfig& config, const std::string& da
 }
 
 TrainingResult run_training(TrainingRun run, TrainingData data) {
+  begin_stage(run.what);
   if (!run.resume) create_run_folder(run.folder, to_json(run.config));
   Trainer trainer(run.config, std::move(data.train), std::move(data.validation), run.folder,
                   std::move(run.parts));

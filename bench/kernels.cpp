@@ -39,19 +39,30 @@ std::function<void()> runner(const KernelCase& c, const Entry& entry) {
   return [&run, pieces, grain] { parallel_for(pieces, grain, run); };
 }
 
+// The contender that takes `c` on all threads in the name of its first `kind`: the operation of
+// that name which splits itself over the pool, where there is one. Null when no contender is of
+// `kind`.
+const Contender* on_all_threads(const KernelCase& c, Contender::Kind kind) {
+  const auto first = std::find_if(c.contenders.begin(), c.contenders.end(),
+                                  [&](const Contender& each) { return each.kind == kind; });
+  if (first == c.contenders.end()) return nullptr;
+  const auto twin = std::find_if(first + 1, c.contenders.end(),
+                                 [&](const Contender& each) { return each.name == first->name; });
+  return twin == c.contenders.end() ? &*first : &*twin;
+}
+
 // Every contender on one thread, or on the pool where it uses that by itself; the best row and the
 // best baseline on all threads too.
 std::vector<Entry> entries(const KernelCase& c) {
+  const Contender* const row = on_all_threads(c, Contender::Kind::row);
   std::vector<Entry> out;
-  for (const Contender& contender : c.contenders)
-    out.push_back({&contender, contender.kind == Contender::Kind::pool ? num_threads() : 1});
-  if (num_threads() == 1) return out;
-  for (const auto kind : {Contender::Kind::row, Contender::Kind::baseline}) {
-    const auto end = out.end();
-    const auto best =
-        std::find_if(out.begin(), end, [&](const Entry& e) { return e.contender->kind == kind; });
-    if (best != end) out.push_back({best->contender, num_threads()});
+  for (const Contender& contender : c.contenders) {
+    const bool pool = contender.kind == Contender::Kind::pool;
+    if (&contender != row || !pool) out.push_back({&contender, pool ? num_threads() : 1});
   }
+  if (num_threads() == 1) return out;
+  for (const Contender* const best : {row, on_all_threads(c, Contender::Kind::baseline)})
+    if (best) out.push_back({best, num_threads()});
   return out;
 }
 

@@ -107,6 +107,14 @@ Json ceilings_json(const ModelProfile& p) {
   return out;
 }
 
+Json bandwidths_json(const ModelProfile& p) {
+  Json out = Json::array();
+  for (const CopyRate& copy : p.hardware.copies)
+    if (copy.threads == p.threads)
+      out.push_back({{"level", copy.level}, {"bytes_per_second", 1e9 * copy.gigabytes}});
+  return out;
+}
+
 // In the order of processor_events().
 std::string counters_line(const ModelProfile& p) {
   if (p.counters.empty()) return "counters: none; " + p.counters_absent + "\n";
@@ -183,6 +191,7 @@ std::string profile_json(const ModelProfile& p) {
               {"activation_bytes", p.memory.activations},
               {"weight_bytes", p.memory.weights},
               {"ceilings", ceilings_json(p)},
+              {"bandwidths", bandwidths_json(p)},
               {"counters", counters_json(p)},
               {"steps", steps}}
       .dump(2);

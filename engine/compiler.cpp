@@ -20,7 +20,7 @@ constexpr auto float_size = static_cast<int64_t>(sizeof(float));
 int64_t cache_for_activations() {
   const long bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);
   constexpr int64_t usual = 512 * 1024;
-  return (bytes > 0 ? bytes : usual) * 3 / 4;
+  return (bytes > 0 ? bytes : usual) / 2;
 }
 
 }  // namespace

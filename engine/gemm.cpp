@@ -86,6 +86,7 @@ void pack_on_pool(const MatrixProduct<T>& p, int64_t begin, int64_t end, T* pack
 // Pieces are blocks of rows, or of panels where the rows are too few.
 template <class T>
 void run_on_pool(const GemmKernel<T>& best, const Gemm<T>& g) {
+  if (threads_here() == 1) return best.run(g);
   const int64_t row_cost = std::max<int64_t>(1, g.N * g.K);
   const int64_t wanted = std::max(piece_size / row_cost, divide_up(g.M, most_pieces));
   const int64_t rows = divide_up(std::max<int64_t>(wanted, 1), row_step) * row_step;
@@ -220,6 +221,8 @@ void add_rows(const T* x, int64_t rows, int64_t width, T* sum, bool accumulate) 
 
 template <class T>
 void multiply_packed(const GemmKernel<T>& row, const Gemm<T>& g) {
+  constexpr int64_t many_rows = 1024;  // enough that pieces of them stream A once
+  if (g.M >= many_rows) return run_on_pool(row, g);
   parallel_panels(gemm_panel_count(row.panel, g.N), g.M * g.N * g.K,
                   [&](int64_t begin, int64_t end) { row.run(gemm_panels(g, row, begin, end)); });
 }

@@ -39,7 +39,8 @@ struct ProductBatch {
 template <class T>
 void multiply(MatrixProduct<T> product, ProductBatch batch = {}, ProductBatch terms = {});
 
-// A product whose B is packed already, its panels dealt to threads.
+// A product whose B is packed already; its rows are dealt to threads, or its panels where the rows
+// are few.
 template <class T>
 void multiply_packed(const GemmKernel<T>& row, const Gemm<T>& gemm);
 

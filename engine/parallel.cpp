@@ -168,6 +168,8 @@ int num_threads() noexcept {
   return width ? width : default_num_threads();
 }
 
+int threads_here() noexcept { return inside_piece ? 1 : num_threads(); }
+
 void set_num_threads(int count) {
   if (count < 1 || count > 1024)
     argument_error("set_num_threads", "count", std::to_string(count), "1 to 1024",
@@ -183,7 +185,7 @@ void parallel_for(int64_t count, int64_t grain, RangeFunction f) {
   if (cuda::active()) return f(0, count);  // a launch splits its work by itself
   grain = std::max<int64_t>(grain, 1);
   Job job{f, count, grain, (count + grain - 1) / grain};
-  if (inside_piece || job.pieces == 1 || num_threads() == 1) {
+  if (job.pieces == 1 || threads_here() == 1) {
     for (int64_t i = 0; i < job.pieces; ++i) f(i * grain, std::min(count, (i + 1) * grain));
     return;
   }

@@ -36,6 +36,8 @@ constexpr int64_t grain_for(int64_t cost) noexcept {
 // The number of threads that parallel_for uses. It starts as the number of processors that this
 // process may use, by its affinity mask and its cgroup's CPU quota.
 int num_threads() noexcept;
+// The number that parallel_for would use where it is called from: 1 inside a piece.
+int threads_here() noexcept;
 // Throws an argument error unless 1 <= count <= 1024.
 void set_num_threads(int count);
 // What the affinity mask and the cgroup allow.

@@ -12,6 +12,8 @@
 #include "engine/ops/layer_norm.h"
 #include "engine/ops/linear.h"
 #include "engine/ops/matmul.h"
+#include "engine/ops/reduce.h"
+#include "engine/ops/softmax.h"
 #include "engine/ops/view.h"
 
 namespace espalier {
@@ -95,6 +97,14 @@ Tensor MultiHeadAttention::forward(const Tensor& x) const {
   const Tensor qkv = qkv_(x);
   const int64_t queries = read_first(read_) ? 1 : qkv.size(1);
   return proj_(attention(qkv, heads.count, queries, heads.scale));
+}
+
+Tensor MultiHeadAttention::weights(const Tensor& x) const {
+  const int64_t batch = x.size(0), tokens = x.size(1);
+  const Tensor qkv = reshape(qkv_(x), {batch, tokens, 3, heads.count, heads.head_dim});
+  const Tensor q = permute(select(qkv, 2, 0), {0, 2, 1, 3});  // [B, H, T, D]
+  const Tensor k = permute(select(qkv, 2, 1), {0, 2, 3, 1});  // [B, H, D, T]
+  return mean(softmax(matmul(q, k) * heads.scale), {1});
 }
 
 Mlp::Mlp(int64_t width, int64_t hidden, double dropout, Generator& generator)

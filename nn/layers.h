@@ -94,6 +94,9 @@ class MultiHeadAttention : public Module {
   };
   MultiHeadAttention(int64_t width, const Heads& heads, TokensRead read, Generator& generator);
   Tensor forward(const Tensor& x) const override;
+  // How much each token takes of each: softmax(scale Q K^T), the mean of the heads, [B, T, T]. Rows
+  // add up to 1.
+  Tensor weights(const Tensor& x) const;
   const Heads heads;
 
  private:
@@ -124,6 +127,9 @@ class EncoderBlock : public Module {
   };
   EncoderBlock(const Options& options, Generator& generator);
   Tensor forward(const Tensor& x) const override;
+
+  // MultiHeadAttention::weights() of tokens that enter this block.
+  Tensor attention_weights(const Tensor& x) const { return attention_.weights(norm1_(x)); }
 
   // From here on what attention and mlp give passes through these, as "attention_adapter" and
   // "mlp_adapter", before it is added (nn/adapter.h). Once only.

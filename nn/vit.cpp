@@ -74,11 +74,24 @@ Tensor VisionTransformer::tokenize(const Tensor& images) const {
   return add(x, positions_);
 }
 
-Tensor VisionTransformer::pool(const Tensor& tokens) const {
-  if (config.pooling == "class") return select(tokens, 1, 0);
-  // Weights over tokens [B, 1, T] times tokens [B, T, D] (2104.05704, section 3.2).
-  const Tensor weights = softmax(transpose((*attention_pool_)(tokens), 1, 2), -1);
-  return squeeze(matmul(weights, tokens), 1);
+// Weights over tokens, [B, 1, T] (2104.05704, section 3.2).
+Tensor VisionTransformer::weigh(const Tensor& normed) const {
+  return softmax(transpose((*attention_pool_)(normed), 1, 2), -1);
+}
+
+Tensor VisionTransformer::pool(const Tensor& normed) const {
+  if (config.pooling == "class") return select(normed, 1, 0);
+  return squeeze(matmul(weigh(normed), normed), 1);
+}
+
+Tensor VisionTransformer::attention_weights(const Tensor& tokens, int64_t i) const {
+  return blocks_[static_cast<size_t>(i)]->attention_weights(tokens);
+}
+
+Tensor VisionTransformer::pooling_weights(const Tensor& tokens) const {
+  if (config.pooling == "sequence") return weigh((*norm_)(tokens));
+  const int64_t batch = tokens.size(0);  // the first token alone is read
+  return cat({Tensor::full({batch, 1, 1}, 1), Tensor::zeros({batch, 1, tokens.size(1) - 1})}, 2);
 }
 
 Tensor VisionTransformer::stage(const Tensor& x, int64_t i) const {

@@ -70,12 +70,18 @@ class VisionTransformer : public StagedModule {
   int64_t stages() const override { return config.depth + 3; }
   int64_t stage_of(const std::string& parameter) const override;
   Tensor run_stages(const Tensor& x, int64_t begin, int64_t end) const override;
+  // EncoderBlock::attention_weights() of what enters block `i`, [B, T, D].
+  Tensor attention_weights(const Tensor& tokens, int64_t i) const;
+  // How much each token counts for what the head reads, [B, 1, T], from what the last block made.
+  // Rows add up to 1.
+  Tensor pooling_weights(const Tensor& tokens) const;
   const ViTConfig config;
 
  private:
   Tensor tokenize(const Tensor& images) const;
   Tensor stage(const Tensor& x, int64_t i) const;
-  Tensor pool(const Tensor& tokens) const;
+  Tensor weigh(const Tensor& normed) const;
+  Tensor pool(const Tensor& normed) const;
 
   std::vector<const Conv2d*> tokenizer_;
   Tensor class_token_, positions_;

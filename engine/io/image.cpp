@@ -1,5 +1,6 @@
 #include "engine/io/image.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <memory>
 
@@ -48,7 +49,6 @@ void* bounded_realloc(void* block, size_t size) {
 namespace espalier {
 namespace {
 
-constexpr int64_t max_pixels = 16'000'000;
 // Deflate makes at most 1032 bytes of one. A GIF can promise any canvas and fill none of it: this
 // is also what keeps a file of a few KB from taking hundreds of MB.
 constexpr int64_t max_pixels_a_byte = 1032;
@@ -66,30 +66,40 @@ struct Free {
 }  // namespace
 
 Tensor load_image(const std::string& path, int64_t height, int64_t width, int64_t channels) {
+  return decode_image(MappedFile(path).bytes(), path, height, width, channels);
+}
+
+Tensor decode_image(std::span<const std::byte> file, const std::string& origin, int64_t height,
+                    int64_t width, int64_t channels, int64_t most_pixels) {
   if (channels != 1 && channels != 3)
     argument_error("load_image", "channels", std::to_string(channels), "1 (grey) or 3 (RGB)", "");
-  const MappedFile file(path);
-  if (file.size() > size_t{1} << 30) file_error(path, "is larger than 1 GiB");
+  if (file.size() > size_t{1} << 30) file_error(origin, "is larger than 1 GiB");
   const auto* bytes = reinterpret_cast<const stbi_uc*>(file.data());
   const int size = static_cast<int>(file.size());
   int columns = 0, rows = 0, stored = 0;
   largest_block = block_limit(file.size(), 0, 0);
   if (!stbi_info_from_memory(bytes, size, &columns, &rows, &stored))
-    file_error(path, std::string("no picture that can be read (") + stbi_failure_reason() + ")");
+    file_error(origin, std::string("no picture that can be read (") + stbi_failure_reason() + ")");
   const int64_t lines = std::abs(int64_t{rows});  // negative where a BMP stands the right way up
-  if (columns < 1 || lines < 1) file_error(path, "holds no pixels");
-  if (columns * lines > max_pixels) file_error(path, "has more than 16 million pixels");
+  if (columns < 1 || lines < 1) file_error(origin, "holds no pixels");
+  if (columns * lines > most_pixels)
+    file_error(origin, "has " + std::to_string(columns * lines) + " pixels; at most " +
+                           std::to_string(most_pixels) + " are read");
   if (columns * lines / max_pixels_a_byte > size)
-    file_error(path, "promises more than 1032 pixels for each of its bytes");
+    file_error(origin, "promises more than 1032 pixels for each of its bytes");
   largest_block = block_limit(file.size(), columns, lines);
   const std::unique_ptr<stbi_uc, Free> pixels(
       stbi_load_from_memory(bytes, size, &columns, &rows, &stored, static_cast<int>(channels)));
-  if (!pixels) file_error(path, std::string("damaged picture (") + stbi_failure_reason() + ")");
+  if (!pixels) file_error(origin, std::string("damaged picture (") + stbi_failure_reason() + ")");
   const Tensor out = Tensor::empty({height, width, channels}, DType::u8);
+  if (columns == width && rows == height) {  // the filter would smooth what fits already
+    std::copy_n(pixels.get(), out.numel(), out.data<uint8_t>());
+    return out;
+  }
   if (!stbir_resize_uint8(pixels.get(), columns, rows, 0, out.data<uint8_t>(),
                           static_cast<int>(width), static_cast<int>(height), 0,
                           static_cast<int>(channels)))
-    file_error(path, "cannot be resized");
+    file_error(origin, "cannot be resized");
   return out;
 }
 

@@ -14,17 +14,33 @@ void conv2d_s8_pad(const int8_t* x, int8_t* padded, int64_t padding, int8_t bord
                   static_cast<size_t>(inside));
 }
 
+namespace {
+
+constexpr int64_t block = conv2d_s8_slack + 1;
+
+// Calls copy(from, to) for the place of each patch in the image and in P.
+template <class Copy>
+void each_patch(const int8_t* x, int8_t* patches, int64_t patch_stride, const Conv2dShape& s,
+                Copy copy) {
+  for (int64_t i = 0; i < s.out_height(); ++i)
+    for (int64_t j = 0; j < s.out_width(); ++j, patches += patch_stride)
+      copy(x + i * s.stride * s.row_size() + j * s.stride * s.in_channels, patches);
+}
+
+}  // namespace
+
 void conv2d_s8_patches(const int8_t* x, int8_t* patches, int64_t patch_stride,
                        const Conv2dShape& s) noexcept {
-  constexpr int64_t block = conv2d_s8_slack + 1;
-  const int64_t run = s.kernel_width * s.in_channels;  // of a patch that lies in one piece
-  for (int64_t i = 0; i < s.out_height(); ++i)
-    for (int64_t j = 0; j < s.out_width(); ++j, patches += patch_stride) {
-      const int8_t* from = x + i * s.stride * s.row_size() + j * s.stride * s.in_channels;
-      int8_t* to = patches;
-      for (int64_t u = 0; u < s.kernel_height; ++u, from += s.row_size(), to += run)
-        for (int64_t k = 0; k < run; k += block) std::memcpy(to + k, from + k, block);
-    }
+  const int64_t run = s.kernel_width * s.in_channels,
+                row = s.row_size();          // a run lies in one piece
+  if (s.kernel_height == 3 && run <= block)  // a first layer, where loops would take the time
+    return each_patch(x, patches, patch_stride, s, [=](const int8_t* from, int8_t* to) {
+      for (int64_t u = 0; u < 3; ++u) std::memcpy(to + u * run, from + u * row, block);
+    });
+  each_patch(x, patches, patch_stride, s, [&](const int8_t* from, int8_t* to) {
+    for (int64_t u = 0; u < s.kernel_height; ++u, from += row, to += run)
+      for (int64_t k = 0; k < run; k += block) std::memcpy(to + k, from + k, block);
+  });
 }
 
 }  // namespace espalier

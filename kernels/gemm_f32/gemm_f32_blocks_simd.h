@@ -243,8 +243,8 @@ ESPALIER_INLINE void run_blocks(const Gemm<float>& g, const Source& source, cons
     run_block<Meeting>(g, source, panels, deal, block_at(i), block_at(i + 1));
 }
 
-static void pack_panel(const float* B, int64_t k_stride, int64_t n_stride, int64_t K, int columns,
-                       float* packed) {
+[[maybe_unused]] static void pack_panel(const float* B, int64_t k_stride, int64_t n_stride,
+                                        int64_t K, int columns, float* packed) {
   int64_t k = 0;
   if (columns == panel && n_stride == 1) {
     for (; k < K; ++k) {

@@ -2,10 +2,16 @@
 #pragma once
 
 #include "kernels/gemm_f32/gemm_f32_blocks_simd.h"
+#include "kernels/gemm_f32/gemm_f32_narrow_simd.h"
 
 namespace espalier::ESPALIER_ISA {
 
-void gemm_run(const Gemm<float>& g) noexcept { run_blocks<Fused>(g, InPlace{g}, Packed{g}); }
+void gemm_run(const Gemm<float>& g) noexcept {
+  if (is_narrow(g))
+    run_narrow(g);
+  else
+    run_blocks<Fused>(g, InPlace{g}, Packed{g});
+}
 
 void gemm_pack_b(const float* B, int64_t k_stride, int64_t n_stride, int64_t K, int64_t N,
                  float* packed) noexcept {

@@ -32,7 +32,8 @@ void run(const MlpBf16& mlp) noexcept {
 
 std::span<const KernelRow<MlpBf16Run>> mlp_bf16_kernels() noexcept {
   static constexpr KernelRow<MlpBf16Run> rows[] = {
-      ESPALIER_IF_AMX({Isa::amx, amx::mlp_bf16_run}, ){Isa::scalar, run}};
+      ESPALIER_IF_AMX({Isa::amx, amx::mlp_bf16_run}, )
+          ESPALIER_IF_AVX512BF16({Isa::avx512bf16, avx512bf16::mlp_bf16_run}, ){Isa::scalar, run}};
   return rows;
 }
 

@@ -42,7 +42,7 @@ using MlpBf16Run = void(const MlpBf16& mlp) noexcept;
 
 constexpr double mlp_bf16_gelu_error = 0x1p-12;
 
-// Rows that a call takes at once, in tiles of 16.
+// Rows that a call takes at once.
 constexpr int64_t mlp_bf16_block = 6 * 16;
 
 // One word of 32 bits holds two values, of whole tiles of 32.
@@ -55,5 +55,6 @@ constexpr int64_t mlp_bf16_scratch(int64_t K, int64_t H) noexcept {
 std::span<const KernelRow<MlpBf16Run>> mlp_bf16_kernels() noexcept;
 
 ESPALIER_IF_AMX(namespace amx { MlpBf16Run mlp_bf16_run; })
+ESPALIER_IF_AVX512BF16(namespace avx512bf16 { MlpBf16Run mlp_bf16_run; })
 
 }  // namespace espalier

@@ -1,2 +1,2 @@
 // The mlp_bf16 row for amx.
-#include "kernels/mlp_bf16/mlp_bf16_simd.h"
+#include "kernels/mlp_bf16/mlp_bf16_tiles_simd.h"

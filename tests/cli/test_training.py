@@ -64,6 +64,25 @@ class Training(Command):
         self.assertEqual(run("train", "--resume", folder, "-q").returncode, 0)
         self.assertEqual(digest(folder), digest(self.run_dir))
 
+    def test_progress_is_told_in_a_file(self):
+        told = self.folder / "progress.json"
+        resume = ["train", "--resume", self.folder / "watched", "-q", "--progress", told]
+        code, _ = stop_at(30, signal.SIGINT, self.folder / "watched", [
+            ESPALIER, "train", "vit-tiny", "--run-dir", str(self.folder / "watched"), *QUICK,
+            "--progress", str(told)])
+        stopped = json.loads(told.read_text())
+        self.assertEqual((code, stopped["state"], stopped["code"]), (130, "interrupted", 130))
+        self.assertEqual((stopped["stage"], stopped["total"]), ("training vit-tiny", STEPS))
+        self.assertGreaterEqual(stopped["done"], 30)
+        self.assertAlmostEqual(stopped["share"], stopped["done"] / STEPS)
+        self.assertEqual(run(*resume).returncode, 0)
+        done = json.loads(told.read_text())
+        self.assertEqual((done["state"], done["code"], done["share"], done["error"]), ("done", 0, 1, None))
+        failed = run("train", "--resume", self.folder / "nowhere", "--progress", told)
+        said = json.loads(told.read_text())
+        self.assertEqual((said["state"], said["code"]), ("failed", failed.returncode))
+        self.assertEqual(f"espalier: {said['error']}", failed.stderr.strip())
+
     def test_a_full_disk_leaves_the_last_checkpoint_intact(self):
         folder = self.folder / "full"
         stop_at(20, signal.SIGINT, folder, [
