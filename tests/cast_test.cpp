@@ -2,7 +2,7 @@
 
 #include "engine/ops/cast.h"
 #include "engine/ops/view.h"
-#include "tests/gradient_test.h"
+#include "tests/device_test.h"
 
 namespace espalier::test {
 namespace {
@@ -162,6 +162,20 @@ TEST_CASE("cast saturates, truncates and wraps as the contract says") {
   CHECK(cast_one<Float16>(std::numeric_limits<double>::max()).bits == 0x7c00);
   CHECK(cast_one<BFloat16>(-std::numeric_limits<double>::max()).bits == 0xff80);
   CHECK(cast_one<Float16>(-1e-300).bits == 0x8000);
+}
+
+TEST_CASE("conversions on a GPU give the CPU's bits") {
+  if (cuda_device_count() == 0) return;
+  const Tensor x = random_tensor({7, 70}, 2, DType::f32, 100.0);
+  for (DType from : {DType::f32, DType::f64, DType::s8, DType::s64})
+    for (DType to_dtype : {DType::f32, DType::f64, DType::f16, DType::bf16, DType::s8, DType::u8,
+                           DType::s16, DType::s32, DType::s64, DType::boolean}) {
+      INFO(dtype_name(from), " to ", dtype_name(to_dtype));
+      const Tensor start = to(x, from), here = to(start, to_dtype);
+      const Tensor there = to(start.to(Device::cuda()), to_dtype).to(Device::cpu());
+      const size_t bytes = static_cast<size_t>(here.numel()) * dtype_size(to_dtype);
+      CHECK(std::memcmp(here.bytes(), there.bytes(), bytes) == 0);
+    }
 }
 
 TEST_CASE("to converts tensors and their gradients") {

@@ -2,16 +2,22 @@
 
 #include <cmath>
 
+#include "engine/ops/binary.h"
 #include "engine/ops/fake_quantize.h"
 #include "engine/ops/quantize.h"
-#include "tests/gradient_test.h"
+#include "engine/ops/unary.h"
+#include "tests/device_test.h"
 #include "tests/refusal.h"
 
 namespace espalier::test {
 namespace {
 
-constexpr CodeSteps<float> float_steps{0.25f, 4.0f, -5.0f, 3.0f};
-constexpr CodeSteps<double> double_steps{0.25, 4.0, -5.0, 3.0};
+// Steps that are powers of two make every operation exact.
+constexpr float float_scales[] = {0.25f, 0.5f};
+constexpr double double_scales[] = {0.25, 0.5};
+constexpr CodeSteps<float> float_steps{float_scales, 2, -5.0f, 3.0f};
+constexpr CodeSteps<double> double_steps{double_scales, 2, -5.0, 3.0};
+constexpr int64_t row_count = 3;
 
 // Halves between two codes, which go to the even one, among what lies anywhere.
 void fill_values(Guarded<float>& values, unsigned seed) {
@@ -26,14 +32,13 @@ void fill_values(Guarded<float>& values, unsigned seed) {
 TEST_CASE("fake_quantize forward rows equal the double reference") {
   for_each_row(fake_quantize_forward_kernels<float>(), [](const auto& row) {
     for_each_width([&](int64_t width, Guard guard, size_t offset) {
-      const size_t count = static_cast<size_t>(width);
+      const size_t count = static_cast<size_t>(row_count * width);
       Guarded<float> x(count, guard, offset), y(count, guard, offset);
       fill_values(x, static_cast<unsigned>(width));
-      row.run(x.data(), y.data(), width, float_steps);
+      row.run(x.data(), y.data(), row_count, width, float_steps);
       std::vector<double> in(x.begin(), x.end()), expected(count);
-      fake_quantize_forward_kernels<double>().back().run(in.data(), expected.data(), width,
-                                                         double_steps);
-      // Steps that are powers of two make every operation exact.
+      fake_quantize_forward_kernels<double>().back().run(in.data(), expected.data(), row_count,
+                                                         width, double_steps);
       check_close(y, expected, [](size_t) { return 0.0; });
       for (float value : y) CHECK(!(value == 0 && std::signbit(value)));
     });
@@ -43,25 +48,31 @@ TEST_CASE("fake_quantize forward rows equal the double reference") {
 TEST_CASE("fake_quantize backward rows equal the double reference") {
   for_each_row(fake_quantize_backward_kernels<float>(), [](const auto& row) {
     for_each_width([&](int64_t width, Guard guard, size_t offset) {
-      const size_t count = static_cast<size_t>(width);
+      const size_t count = static_cast<size_t>(row_count * width);
       Guarded<float> x(count, guard, offset), y(count, guard, offset), dy(count, guard, offset);
       fill_values(x, static_cast<unsigned>(width));
       if (count) x[count / 2] = width % 2 ? NAN : INFINITY;
       fill_normal(dy, 7);
-      fake_quantize_forward_kernels<float>().back().run(x.data(), y.data(), width, float_steps);
+      fake_quantize_forward_kernels<float>().back().run(x.data(), y.data(), row_count, width,
+                                                        float_steps);
       const std::vector<double> xd(x.begin(), x.end()), yd(y.begin(), y.end());
       const std::vector<double> dyd(dy.begin(), dy.end());
-      std::vector<double> expected(count);
-      const double sum = fake_quantize_backward_kernels<double>().back().run(
-          xd.data(), yd.data(), dyd.data(), expected.data(), width, double_steps);
-      const float found = row.run(x.data(), y.data(), dy.data(), dy.data(), width, float_steps);
+      std::vector<double> expected(count), sums(row_count);
+      fake_quantize_backward_kernels<double>().back().run(xd.data(), yd.data(), dyd.data(),
+                                                          expected.data(), sums.data(), row_count,
+                                                          width, double_steps);
+      Guarded<float> shares(row_count, guard, offset);
+      row.run(x.data(), y.data(), dy.data(), dy.data(), shares.data(), row_count, width,
+              float_steps);
       check_close(dy, expected, [](size_t) { return 0.0; });
       // Each term is at most |dy| times the widest code; a sum of n rounds n times, and so do its
       // factors.
-      double magnitude = 0;
-      for (double g : dyd) magnitude += 5 * std::abs(g);
-      CHECK(agrees(static_cast<double>(found), sum,
-                   static_cast<double>(width + 3) * 0x1p-24 * magnitude));
+      check_close(shares, sums, [&](size_t r) {
+        double magnitude = 0;
+        for (size_t i = 0; i < static_cast<size_t>(width); ++i)
+          magnitude += 5 * std::abs(dyd[r * static_cast<size_t>(width) + i]);
+        return static_cast<double>(width + 3) * 0x1p-24 * magnitude;
+      });
     });
   });
 }
@@ -126,6 +137,16 @@ TEST_CASE("fake_quantize gives the same bits for any number of threads") {
   check_thread_counts_agree(
       [](const auto& x) { return fake_quantize(x[0], x[1], {.zero_point = -3}); },
       {random_tensor({257, 300}, 3, DType::f32), Tensor::of<float>({0.01f, 0.02f, 0.015f}, {3})});
+}
+
+TEST_CASE("fake_quantize on a GPU agrees with the CPU") {
+  const FakeQuantize per_tensor{.low = -8, .high = 7}, per_row{.low = -8, .high = 7, .axis = 0};
+  // Scales are positive; a quotient that rounds to another code would be off by far more.
+  const auto f = [](const FakeQuantize& how) {
+    return [how](const auto& x) { return fake_quantize(x[0], add(square(x[1]), 0.1), how); };
+  };
+  check_device_agrees(f(per_tensor), {random_tensor({7, 33}, 1), random_tensor({1}, 2)}, 231, 15);
+  check_device_agrees(f(per_row), {random_tensor({6, 70}, 1), random_tensor({6}, 2)}, 70, 15);
 }
 
 TEST_CASE("fake_quantize refuses what it cannot take") {

@@ -5,12 +5,12 @@
 
 #include "engine/axes.h"
 #include "engine/derivatives.h"
+#include "engine/device_scope.h"
 #include "engine/dispatch.h"
 #include "engine/error.h"
 #include "engine/onnx_writer.h"
 #include "engine/ops/view.h"
 #include "engine/parallel.h"
-#include "engine/profiler.h"
 #include "kernels/fake_quantize/fake_quantize.h"
 #include "kernels/quantize/quantize.h"
 
@@ -38,9 +38,10 @@ struct Limits {
   int64_t low, high;
 };
 
+// Of rows from `first` on.
 template <class T>
-CodeSteps<T> steps_of(T scale, const Limits& limits) {
-  return {scale, 1 / scale, static_cast<T>(limits.low), static_cast<T>(limits.high)};
+CodeSteps<T> steps_of(const Rows& r, const T* scale, const Limits& limits, int64_t first) {
+  return {scale, r.scales, static_cast<T>(limits.low), static_cast<T>(limits.high), first};
 }
 
 template <class T, class From>
@@ -61,8 +62,8 @@ template <class T>
 void forward(const Rows& r, const T* x, const T* scale, const Limits& limits, T* y) {
   const auto& best = kernel(fake_quantize_forward_kernels<T>());
   parallel_for(r.rows, grain_for(r.width), [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i)
-      best.run(x + i * r.width, y + i * r.width, r.width, steps_of(scale[i % r.scales], limits));
+    best.run(x + begin * r.width, y + begin * r.width, end - begin, r.width,
+             steps_of(r, scale, limits, begin));
   });
 }
 
@@ -79,20 +80,17 @@ void backward_rows(const Saved& s, const T* dy, T* dx, T* shares) {
   const auto& best = kernel(fake_quantize_backward_kernels<T>());
   const int64_t width = s.rows.width;
   parallel_for(s.rows.rows, grain_for(2 * width), [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i)
-      shares[i] =
-          best.run(s.x.data<T>() + i * width, s.y.data<T>() + i * width, dy + i * width,
-                   dx + i * width, width, steps_of(s.scale.data<T>()[i % s.rows.scales], s.limits));
+    const int64_t first = begin * width;
+    best.run(s.x.data<T>() + first, s.y.data<T>() + first, dy + first, dx + first, shares + begin,
+             end - begin, width, steps_of(s.rows, s.scale.data<T>(), s.limits, begin));
   });
 }
 
-void derivative(const Saved& saved, const Tensor& gradient, InputGradients& inputs) {
-  const Tensor dy = contiguous(gradient);
-  const Tensor dx = Tensor::empty(dy.shape(), dy.dtype());
-  const Tensor dscale = Tensor::zeros(saved.scale.shape(), dy.dtype());
-  visit_floating_point(dy.dtype(), [&]<class T>() {
-    const Tensor shares = Tensor::empty({saved.rows.rows}, dy.dtype());
-    backward_rows(saved, dy.data<T>(), dx.data<T>(), shares.data<T>());
+// From what every row gives, on the processor.
+Tensor scale_gradients(const Saved& saved, const Tensor& shares) {
+  const DeviceScope cpu(Device::cpu());
+  const Tensor dscale = Tensor::zeros(saved.scale.shape(), shares.dtype());
+  visit_floating_point(shares.dtype(), [&]<class T>() {
     for (int64_t s = 0; s < saved.rows.scales; ++s) {
       double sum = 0;  // thousands of rows, one after the other: in double, whatever T is
       for (int64_t i = s; i < saved.rows.rows; i += saved.rows.scales)
@@ -100,8 +98,19 @@ void derivative(const Saved& saved, const Tensor& gradient, InputGradients& inpu
       dscale.data<T>()[s] = static_cast<T>(sum * saved.scale_gradient);
     }
   });
+  return dscale;
+}
+
+void derivative(const Saved& saved, const Tensor& gradient, InputGradients& inputs) {
+  const Tensor dy = contiguous(gradient);
+  const Tensor dx = Tensor::empty(dy.shape(), dy.dtype());
+  const Tensor shares = Tensor::empty({saved.rows.rows}, dy.dtype());
+  visit_floating_point(dy.dtype(), [&]<class T>() {
+    backward_rows(saved, dy.data<T>(), dx.data<T>(), shares.data<T>());
+  });
   if (inputs.wants(0)) inputs.add(0, dx);
-  if (inputs.wants(1)) inputs.add(1, dscale);
+  if (inputs.wants(1))
+    inputs.add(1, scale_gradients(saved, shares.to(Device::cpu())).to(dy.device()));
 }
 
 template <class T>
@@ -123,7 +132,8 @@ int check_arguments(const Tensor& x, const Tensor& scale, const FakeQuantize& ho
                    "[S] where S divides the " + std::to_string(x.size(axis)) + " of dimension " +
                        std::to_string(axis),
                    "");
-  const Tensor scales = contiguous(scale.detach());
+  const Tensor scales = contiguous(scale.detach().to(Device::cpu()));
+  const DeviceScope cpu(Device::cpu());
   visit_floating_point(scale.dtype(), [&]<class T>() {
     for (int64_t i = 0; i < scales.numel(); ++i) check_scale(scales.data<T>()[i]);
   });
@@ -144,7 +154,7 @@ int check_arguments(const Tensor& x, const Tensor& scale, const FakeQuantize& ho
 
 Tensor fake_quantize(const Tensor& x, const Tensor& scale, const FakeQuantize& how) {
   const int axis = check_arguments(x, scale, how);
-  const profiler::Scope scope(fake_quantize_op.name);
+  const OpScope scope(fake_quantize_op.name, x);
   const Tensor in = contiguous(x.detach()), s = contiguous(scale.detach());
   const Tensor y = Tensor::empty(x.shape(), x.dtype());
   const Rows rows = rows_of(in, s, axis);

@@ -8,8 +8,8 @@
 // becomes its nearest end, NaN becomes 0. Integer to integer keeps the low bits. To bool: whether
 // the value is other than zero (NaN is). A NaN stays a NaN between floating-point types.
 //
-// There are SIMD rows between float and the halves, which give the bits of the scalar row; what
-// else is converted, at load and save, is done by scalar rows alone.
+// There are SIMD rows between float and the halves, and rows for a GPU between all types; they give
+// the bits of the scalar row.
 #pragma once
 
 #include <cstdint>
@@ -27,32 +27,32 @@ using Cast = void(const From* x, To* y, int64_t count) noexcept;
 
 namespace cast_detail {
 
-inline uint32_t bits_of(float x) noexcept {
+ESPALIER_ANYWHERE inline uint32_t bits_of(float x) noexcept {
   uint32_t bits;
   std::memcpy(&bits, &x, sizeof bits);
   return bits;
 }
 
-inline float float_of(uint32_t bits) noexcept {
+ESPALIER_ANYWHERE inline float float_of(uint32_t bits) noexcept {
   float x;
   std::memcpy(&x, &bits, sizeof x);
   return x;
 }
 
 // `value` with its low `drop` bits removed, rounded to nearest even (1 <= drop <= 31).
-inline uint32_t round_off(uint32_t value, int drop) noexcept {
+ESPALIER_ANYWHERE inline uint32_t round_off(uint32_t value, int drop) noexcept {
   const uint32_t half = 1u << (drop - 1), odd = (value >> drop) & 1u;
   return (value + half - 1u + odd) >> drop;
 }
 
-inline BFloat16 to_bfloat16(float x) noexcept {
+ESPALIER_ANYWHERE inline BFloat16 to_bfloat16(float x) noexcept {
   const uint32_t bits = bits_of(x);
   if (x != x) return {static_cast<uint16_t>(bits >> 16 | 0x40u)};
   return {static_cast<uint16_t>(round_off(bits, 16))};
 }
 
 // Exponents: binary32 has bias 127, binary16 bias 15, so 112 lies between them.
-inline Float16 to_float16(float x) noexcept {
+ESPALIER_ANYWHERE inline Float16 to_float16(float x) noexcept {
   const uint32_t bits = bits_of(x), sign = bits >> 16 & 0x8000u, size = bits & 0x7fffffffu;
   uint32_t half;
   if (x != x) {
@@ -68,9 +68,11 @@ inline Float16 to_float16(float x) noexcept {
   return {static_cast<uint16_t>(sign | half)};
 }
 
-inline float to_float(BFloat16 x) noexcept { return float_of(static_cast<uint32_t>(x.bits) << 16); }
+ESPALIER_ANYWHERE inline float to_float(BFloat16 x) noexcept {
+  return float_of(static_cast<uint32_t>(x.bits) << 16);
+}
 
-inline float to_float(Float16 x) noexcept {
+ESPALIER_ANYWHERE inline float to_float(Float16 x) noexcept {
   const uint32_t sign = static_cast<uint32_t>(x.bits & 0x8000u) << 16;
   const uint32_t exponent = x.bits >> 10 & 31u, fraction = x.bits & 0x3ffu;
   if (exponent == 0) {
@@ -85,7 +87,7 @@ inline float to_float(Float16 x) noexcept {
 // The neighbouring float of odd significand unless x is a float. Rounding that to fewer bits gives
 // what rounding x would (S. Boldo and G. Melquiond, Emulation of FMA and correctly rounded sums:
 // proved algorithms using rounding to odd, 2008).
-inline float to_odd(double x) noexcept {
+ESPALIER_ANYWHERE inline float to_odd(double x) noexcept {
   const float nearest = static_cast<float>(x);
   const double back = nearest;
   const uint32_t bits = bits_of(nearest);
@@ -98,7 +100,7 @@ template <class T>
 inline constexpr bool is_half = std::is_same_v<T, Float16> || std::is_same_v<T, BFloat16>;
 
 template <class To>
-To float_to_integer(double x) noexcept {
+ESPALIER_ANYWHERE To float_to_integer(double x) noexcept {
   using limits = std::numeric_limits<To>;
   // The end of the range as a double: exact, or one above the largest for 64 bits.
   constexpr double end = static_cast<double>(limits::max() / 2 + 1) * 2;
@@ -109,7 +111,7 @@ To float_to_integer(double x) noexcept {
 }
 
 template <class To, class From>
-To convert(From x) noexcept {
+ESPALIER_ANYWHERE To convert(From x) noexcept {
   if constexpr (std::is_same_v<From, To>) {
     return x;
   } else if constexpr (is_half<From>) {
@@ -140,12 +142,19 @@ void cast_scalar(const From* x, To* y, int64_t count) noexcept {
 
 }  // namespace cast_detail
 
+#if defined(ESPALIER_CUDA)
+namespace cuda {
+template <class From, class To>
+void cast(const From* x, To* y, int64_t count) noexcept;
+}  // namespace cuda
+#endif
+
 // The rows for one pair of types, each of float, double, Float16, BFloat16, int8_t, uint8_t,
 // int16_t, int32_t, int64_t and bool.
 template <class From, class To>
 std::span<const KernelRow<Cast<From, To>>> cast_kernels() noexcept {
   static constexpr KernelRow<Cast<From, To>> rows[] = {
-      {Isa::scalar, cast_detail::cast_scalar<From, To>}};
+      ESPALIER_CUDA_ROW(cast<From, To>){Isa::scalar, cast_detail::cast_scalar<From, To>}};
   return rows;
 }
 

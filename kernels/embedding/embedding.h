@@ -4,8 +4,8 @@
 //   backward   dweight[r, j] += sum of dy[i, j] over all i with rows[i] == r, in the order of i
 //
 // Contract: `count` rows of `width` values; rows[i] is in [0, entries), the rows of weight: the
-// caller has checked it. Backward takes the first `columns` of `width`, so that columns can be dealt
-// out. No overlap, no alignment. Every row of the tables gives the same bits.
+// caller has checked it. Backward takes the first `columns` of `width`, so that columns can be
+// dealt out. No overlap, no alignment. Every row of the tables gives the same bits.
 #pragma once
 
 #include <cstdint>

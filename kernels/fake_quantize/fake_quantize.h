@@ -2,17 +2,20 @@
 // straight-through estimator with clipping, Jacob et al., 2018, section 3; the step size's after
 // Esser et al., 2020, "Learned step size quantization", equation 3).
 //
-//   y[i]  = limit(round(x[i] / scale)) * scale       limit to [low, high], round to nearest even
-//   dx[i] = dy[i] where x[i] / scale rounds to something within [low, high], else 0
-//   returns the sum of dy[i] * (y[i] - (the same condition ? x[i] : 0)) / scale
+//   y[r, i]  = limit(round(x[r, i] / s)) * s      limit to [low, high], round to nearest even
+//   dx[r, i] = dy[r, i] where x[r, i] / s rounds to something within [low, high], else 0
+//   shares[r] = sum_i dy[r, i] * (y[r, i] - (the same condition ? x[r, i] : 0)) / s
+//
+// where s = scale[r % scales].
 //
 // The backward pass reads y rather than rounding again, so y may come from elsewhere: from kernels
 // that compute on codes.
 //
-// Contract: `count` contiguous values; y may be x and dx may be dy, any other overlap is not
-// allowed. No alignment is assumed. scale is finite and positive, inverse is 1 / scale; low <= 0 <=
-// high are whole numbers (the ends of the codes less their zero point) of magnitude below 2^21. NaN
-// becomes low * scale and passes no gradient. Every SIMD row gives the same bits.
+// Contract: rows [first, first + rows) of a contiguous matrix of `width` columns, whose pointers
+// are those of row `first`; y may be x and dx may be dy, any other overlap is not allowed. No
+// alignment is assumed. Scales are finite and positive; low <= 0 <= high are whole numbers (the
+// ends of the codes less their zero point) of magnitude below 2^21. NaN becomes low * s and passes
+// no gradient. Every SIMD row gives the same bits.
 #pragma once
 
 #include <cstdint>
@@ -21,19 +24,25 @@
 
 namespace espalier {
 
-// What the codes of one run have in common.
+// Which scale each row has, and the ends of its codes.
 template <class T>
 struct CodeSteps {
-  T scale, inverse, low, high;
+  const T* scale;
+  int64_t scales;
+  T low, high;
+  int64_t first = 0;  // the number of the first row
+
+  ESPALIER_ANYWHERE T of_row(int64_t r) const { return scale[(first + r) % scales]; }
 };
 
 template <class T>
-using FakeQuantizeForward = void(const T* x, T* y, int64_t count, CodeSteps<T> steps) noexcept;
+using FakeQuantizeForward = void(const T* x, T* y, int64_t rows, int64_t width,
+                                 const CodeSteps<T>& steps) noexcept;
 template <class T>
-using FakeQuantizeBackward = T(const T* x, const T* y, const T* dy, T* dx, int64_t count,
-                               CodeSteps<T> steps) noexcept;
+using FakeQuantizeBackward = void(const T* x, const T* y, const T* dy, T* dx, T* shares,
+                                  int64_t rows, int64_t width, const CodeSteps<T>& steps) noexcept;
 
-// Rows of the two tables, best first; those for double hold the scalar reference alone.
+// Rows of the two tables, best first; those for double hold no SIMD rows.
 template <class T>
 std::span<const KernelRow<FakeQuantizeForward<T>>> fake_quantize_forward_kernels() noexcept;
 template <class T>
@@ -41,5 +50,9 @@ std::span<const KernelRow<FakeQuantizeBackward<T>>> fake_quantize_backward_kerne
 
 ESPALIER_DECLARE_ISAS(FakeQuantizeForward<float> fake_quantize_forward;
                       FakeQuantizeBackward<float> fake_quantize_backward;)
+ESPALIER_DECLARE_CUDA(FakeQuantizeForward<float> fake_quantize_forward;
+                      FakeQuantizeForward<double> fake_quantize_forward;
+                      FakeQuantizeBackward<float> fake_quantize_backward;
+                      FakeQuantizeBackward<double> fake_quantize_backward;)
 
 }  // namespace espalier
