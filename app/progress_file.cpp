@@ -86,15 +86,14 @@ class ProgressFile {
     return seconds_since(first_time_) / static_cast<double>(here) / stages_[stage_].weight;
   }
 
-  double expected(const ExpectedStage& stage) const {
-    const double step = step_seconds();
+  static double expected(const ExpectedStage& stage, double step) {
     return stage.seconds + stage.steps * stage.weight * (step > 0 ? step : usual_step);
   }
 
   // Of the present stage.
-  double share_done() const {
+  double share_done(double step) const {
     if (total_ > 0) return static_cast<double>(done_) / static_cast<double>(total_);
-    const double whole = expected(stages_[stage_]);
+    const double whole = expected(stages_[stage_], step);
     return whole > 0 ? std::min(1.0, seconds_since(stage_start_) / whole) : 0;
   }
 
@@ -102,13 +101,14 @@ class ProgressFile {
     Json json = {{"state", "running"}, {"pid", getpid()}, {"updated", wall_clock()}};
     json["code"] = json["error"] = nullptr;
     if (!started_) return json;
+    const double step = step_seconds();  // once: it changes with each look at the clock
     double before = 0, all = 0, steps = 0;
     for (size_t i = 0; i < stages_.size(); ++i) {
-      all += expected(stages_[i]);
-      if (i < stage_) before += expected(stages_[i]);
+      all += expected(stages_[i], step);
+      if (i < stage_) before += expected(stages_[i], step);
       if (i >= stage_) steps += stages_[i].steps;
     }
-    const double here = expected(stages_[stage_]) * share_done();
+    const double here = expected(stages_[stage_], step) * share_done(step);
     json["stage"] = stages_[stage_].name;
     json["stage_number"] = stage_ + 1;
     json["stages"] = stages_.size();
@@ -117,15 +117,14 @@ class ProgressFile {
     json["unit"] = "steps";
     json["share"] = all > 0 ? Json((before + here) / all) : Json();
     // A guess at a step's time is no ground for one at what is left.
-    json["seconds_left"] = all > 0 && (steps == 0 || step_seconds() > 0)
-                               ? Json(std::max(0.0, all - before - here))
-                               : Json();
+    json["seconds_left"] =
+        all > 0 && (steps == 0 || step > 0) ? Json(std::max(0.0, all - before - here)) : Json();
     json["text"] = text_;
     return json;
   }
 
   void write() {
-    if (step_seconds() > 0) known_step_ = step_seconds();
+    if (const double step = step_seconds(); step > 0) known_step_ = step;
     written_ = Clock::now();
     const std::string draft = path_ + ".new";
     {
