@@ -21,9 +21,9 @@ using std::chrono::milliseconds;
 using State = ConnectionTable::State;
 
 constexpr size_t most_connections = 128;
-// Those that were told to end still hold a thread for a moment; on a busy machine for so long.
-constexpr size_t ending_connections = 32;
-constexpr auto ending_time = milliseconds(250);
+// Those that were told to end still hold a thread until it runs, which on a busy machine takes a
+// while.
+constexpr size_t ending_connections = 384;
 constexpr size_t most_streams = 24;
 constexpr int requests_of_a_connection = 100;
 constexpr auto idle_time = milliseconds(5000);
@@ -39,10 +39,9 @@ class ConnectionThreads final : public httplib::TaskQueue {
 
   void enqueue(std::function<void()> serve) override {
     {
-      std::unique_lock lock(mutex_);
+      const std::lock_guard lock(mutex_);
       if (running_ >= most_connections) table_.make_room();
-      const auto fits = [&] { return running_ < most_connections + ending_connections; };
-      if (ended_.wait_for(lock, ending_time, fits) && start(serve)) return;
+      if (running_ < most_connections + ending_connections && start(serve)) return;
     }
     turn_away = true;
     serve();
