@@ -8,19 +8,15 @@
 
 #include "engine/device_scope.h"
 #include "kernels/simt/hopper.h"
+#include "tests/fault_test.h"
 
 namespace espalier::test {
 namespace {
 
 using namespace simt;
 
-template <class... P, class... A>
-std::string fault_of(void (*kernel)(P...), const Grid& grid, A... arguments) {
-  launch(kernel, grid, arguments...);
-  return take_fault();
-}
-
 bool starts(const std::string& text, const std::string& with) { return text.rfind(with, 0) == 0; }
+
 // Whoever reads too early comes before who writes, or after: the order of the threads says which.
 bool is_early(const std::string& fault) {
   return starts(fault, "a race: ") || starts(fault, "unwritten: ");

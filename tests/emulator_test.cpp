@@ -6,18 +6,12 @@
 #include <vector>
 
 #include "kernels/simt/simt.h"
+#include "tests/fault_test.h"
 
 namespace espalier::test {
 namespace {
 
 using namespace simt;
-
-// What a launch leaves behind: "" or the fault.
-template <class... P, class... A>
-std::string fault_of(void (*kernel)(P...), const Grid& grid, A... arguments) {
-  launch(kernel, grid, arguments...);
-  return take_fault();
-}
 
 bool contains(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;

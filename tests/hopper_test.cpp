@@ -10,6 +10,7 @@
 
 #include "kernels/cast/cast.h"
 #include "kernels/simt/checks.h"
+#include "tests/fault_test.h"
 
 namespace espalier::test {
 namespace {
@@ -17,12 +18,6 @@ namespace {
 using namespace simt;
 
 constexpr unsigned row_bytes = 128, group_bytes = 8 * row_bytes;
-
-template <class... P, class... A>
-std::string fault_of(void (*kernel)(P...), const Grid& grid, A... arguments) {
-  launch(kernel, grid, arguments...);
-  return take_fault();
-}
 
 // ---- boxes ----
 
