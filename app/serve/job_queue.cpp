@@ -397,22 +397,4 @@ std::string JobQueue::running() {
   return running_;
 }
 
-const char* name_of(JobState state) {
-  switch (state) {
-    case JobState::queued:
-      return "queued";
-    case JobState::running:
-      return "running";
-    case JobState::stopping:
-      return "stopping";
-    case JobState::done:
-      return "done";
-    case JobState::failed:
-      return "failed";
-    case JobState::cancelled:
-      return "cancelled";
-  }
-  return "";
-}
-
 }  // namespace espalier::app

@@ -13,24 +13,9 @@
 
 #include "app/serve/events.h"
 #include "app/serve/job_command.h"
-#include "app/serve/process.h"
+#include "app/serve/job_record.h"
 
 namespace espalier::app {
-
-enum class JobState { queued, running, stopping, done, failed, cancelled };
-
-struct Job {
-  std::string id, verb, title;
-  std::string arguments;           // as posted, JSON
-  std::vector<std::string> words;  // of the command that begins it
-  JobState state = JobState::queued;
-  bool resumes = false;                        // it began before, and goes on from what it saved
-  double created = 0, started = 0, ended = 0;  // seconds since 1970; 0: not yet
-  double queued = 0;                           // since when it waits
-  ProcessId process{};
-  std::optional<int> code{};
-  std::string error{};
-};
 
 class JobQueue {
  public:
@@ -87,7 +72,5 @@ class JobQueue {
   const int bell_;  // that wakes the thread
   std::thread thread_;
 };
-
-const char* name_of(JobState state);
 
 }  // namespace espalier::app

@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "app/progress.h"
+#include "app/serve/job_command.h"
 #include "app/serve/run_files.h"
 #include "engine/io/file.h"
 #include "engine/io/json.h"
@@ -38,6 +39,24 @@ Json progress_json(const std::string& folder, bool runs) {
 }
 
 }  // namespace
+
+const char* name_of(JobState state) {
+  switch (state) {
+    case JobState::queued:
+      return "queued";
+    case JobState::running:
+      return "running";
+    case JobState::stopping:
+      return "stopping";
+    case JobState::done:
+      return "done";
+    case JobState::failed:
+      return "failed";
+    case JobState::cancelled:
+      return "cancelled";
+  }
+  return "";
+}
 
 std::optional<Job> read_job(const std::string& folder) try {
   const Json json = parsed_file(folder + "/job.json");

@@ -3,10 +3,28 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
-#include "app/serve/job_queue.h"
+#include "app/serve/process.h"
 
 namespace espalier::app {
+
+enum class JobState { queued, running, stopping, done, failed, cancelled };
+
+const char* name_of(JobState state);
+
+struct Job {
+  std::string id, verb, title;
+  std::string arguments;           // as posted, JSON
+  std::vector<std::string> words;  // of the command that begins it
+  JobState state = JobState::queued;
+  bool resumes = false;                        // it began before, and goes on from what it saved
+  double created = 0, started = 0, ended = 0;  // seconds since 1970; 0: not yet
+  double queued = 0;                           // since when it waits
+  ProcessId process{};
+  std::optional<int> code{};
+  std::string error{};
+};
 
 // None where the folder has no job.json, or one of another version.
 std::optional<Job> read_job(const std::string& folder);

@@ -1,11 +1,10 @@
 """What the server answers is what the files and the command say."""
 import base64
 import json
-import shutil
 import subprocess
 import unittest
 
-from server import ESPALIER, Server, ServerCase, new_folder, trained_run
+from server import ESPALIER, ServerCase, new_folder
 
 
 def lines_of(path):
@@ -117,22 +116,16 @@ class Api(ServerCase):
                          max(line["validation_accuracy"] for line in epochs))
 
 
-class Compressed(unittest.TestCase):
+class Compressed(ServerCase):
     """A compression from the page, and its numbers."""
 
     @classmethod
     def setUpClass(cls):
-        runs = new_folder()
-        shutil.copytree(trained_run(), runs / "tiny")
-        cls.server = Server(runs)
-        cls.job = cls.server.submit("compress", model="tiny:checkpoints:best", dtype="int8", sparsity=0.5,
+        super().setUpClass()
+        cls.job = cls.server.submit("compress", model=cls.model, dtype="int8", sparsity=0.5,
                                     max_steps=5, seconds=0.1)
         cls.done = cls.server.wait(cls.job["id"])
-        cls.folder = runs / cls.job["id"]
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.close()
+        cls.folder = cls.server.runs / cls.job["id"]
 
     def test_it_is_done_and_says_what_a_shell_would_run(self):
         self.assertEqual((self.done["state"], self.done["code"], self.done["error"]), ("done", 0, None))
