@@ -5,12 +5,14 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
-#include <condition_variable>
 #include <exception>
 #include <fstream>
+#include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "engine/error.h"
@@ -29,111 +31,134 @@ void relax() noexcept {
 #endif
 }
 
-// One parallel_for call: threads take pieces off `next` until none is left.
-struct Job {
-  RangeFunction f;
-  int64_t count, grain, pieces;
-  std::atomic<int64_t> next{0};
-  std::mutex mutex{};
-  std::exception_ptr error{};
+constexpr size_t cache_line = 64;
 
-  void work() noexcept {
-    inside_piece = true;
-    for (int64_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < pieces;) {
-      try {
-        f(i * grain, std::min(count, (i + 1) * grain));
-      } catch (...) {
-        const std::lock_guard lock(mutex);
-        if (!error) error = std::current_exception();
-      }
-    }
-    inside_piece = false;
-  }
+// One parallel_for call. It shares its cache line with the count of such calls, which is what
+// workers watch: with the news that there is work comes what the work is.
+struct alignas(cache_line) Call {
+  std::atomic<uint32_t> number{0};
+  bool stop = false;
+  std::optional<RangeFunction> f{};
+  int64_t count = 0, grain = 1, pieces = 0;
+
+  void run(int64_t piece) const { (*f)(piece * grain, std::min(count, (piece + 1) * grain)); }
 };
 
-// Workers spin for a bounded time after a job, since the next one usually follows within
-// microseconds, and then park on a condition variable, so that an idle process uses no processor.
+// How many pieces of a thread's share are handed out. The first is that thread's without asking,
+// since every thread comes by in every call, and to ask is to wait for the line.
+struct alignas(cache_line) Share {
+  static constexpr int64_t untouched = 1;
+  std::atomic<int64_t> taken{untouched};
+};
+
+// A thread takes the pieces of its own share, the same from call to call, so that what it wrote in
+// one call is in its cache in the next; then what is left of the others'. Workers spin for a
+// bounded time after a call, since the next one usually follows within microseconds, and then park,
+// so that an idle process uses no processor.
 class Pool {
  public:
-  explicit Pool(int workers) {
-    for (int i = 0; i < workers; ++i) threads_.emplace_back([this] { serve(); });
+  explicit Pool(int width) : shares_(static_cast<size_t>(width)) {
+    for (int thread = 1; thread < width; ++thread)
+      workers_.emplace_back([this, thread] { serve(thread); });
   }
 
   ~Pool() {
-    {
-      const std::lock_guard lock(mutex_);
-      stopping_.store(true);
-      generation_.fetch_add(1);
-    }
-    wake_.notify_all();
-    for (std::thread& thread : threads_) thread.join();
+    call_.stop = true;
+    publish();
+    for (std::thread& worker : workers_) worker.join();
   }
 
-  int width() const noexcept { return static_cast<int>(threads_.size()) + 1; }
+  int width() const noexcept { return static_cast<int>(shares_.size()); }
 
-  // False when another thread's job holds the pool: the caller then runs its pieces itself.
-  bool run(Job& job) {
-    const std::unique_lock owner(owner_, std::try_to_lock);
-    if (!owner.owns_lock()) return false;
-    job_ = &job;
-    pending_.store(static_cast<int>(threads_.size()), std::memory_order_relaxed);
-    {
-      const std::lock_guard lock(mutex_);
-      generation_.fetch_add(1, std::memory_order_release);
-    }
-    if (parked_.load() > 0) wake_.notify_all();
-    job.work();
-    for (int spins = 0; pending_.load(std::memory_order_acquire) > 0; ++spins)
+  // Returns the first exception of a piece. One call at a time.
+  std::exception_ptr run(RangeFunction f, int64_t count, int64_t grain, int64_t pieces) {
+    call_.f = f, call_.count = count, call_.grain = grain, call_.pieces = pieces;
+    publish();
+    work(0);
+    expected_ += static_cast<uint32_t>(workers_.size());
+    for (int spins = 0; finished_.load(std::memory_order_acquire) != expected_; ++spins)
       spins < spin_limit ? relax() : std::this_thread::yield();
-    return true;
+    for (Share& share : shares_) share.taken.store(Share::untouched, std::memory_order_relaxed);
+    return std::exchange(error_, nullptr);
   }
 
  private:
   static constexpr int spin_limit = 20'000;  // some 50 to 200 microseconds, by the cost of a pause
 
-  void serve() {
-    for (uint64_t seen = 0;;) {
+  void publish() {
+    call_.number.fetch_add(1);
+    call_.number.notify_all();
+  }
+
+  void serve(int thread) {
+    for (uint32_t seen = 0;;) {
       seen = wait_past(seen);
-      if (stopping_.load()) return;
-      job_->work();
-      pending_.fetch_sub(1, std::memory_order_release);
+      if (call_.stop) return;
+      work(thread);
+      finished_.fetch_add(1, std::memory_order_release);
     }
   }
 
-  uint64_t wait_past(uint64_t seen) {
+  uint32_t wait_past(uint32_t seen) const {
     for (int spins = 0; spins < spin_limit; ++spins) {
-      const uint64_t now = generation_.load(std::memory_order_acquire);
+      const uint32_t now = call_.number.load(std::memory_order_acquire);
       if (now != seen) return now;
       relax();
     }
-    std::unique_lock lock(mutex_);
-    parked_.fetch_add(1);
-    wake_.wait(lock, [&] { return generation_.load() != seen; });
-    parked_.fetch_sub(1);
-    return generation_.load();
+    call_.number.wait(seen);
+    return call_.number.load();
   }
 
-  std::vector<std::thread> threads_{};
-  std::mutex owner_{}, mutex_{};
-  std::condition_variable wake_{};
-  std::atomic<uint64_t> generation_{0};
-  std::atomic<int> pending_{0}, parked_{0};
-  std::atomic<bool> stopping_{false};
-  Job* job_ = nullptr;
+  void work(int thread) noexcept {
+    inside_piece = true;
+    if (const int64_t first = begin_of(thread); first < begin_of(thread + 1)) attempt(first);
+    for (int i = 0; i < width(); ++i) take_rest((thread + i) % width());
+    inside_piece = false;
+  }
+
+  int64_t begin_of(int64_t thread) const noexcept { return call_.pieces * thread / width(); }
+
+  void take_rest(int thread) noexcept {
+    const int64_t begin = begin_of(thread), size = begin_of(thread + 1) - begin;
+    if (size <= Share::untouched) return;
+    std::atomic<int64_t>& taken = shares_[static_cast<size_t>(thread)].taken;
+    for (int64_t i; (i = taken.fetch_add(1, std::memory_order_relaxed)) < size;) attempt(begin + i);
+  }
+
+  void attempt(int64_t piece) noexcept {
+    try {
+      call_.run(piece);
+    } catch (...) {
+      const std::lock_guard lock(mutex_);
+      if (!error_) error_ = std::current_exception();
+    }
+  }
+
+  // Each group in a line of its own: what a call changes must not evict what it leaves alone.
+  Call call_{};
+  alignas(cache_line) std::vector<Share> shares_;
+  std::vector<std::thread> workers_{};
+  alignas(cache_line) std::atomic<uint32_t> finished_{0};  // workers, over all calls
+  alignas(cache_line) uint32_t expected_ = 0;              // what finished_ comes to
+  std::mutex mutex_{};
+  std::exception_ptr error_{};
 };
 
-std::mutex pool_mutex;
-std::shared_ptr<Pool> pool;  // made at first use
+std::mutex owner;            // held by the call that the pool works for
+std::unique_ptr<Pool> pool;  // made at first use
 std::atomic<int> wanted_width{0};
 
-std::shared_ptr<Pool> current_pool() {
-  const std::lock_guard lock(pool_mutex);
-  const int width = num_threads();
-  if (!pool || pool->width() != width) {
+// False when another thread's call holds the pool.
+bool run_on_pool(RangeFunction f, int64_t count, int64_t grain, int64_t pieces) {
+  const std::unique_lock lock(owner, std::try_to_lock);
+  if (!lock.owns_lock()) return false;
+  if (const int width = num_threads(); !pool || pool->width() != width) {
     pool.reset();
-    pool = std::make_shared<Pool>(width - 1);
+    pool = std::make_unique<Pool>(width);
   }
-  return pool;
+  if (const std::exception_ptr error = pool->run(f, count, grain, pieces))
+    std::rethrow_exception(error);
+  return true;
 }
 
 // cgroup v2's "cpu.max" holds "QUOTA PERIOD" or "max PERIOD"; v1 holds the two in files of their
@@ -184,13 +209,14 @@ void parallel_for(int64_t count, int64_t grain, RangeFunction f) {
   if (count <= 0) return;
   if (cuda::active()) return f(0, count);  // a launch splits its work by itself
   grain = std::max<int64_t>(grain, 1);
-  Job job{f, count, grain, (count + grain - 1) / grain};
-  if (job.pieces == 1 || threads_here() == 1) {
-    for (int64_t i = 0; i < job.pieces; ++i) f(i * grain, std::min(count, (i + 1) * grain));
-    return;
-  }
-  if (!current_pool()->run(job)) job.work();
-  if (job.error) std::rethrow_exception(job.error);
+  const int64_t pieces = (count + grain - 1) / grain;
+  const auto in_turn = [&] {
+    for (int64_t i = 0; i < pieces; ++i) f(i * grain, std::min(count, (i + 1) * grain));
+  };
+  if (pieces == 1 || threads_here() == 1) return in_turn();
+  if (run_on_pool(f, count, grain, pieces)) return;
+  const SerialGuard inside;
+  in_turn();
 }
 
 }  // namespace espalier
