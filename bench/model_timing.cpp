@@ -39,7 +39,9 @@ double tolerance_of(const ViTConfig& config, const ModelForm& form,
   const double rounding = form.weights == DType::bf16  ? 2 * 0x1p-9
                           : form.weights == DType::f16 ? 0x1p-11
                                                        : 0;
-  const auto products = static_cast<double>(4 * config.depth + 2);
+  // Attention's two products take rounded operands in bf16 alone.
+  const int64_t in_block = form.weights == DType::bf16 ? 6 : 4;
+  const auto products = static_cast<double>(in_block * config.depth + 2);
   const double gelus =
       form.weights == DType::bf16 ? static_cast<double>(config.depth) * mlp_bf16_gelu_error : 0;
   return (sums * terms * std::numeric_limits<float>::epsilon() + products * rounding + gelus) *

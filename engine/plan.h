@@ -16,7 +16,8 @@ struct PlanOptions {
   // Samples that pass through all steps together; 0 for as many as the second-level cache holds.
   int64_t chunk = 0;
   // How linear's weights are stored: f32, or f16 or bf16 in half the bytes. f16 rounds the weights
-  // alone; bf16 rounds what they are multiplied with too. Sums are fp32, and so is all else.
+  // alone; bf16 rounds what they are multiplied with too, and where the processor multiplies bf16
+  // what attention multiplies. Sums are fp32, and so is all else.
   DType weights = DType::f32;
 };
 

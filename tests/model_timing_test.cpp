@@ -126,7 +126,8 @@ TEST_CASE("each operation counts where its products are computed") {
   CHECK(operations(timings[0], DType::bf16) >= layers + head);
   // One step with the layers around it counts its GELU there too.
   const double gelus = 24 * hidden * (tokens * (depth - 1) + 1);
-  CHECK(operations(timings[0], DType::bf16) <= layers + head + 2 * (biases + classes) + gelus);
+  CHECK(operations(timings[0], DType::bf16) <=
+        layers + pairs + head + 2 * (biases + classes) + gelus);
   set_num_threads(before);
 }
 

@@ -1,6 +1,8 @@
 #include "kernels/attention/attention.h"
 
 #include "bench/cases/case.h"
+#include "kernels/attention_bf16/attention_bf16.h"
+#include "kernels/cast/cast.h"
 
 namespace espalier::bench {
 namespace {
@@ -42,13 +44,12 @@ float* scratch(int64_t count) {
 }
 
 template <class Row>
-auto forward_run(const std::shared_ptr<Data>& d, const Row& row) {
-  return [d, run = row.run](int64_t begin, int64_t end) {
+auto forward_run(const std::shared_ptr<Data>& d, const Row& row, int64_t memory) {
+  return [d, run = row.run, memory](int64_t begin, int64_t end) {
     for (int64_t p = begin; p < end; ++p) {
       const float* q = d->qkv.data() + d->q_at(p);
       run(d->shape(), q, q + width, q + 2 * width, d->out.data() + d->out_at(p),
-          d->stats.data() + p * 2 * d->tokens,
-          scratch(attention_forward_scratch(d->tokens, head_dim)));
+          d->stats.data() + p * 2 * d->tokens, scratch(memory));
     }
   };
 }
@@ -95,12 +96,13 @@ struct Reference {
 // under 8, and gradients, products of two more such values, under 64.
 double rounding(int64_t tokens) { return static_cast<double>(tokens + head_dim + 40) * epsilon; }
 
-void expect_head(Oracle& oracle, Data& d, int64_t p, bool backward) {
+// Forward may miss a result by 8 `missed`.
+void expect_head(Oracle& oracle, Data& d, int64_t p, bool backward, double missed) {
   const Reference reference(d, p);
   for (int64_t t = 0; t < d.tokens; ++t)
     for (int64_t c = 0; c < head_dim; ++c) {
       const size_t at = static_cast<size_t>(d.out_at(p) + t * width + c);
-      if (!backward) oracle.expect(&d.out[at], reference.out[at], 8 * rounding(d.tokens));
+      if (!backward) oracle.expect(&d.out[at], reference.out[at], 8 * missed);
       for (int64_t part = 0; backward && part < 3; ++part) {
         const size_t slot = static_cast<size_t>(d.q_at(p) + (t * 3 + part) * width + c);
         oracle.expect(&d.dqkv[slot], reference.dqkv[slot], 64 * rounding(d.tokens));
@@ -109,26 +111,46 @@ void expect_head(Oracle& oracle, Data& d, int64_t p, bool backward) {
 }
 
 // `products` matrix products of T x T x D a head; what softmax costs is not counted.
-KernelCase make_case(const std::shared_ptr<Data>& d, int products, bool backward) {
+KernelCase make_case(const std::shared_ptr<Data>& d, int products, bool backward,
+                     DType arithmetic = DType::f32) {
   const double T = static_cast<double>(d->tokens), D = head_dim, n = pieces;
   const double tensors = backward ? 7 : 4;  // read or written, T x D each
-  KernelCase out = {
-      {2 * products * T * T * D * n, 4 * tensors * T * D * n, T * D * n}, pieces, 1, {}, {}};
-  for (const int64_t p : {int64_t{0}, pieces - 1}) expect_head(out.oracle, *d, p, backward);
+  KernelCase out = {{2 * products * T * T * D * n, 4 * tensors * T * D * n, T * D * n},
+                    pieces,
+                    1,
+                    {},
+                    {},
+                    arithmetic};
+  // Each weight is rounded to bf16 as well, half a unit of eight bits.
+  const double missed = rounding(d->tokens) + (arithmetic == DType::bf16 ? 0x1p-8 : 0);
+  for (const int64_t p : {int64_t{0}, pieces - 1}) expect_head(out.oracle, *d, p, backward, missed);
   return out;
 }
 
 KernelCase forward(int64_t tokens) {
   const auto d = make_data(tokens);
+  const int64_t memory = attention_forward_scratch(tokens, head_dim);
   KernelCase out = make_case(d, 2, false);
   out.contenders = contenders(attention_forward_kernels<float>(),
-                              [&](const auto& row) { return forward_run(d, row); });
+                              [&](const auto& row) { return forward_run(d, row, memory); });
+  return out;
+}
+
+// Operands are rounded before, so that the reference has them too.
+KernelCase forward_bf16(int64_t tokens) {
+  const auto d = make_data(tokens);
+  for (float& x : d->qkv) x = cast_detail::to_float(cast_detail::to_bfloat16(x));
+  const int64_t memory = attention_bf16_scratch(tokens, head_dim);
+  KernelCase out = make_case(d, 2, false, DType::bf16);
+  out.contenders = contenders(attention_bf16_kernels(),
+                              [&](const auto& row) { return forward_run(d, row, memory); });
   return out;
 }
 
 KernelCase backward(int64_t tokens) {
   const auto d = make_data(tokens);
-  forward_run(d, attention_forward_kernels<float>().back())(0, pieces);  // for its statistics
+  forward_run(d, attention_forward_kernels<float>().back(),
+              attention_forward_scratch(tokens, head_dim))(0, pieces);  // for its statistics
   KernelCase out = make_case(d, 5, true);
   out.contenders = contenders(attention_backward_kernels<float>(),
                               [&](const auto& row) { return backward_run(d, row); });
@@ -141,6 +163,7 @@ void add_attention_cases(Cases& cases) {
   for (const int64_t tokens : {49, 50}) {
     const std::string shape = "T" + std::to_string(tokens) + "_D32_x32";
     cases.push_back({"attention_forward/" + shape, [tokens] { return forward(tokens); }});
+    cases.push_back({"attention_bf16/" + shape, [tokens] { return forward_bf16(tokens); }});
     cases.push_back({"attention_backward/" + shape, [tokens] { return backward(tokens); }});
   }
 }

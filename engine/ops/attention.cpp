@@ -14,6 +14,7 @@
 #include "engine/parallel.h"
 #include "engine/replay.h"
 #include "kernels/attention/attention.h"
+#include "kernels/attention_bf16/attention_bf16.h"
 
 namespace espalier {
 namespace {
@@ -167,25 +168,38 @@ Operands<T> packed_operands(const Heads& heads, T* qkv) {
   return {qkv, qkv + width, qkv + 2 * width};
 }
 
+// The row that does a plan's heads: in bf16 where the weights around them are and there is one.
+struct Chosen {
+  const KernelRow<AttentionForward<float>>* row;
+  DType arithmetic;
+  int64_t scratch;
+};
+
+Chosen choose(DType weights, int64_t tokens, int64_t head_dim) {
+  const auto& half = kernel(attention_bf16_kernels());
+  if (weights == DType::bf16 && half.isa != Isa::scalar)
+    return {&half, DType::bf16, attention_bf16_scratch(tokens, head_dim)};
+  return {&kernel(attention_forward_kernels<float>()), DType::f32,
+          attention_forward_scratch(tokens, head_dim)};
+}
+
 void lower(Lowering& l) {
   const Operand qkv = l.contiguous_in(0), out = l.out();
   const int64_t count = l.integer("heads"), tokens = qkv.shape[1].fixed, width = out.back();
   const int64_t queries = out.shape[1].fixed;
   const double scale = l.real("scale");
-  const auto& best = kernel(attention_forward_kernels<float>());
-  l.step(
-      best.isa,
-      [=, &best](const StepRun& run) {
-        const Heads heads =
-            packed_heads(qkv.shape[0].at(run.batch), tokens, queries, width, count, scale);
-        const auto x = packed_operands(heads, run.at(qkv.address));
-        parallel_for(heads.count(), heads.grain(), [&](int64_t begin, int64_t end) {
-          const Scratch scratch(run);
-          forward_range<float>(best, heads, x, run.at(out.address), nullptr, begin, end,
-                               scratch.data());
-        });
-      },
-      attention_forward_scratch(tokens, width / count));
+  const Chosen best = choose(l.weights(), tokens, width / count);
+  const auto run_heads = [=, row = best.row](const StepRun& run) {
+    const Heads heads =
+        packed_heads(qkv.shape[0].at(run.batch), tokens, queries, width, count, scale);
+    const auto x = packed_operands(heads, run.at(qkv.address));
+    parallel_for(heads.count(), heads.grain(), [&](int64_t begin, int64_t end) {
+      const Scratch scratch(run);
+      forward_range<float>(*row, heads, x, run.at(out.address), nullptr, begin, end,
+                           scratch.data());
+    });
+  };
+  l.step(best.row->isa, run_heads, best.scratch, best.arithmetic);
 }
 
 void onnx_packed(OnnxWriter& w) {

@@ -3,9 +3,9 @@
 #pragma once
 
 #include "kernels/gemm_bf16/gemm_bf16.h"
-#include "kernels/gemm_bf16/gemm_bf16_product_simd.h"
 #include "kernels/gemm_f32/gemm_f32_blocks_simd.h"
 #include "kernels/simd_half.h"
+#include "kernels/simd_product.h"
 
 namespace espalier::ESPALIER_ISA {
 

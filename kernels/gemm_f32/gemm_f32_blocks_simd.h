@@ -8,6 +8,7 @@
 #pragma once
 
 #include "kernels/gemm_f32/gemm_f32_tile_simd.h"
+#include "kernels/simd_product.h"
 
 namespace espalier::ESPALIER_ISA {
 
@@ -51,13 +52,6 @@ ESPALIER_INLINE void start_tile(const Tile& t, f32 (&sum)[Rows][tile_registers])
     for (int i = 0; i < tile_registers; ++i) sum[r][i] = t.bias ? c[i] + bias[i] : c[i];
   }
 }
-
-// How a word of A, in every lane, meets words of B. A word is a float, or a pair of bf16.
-struct Fused {
-  static ESPALIER_INLINE f32 multiply_add(f32 left, f32 right, f32 sum) {
-    return fma(left, right, sum);
-  }
-};
 
 template <class Meeting, int Rows>
 static void run_tile(const Tile& t) noexcept {

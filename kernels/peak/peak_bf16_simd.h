@@ -1,10 +1,10 @@
-// The chains of bf16 products, by the instruction of kernels/gemm_bf16.
+// The chains of bf16 products, by the instruction of kernels/simd_product.h.
 #pragma once
 
 #include <cstring>
 
-#include "kernels/gemm_bf16/gemm_bf16_product_simd.h"
 #include "kernels/peak/peak_f32_chains_simd.h"
+#include "kernels/simd_product.h"
 
 namespace espalier::ESPALIER_ISA {
 

@@ -1,13 +1,20 @@
-// The one instruction that products of bf16 words are made of: see gemm_bf16_words_simd.h.
+// The one instruction that a product of matrices is made of: a word of one, in every lane, meets
+// words of the other. A word is a float, or a pair of bf16: see gemm_bf16_words_simd.h.
 #pragma once
 
 #include "kernels/simd.h"
 
 namespace espalier::ESPALIER_ISA {
 
+struct Fused {
+  static ESPALIER_INLINE f32 multiply_add(f32 left, f32 right, f32 sum) {
+    return fma(left, right, sum);
+  }
+};
+
 constexpr bool pairs = Isa::ESPALIER_ISA >= Isa::avx512bf16;
 
-// sum + the product of two words, in each lane. vdpbf16ps stands by its name, since g++ 12 moves
+// For words of bf16: sum + the product of two. vdpbf16ps stands by its name, since g++ 12 moves
 // the sums of a loop through other registers around its intrinsic.
 struct WordProduct {
   static ESPALIER_INLINE f32 multiply_add(f32 left, f32 right, f32 sum) {
