@@ -18,18 +18,23 @@ ESPALIER_INLINE f32x16 round_to_bf16(const f32x16& x) {
   return each([](f32 v) { return round_to_bf16(v); }, x);
 }
 
-// Stores sixteen lanes rounded to bf16.
+// Stores sixteen lanes rounded to bf16. Where one instruction does it, denormals become 0.
 ESPALIER_INLINE void store_bf16(uint16_t* p, const f32x16& v) {
-  const f32x16 x = round_to_bf16(v);
-#if defined(__AVX512F__)
-  const __m512i bits = _mm512_srli_epi32(_mm512_castps_si512(x.part[0]), 16);
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16(bits));
+#if defined(__AVX512BF16__)
+  const __m256bh rounded = _mm512_cvtneps_pbh(v.part[0]);
+  __builtin_memcpy(p, &rounded, sizeof rounded);
+#elif defined(__AVX512F__)
+  const __m512i bits = _mm512_castps_si512(round_to_bf16(v).part[0]);
+  const __m256i upper = _mm512_cvtepi32_epi16(_mm512_srli_epi32(bits, 16));
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), upper);
 #elif defined(__AVX2__)
+  const f32x16 x = round_to_bf16(v);
   const __m256i low = _mm256_srli_epi32(_mm256_castps_si256(x.part[0]), 16);
   const __m256i high = _mm256_srli_epi32(_mm256_castps_si256(x.part[1]), 16);
   const __m256i mixed = _mm256_packus_epi32(low, high);  // of the low halves, then the high ones
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm256_permute4x64_epi64(mixed, 0xd8));
 #else
+  const f32x16 x = round_to_bf16(v);
   for (int i = 0; i < 4; ++i)
     vst1_u16(p + 4 * i, vshrn_n_u32(vreinterpretq_u32_f32(x.part[i]), 16));
 #endif
