@@ -1,5 +1,7 @@
 #include "app/serve/predictor.h"
 
+#include <malloc.h>
+
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
@@ -14,6 +16,7 @@
 #include "engine/ops/softmax.h"
 #include "engine/ops/view.h"
 #include "engine/parallel.h"
+#include "engine/storage.h"
 #include "nn/attention_map.h"
 #include "nn/evaluate.h"
 #include "nn/model_file.h"
@@ -190,6 +193,7 @@ std::string Predictor::predict(const std::string& body) {
   if (asked["models"].empty() || asked["models"].size() > most_models)
     refuse("models", "expected 1 to 4 of them");
   const std::lock_guard lock(mutex_);
+  used_ = std::chrono::steady_clock::now();
   const SerialGuard serial;
   std::vector<std::shared_ptr<Kept>> chosen;
   for (const Json& id : asked["models"]) {
@@ -213,6 +217,20 @@ std::string Predictor::predict(const std::string& body) {
               {"height", config.image_size},
               {"label", picture.label ? Json(*picture.label) : Json()}}
       .dump();
+}
+
+void Predictor::forget_unless_used(std::chrono::seconds since) {
+  const std::lock_guard lock(mutex_);
+  if (kept_.empty() || std::chrono::steady_clock::now() - used_ < since) return;
+  kept_.clear();
+  pictures_.forget();
+  release_cached_memory();
+  malloc_trim(0);
+}
+
+void TestPictures::forget() {
+  const std::lock_guard lock(mutex_);
+  images_.reset();
 }
 
 bool TestPictures::present() const {

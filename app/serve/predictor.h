@@ -1,6 +1,7 @@
 // Predictions of several models for one picture, on compiled plans that are kept.
 #pragma once
 
+#include <chrono>
 #include <list>
 #include <memory>
 #include <mutex>
@@ -24,6 +25,7 @@ class TestPictures {
   std::string json(int64_t index);
   std::string png(int64_t index);
   bool present() const;
+  void forget();
 
  private:
   const ImageDataset& images();
@@ -42,6 +44,9 @@ class Predictor {
   // that a job beside it keeps the others.
   std::string predict(const std::string& body);
 
+  // Gives back what plans and pictures take if nobody has asked for a prediction for so long.
+  void forget_unless_used(std::chrono::seconds since);
+
  private:
   struct Kept;
   std::shared_ptr<Kept> model(const std::string& id);
@@ -50,6 +55,7 @@ class Predictor {
   TestPictures& pictures_;
   std::mutex mutex_;
   std::list<std::shared_ptr<Kept>> kept_;  // the one used last first
+  std::chrono::steady_clock::time_point used_{};
 };
 
 }  // namespace espalier::app

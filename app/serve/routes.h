@@ -1,6 +1,7 @@
 // The addresses of API.md: what is asked, and who answers.
 #pragma once
 
+#include <chrono>
 #include <string>
 
 #include "app/serve/events.h"
@@ -24,6 +25,8 @@ class Routes {
   // Ends every stream of events.
   void end_streams() { events_.close(); }
   std::string running_job() { return jobs_.running(); }
+  // To be called now and then: an idle server is a small one.
+  void forget_unless_used(std::chrono::seconds since) { predictor_.forget_unless_used(since); }
 
  private:
   HttpAnswer get(const HttpRequest& request);

@@ -7,7 +7,9 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <CLI/CLI.hpp>
 
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
@@ -24,7 +26,7 @@ namespace {
 
 struct ServeFlags : CommonFlags {
   std::string host = "127.0.0.1", runs = "runs", models = "models";
-  int port = 8770;
+  int port = 8770, keep = 30;
   bool opens = false;
 };
 
@@ -98,8 +100,9 @@ int run(const ServeFlags& flags) {
   std::fflush(stdout);
   if (flags.opens) open_browser(address);
   std::thread serving([&] { server.run(); });
-  int signal = 0;
-  sigwait(&ends, &signal);
+  const timespec wait{.tv_sec = flags.keep, .tv_nsec = 0};
+  while (sigtimedwait(&ends, nullptr, &wait) < 0)
+    routes.forget_unless_used(std::chrono::seconds(flags.keep));
   routes.end_streams();
   server.stop();
   serving.join();
@@ -118,6 +121,10 @@ void add_serve(CLI::App& app, Body& chosen) {
       "serve", "Open a page in the browser to train, compress, try and compare models");
   verb->add_option("--port", flags->port, "Port to listen on; 0: any that is free")
       ->check(CLI::Range(0, 65'535))
+      ->capture_default_str();
+  verb->add_option("--keep", flags->keep,
+                   "Seconds that models stay in memory while nobody asks for predictions")
+      ->check(CLI::Range(1, 86'400))
       ->capture_default_str();
   verb->add_option("--host", flags->host,
                    "Address to listen on. Whoever reaches another one than this machine's own can "

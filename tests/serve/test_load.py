@@ -1,23 +1,32 @@
 """What the server costs: nothing while nobody asks, and little beside a job."""
 import json
 import os
+import shutil
 import statistics
 import threading
 import time
 import unittest
 
-from server import ServerCase
+from server import Server, ServerCase, new_folder, trained_run
 
 CHECKED = 10  # seconds of watching an idle server
 
 
 class Load(ServerCase):
     def test_idle_it_takes_no_time_and_little_memory(self):
-        self.server.text("/")
-        begun = self.server.cpu_seconds()
+        runs = new_folder()
+        shutil.copytree(trained_run(), runs / "tiny")
+        server = Server(runs, "--keep", "1")
+        self.addCleanup(server.close)
+        server.text("/")
+        server.post("/api/predict", {"models": [self.model], "image": {"test": 0}})
+        used = server.resident_bytes()
+        time.sleep(3)  # it looks each second whether one has passed
+        begun = server.cpu_seconds()
         time.sleep(CHECKED)
-        took, memory = self.server.cpu_seconds() - begun, self.server.resident_bytes()
-        print(f"\nidle for {CHECKED} s: {took:.2f} s of CPU, {memory / 1e6:.1f} MB resident")
+        took, memory = server.cpu_seconds() - begun, server.resident_bytes()
+        print(f"\nidle for {CHECKED} s: {took:.2f} s of CPU, {memory / 1e6:.1f} MB resident, "
+              f"{used / 1e6:.1f} MB after a prediction")
         self.assertLessEqual(round(took * os.sysconf("SC_CLK_TCK")), 1)  # a tick is what can be told
         self.assertLess(memory, 30e6)
 
