@@ -1,40 +1,65 @@
+#include <CLI/CLI.hpp>
 #include <cstdio>
 
 #include "app/command.h"
 #include "app/settings.h"
 #include "app/training_run.h"
+#include "engine/error.h"
 #include "engine/io/file.h"
+#include "nn/model_file.h"
 
 namespace espalier::app {
 namespace {
 
 struct TrainFlags : CommonFlags {
   TrainFlags() { runs_on_gpu = true; }
-  std::string model = "vit-tiny", config, run_dir, resume;
+  std::string model = "vit-tiny", config, from, run_dir, resume;
   std::vector<std::string> settings;
 };
 
-TrainConfig chosen_config(const TrainFlags& flags) {
-  const TrainConfig base = flags.config.empty()
-                               ? named_train_config(flags.model)
-                               : train_config_from_json(read_text(flags.config), flags.config);
+// Takes the shape of the model that it starts from, if any.
+TrainConfig chosen_config(const TrainFlags& flags, const LoadedModel& start) {
+  TrainConfig base = flags.config.empty()
+                         ? named_train_config(flags.model)
+                         : train_config_from_json(read_text(flags.config), flags.config);
+  if (start.model) base.model = start.config;
   return configured("train", to_json(base), flags.settings, train_config_from_json);
+}
+
+LoadedModel load_start(const std::string& path) {
+  if (path.empty()) return {};
+  LoadedModel start = load_model(path);
+  if (!start.model)
+    argument_error("train", "--from", "a model in " + start.dtype, "one whose weights are floats",
+                   "start from the model that it was made of");
+  return start;
 }
 
 int run(TrainFlags flags) {
   const Device device = apply_machine_flags(flags);
   const bool resuming = !flags.resume.empty();
-  const TrainConfig config = resuming ? load_run_config(flags.resume) : chosen_config(flags);
+  const LoadedModel start = load_start(flags.from);
+  const TrainConfig config = resuming ? load_run_config(flags.resume) : chosen_config(flags, start);
+  TrainerParts parts{.device = device};
+  if (start.model) {
+    parts.form = [&] {
+      auto model = initial_model(config.model, config.seed);
+      model->load_state_dict(start.model->state_dict());
+      return std::make_unique<Trainable>(std::move(model));
+    };
+    parts.form();  // refuses another shape before there is a folder
+  }
   std::string folder = resuming ? flags.resume : flags.run_dir;
   if (folder.empty()) folder = default_run_dir(config.model.name);
-  const TrainingResult result = run_training({.config = config,
-                                              .folder = folder,
-                                              .what = "training " + config.model.name,
-                                              .resume_command = "espalier train --resume " + folder,
-                                              .resume = resuming,
-                                              .quiet = flags.quiet,
-                                              .parts = {.device = device}},
-                                             load_training_data(config, flags.data));
+  const TrainingResult result = run_training(
+      {.config = config,
+       .folder = folder,
+       .what = "training " + config.model.name + (start.model ? " from " + flags.from : ""),
+       .resume_command = "espalier train --resume " + folder,
+       .resume = resuming,
+       .quiet = flags.quiet,
+       .parts = std::move(parts)},
+      load_training_data(config, flags.data));
   if (!result.finished) return interrupted;
   std::printf("%s\n", result.best.c_str());
   return done;
@@ -56,10 +81,13 @@ void add_train(CLI::App& app, Body& chosen) {
       add_setting(*verb, flags->settings, "--precision", "precision",
                   "Of matrix products: f32, or bf16 with fp32 sums and fp32 weights (default: f32)")
           ->check(CLI::IsMember({"f32", "bf16"}));
+  CLI::Option* from = verb->add_option("--from", flags->from,
+                                       "Start from the weights and the shape of this model file");
   CLI::Option* run_dir = verb->add_option("--run-dir", flags->run_dir, "Folder for the run");
   verb->add_option("--resume", flags->resume, "Continue the run in this folder")
       ->excludes(run_dir)
-      ->excludes(precision);
+      ->excludes(precision)
+      ->excludes(from);
   add_data_flag(*verb, *flags);
   add_machine_flags(*verb, *flags);
   verb->callback([flags, &chosen] { chosen = [flags] { return run(*flags); }; });

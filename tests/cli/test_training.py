@@ -41,6 +41,19 @@ class Training(Command):
         self.assertEqual(len(digests), 1)
         self.assertNotIn(digest(self.run_dir), digests)
 
+    def test_a_run_can_start_from_a_model(self):
+        folder, start = self.folder / "from", self.run_dir / "checkpoints/best.safetensors"
+        still = ["--set", "learning_rate=1e-30", "final_learning_rate=0", "weight_decay=0"]
+        run("train", "vit-tiny", "--from", start, "--run-dir", folder, *QUICK, *still)
+        before, after = tensors(start), tensors(folder / "checkpoints/best.safetensors")
+        self.assertEqual(before, after)
+        refused = run("train", "--from", start, "--resume", folder, check=False)
+        self.assertEqual(refused.returncode, 2)
+        other = run("train", "vit-tiny", "--from", start, "--set", "model.width=96", "--run-dir",
+                    self.folder / "other", check=False)
+        self.assertEqual(other.returncode, 2, other.stderr)
+        self.assertFalse((self.folder / "other").exists())
+
     def test_killed_and_resumed_runs_end_with_the_same_bits(self):
         folder = self.folder / "killed"
         fresh = [ESPALIER, "train", "vit-tiny", "--run-dir", str(folder), *QUICK]
