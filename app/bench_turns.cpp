@@ -1,4 +1,5 @@
 #include <time.h>
+#include <CLI/CLI.hpp>
 
 #include <charconv>
 #include <cstdio>

@@ -1,5 +1,6 @@
 #include "app/command.h"
 
+#include <CLI/CLI.hpp>
 #include <filesystem>
 
 #include "app/progress_file.h"

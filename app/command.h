@@ -1,12 +1,18 @@
 // What the verbs of the command share: exit codes, common flags, and how a verb joins the command.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <functional>
+#include <memory>
 #include <string>
 
 #include "nn/data/dataset.h"
 #include "nn/model_file.h"
+
+// Verbs alone include CLI11, which takes long to compile wherever it is named.
+namespace CLI {
+class App;
+class Option;
+}  // namespace CLI
 
 namespace espalier::app {
 

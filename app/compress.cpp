@@ -1,4 +1,5 @@
 #include <chrono>
+#include <CLI/CLI.hpp>
 #include <filesystem>
 
 #include "app/command.h"

@@ -1,5 +1,6 @@
 #include "app/compress_target.h"
 
+#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <set>
 

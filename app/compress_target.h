@@ -1,9 +1,9 @@
 // `compress --target` and budgets: what measurements choose, and what a result must meet.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <string>
 
+#include "app/command.h"
 #include "app/compress_stages.h"
 #include "compress/benchmark_models.h"
 

@@ -1,4 +1,5 @@
 // The `espalier` command: thin over the library.
+#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <new>
 

@@ -1,5 +1,7 @@
 #include "app/settings.h"
 
+#include <CLI/CLI.hpp>
+
 #include "engine/io/json.h"
 
 namespace espalier::app {

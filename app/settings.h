@@ -1,10 +1,10 @@
 // --set NAME=VALUE: single settings onto a configuration.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <string>
 #include <vector>
 
+#include "app/command.h"
 #include "engine/error.h"
 
 namespace espalier::app {

@@ -1,6 +1,7 @@
 #include "app/serve/job_command.h"
 
 #include <algorithm>
+#include <CLI/CLI.hpp>
 #include <cmath>
 
 #include "app/command.h"
