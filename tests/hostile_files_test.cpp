@@ -364,4 +364,36 @@ TEST_CASE("a GIF of a large canvas in a small file is refused") {
   CHECK(!survives_bytes(image, folder.file("large.gif"), gif("\xd0\x07", 1000)));  // 2000 x 2000
 }
 
+// Leaves memory that has just been freed full of what a decoder must not take for its tables.
+void spoil_memory(unsigned seed) {
+  std::mt19937 random(seed);
+  std::vector<std::vector<unsigned char>> blocks;
+  for (size_t kilobytes = 1; kilobytes <= 64; ++kilobytes) {
+    blocks.emplace_back(kilobytes << 10);
+    for (unsigned char& byte : blocks.back())
+      byte = static_cast<unsigned char>(random() % 3 ? 0xff : random());
+  }
+}
+
+TEST_CASE("a JPEG that names tables it does not have is not decoded by what memory held") {
+  const auto segment = [](char marker, const std::string& body) {
+    return std::string{'\xff', marker, '\0', static_cast<char>(body.size() + 2)} + body;
+  };
+  const std::string jpeg = "\xff\xd8" + segment('\xdb', std::string(65, '\1')) +
+                           segment('\xc0', std::string("\x8\0\x8\0\x8\1\1\x11\1", 9)) +
+                           segment('\xda', std::string("\1\1\x11\0\x3f\0", 6)) +
+                           std::string(64, '\x9c') + "\xff\xd9";
+  std::vector<std::vector<double>> decoded;
+  for (unsigned seed = 0; seed < 20; ++seed) {
+    spoil_memory(seed);
+    try {
+      decoded.push_back(decode_image(std::as_bytes(std::span(jpeg)), "a", 8, 8, 1).to_vector());
+    } catch (const Error& error) {
+      CHECK(error.kind() == ErrorKind::file);
+      decoded.emplace_back();
+    }
+    CHECK(decoded.back() == decoded.front());
+  }
+}
+
 }  // namespace espalier::test

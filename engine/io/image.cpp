@@ -12,6 +12,12 @@ namespace {
 // A damaged header makes stb_image ask for gigabytes before it reads on; past this it gets none.
 thread_local size_t largest_block = 0;
 
+// Zeros, since the library decodes by Huffman tables that a damaged JPEG names and does not have:
+// by zeros it finds the code 0, by what memory held it reads anywhere.
+void* bounded_malloc(size_t size) {
+  return size <= largest_block ? std::calloc(1, size) : nullptr;
+}
+
 void* bounded_realloc(void* block, size_t size) {
   return size <= largest_block ? std::realloc(block, size) : nullptr;
 }
@@ -34,7 +40,7 @@ void* bounded_realloc(void* block, size_t size) {
 #define STBI_NO_PNM
 #define STBI_NO_PSD
 #define STBI_NO_TGA
-#define STBI_MALLOC(size) bounded_realloc(nullptr, size)
+#define STBI_MALLOC(size) bounded_malloc(size)
 #define STBI_REALLOC(block, size) bounded_realloc(block, size)
 #define STBI_FREE(block) std::free(block)
 #include <stb/stb_image.h>
