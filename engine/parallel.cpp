@@ -161,6 +161,18 @@ bool run_on_pool(RangeFunction f, int64_t count, int64_t grain, int64_t pieces) 
   return true;
 }
 
+void run_in_turn(RangeFunction f, int64_t count, int64_t grain) {
+  std::exception_ptr first;
+  for (int64_t begin = 0; begin < count; begin += grain) {
+    try {
+      f(begin, std::min(count, begin + grain));
+    } catch (...) {
+      if (!first) first = std::current_exception();
+    }
+  }
+  if (first) std::rethrow_exception(first);
+}
+
 // cgroup v2's "cpu.max" holds "QUOTA PERIOD" or "max PERIOD"; v1 holds the two in files of their
 // own.
 int cgroup_width() {
@@ -210,13 +222,11 @@ void parallel_for(int64_t count, int64_t grain, RangeFunction f) {
   if (cuda::active()) return f(0, count);  // a launch splits its work by itself
   grain = std::max<int64_t>(grain, 1);
   const int64_t pieces = (count + grain - 1) / grain;
-  const auto in_turn = [&] {
-    for (int64_t i = 0; i < pieces; ++i) f(i * grain, std::min(count, (i + 1) * grain));
-  };
-  if (pieces == 1 || threads_here() == 1) return in_turn();
+  if (pieces == 1) return f(0, count);
+  if (threads_here() == 1) return run_in_turn(f, count, grain);
   if (run_on_pool(f, count, grain, pieces)) return;
   const SerialGuard inside;
-  in_turn();
+  run_in_turn(f, count, grain);
 }
 
 }  // namespace espalier

@@ -23,11 +23,14 @@ TEST_CASE("parallel_for runs every piece once, whatever the width") {
       });
       for (auto& hit : hits) REQUIRE(hit == 1);
     }
+    std::atomic<int> done{0};
     CHECK_THROWS_AS(parallel_for(64, 1,
-                                 [](int64_t i, int64_t) {
+                                 [&](int64_t i, int64_t) {
                                    if (i == 13) throw Error(ErrorKind::numeric, "thirteen");
+                                   ++done;
                                  }),
                     Error);
+    CHECK(done == 63);
   }
   set_num_threads(before);
   CHECK_THROWS_AS(set_num_threads(0), Error);
