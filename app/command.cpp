@@ -32,6 +32,7 @@ void add_machine_flags(CLI::App& verb, CommonFlags& flags) {
 
 void add_data_flag(CLI::App& verb, CommonFlags& flags) {
   verb.add_option("--data", flags.data, "Folder with the data set's IDX files")
+      ->envname("ESPALIER_DATA")
       ->capture_default_str();
 }
 

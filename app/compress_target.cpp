@@ -42,6 +42,7 @@ OptimizeOptions options_of(const CompressRun& run, double timed_seconds) {
   options.pruning = pruning_of(c);
   options.quantization = quantization_of(c);
   options.measure.budget_seconds = timed_seconds;
+  options.profile_seconds = std::min(options.profile_seconds, timed_seconds);
   if (!c.hardware_profile.empty())
     options.machine = bench::hardware_from_json(read_text(c.hardware_profile), c.hardware_profile);
   return options;

@@ -63,7 +63,7 @@ std::vector<int> thread_counts() {
 double best(const Timing& timing) { return summarise(timing.wall).least; }
 
 // Clock and peaks take turns, so that their ratio holds whatever the clock does meanwhile.
-void measure_peaks(HardwareProfile& profile) {
+void measure_peaks(HardwareProfile& profile, int samples) {
   constexpr int64_t blocks = 200;
   std::vector<std::function<void()>> candidates = {[] { add_chain(blocks); }};
   std::vector<PeakLoop> loops;
@@ -73,7 +73,7 @@ void measure_peaks(HardwareProfile& profile) {
         if (isa_allowed(row.isa) && !same_row_as_f32(arithmetic, row.isa))
           loops.push_back({arithmetic, row.isa, threads});
   candidates.insert(candidates.end(), loops.begin(), loops.end());
-  const auto timings = measure(candidates, {.sample_seconds = 1e-3, .samples = 61});
+  const auto timings = measure(candidates, {.sample_seconds = 1e-3, .samples = samples});
   profile.clock_ghz = 1e-9 * 100 * blocks / best(timings[0]);
   for (size_t i = 0; i < loops.size(); ++i) {
     const auto& [arithmetic, isa, threads] = loops[i];
@@ -108,25 +108,25 @@ struct CopyLoop {
   std::vector<char> buffer;
 };
 
-CopyRate measure_copy(const std::string& level, int threads, int64_t bytes) {
+CopyRate measure_copy(const std::string& level, int threads, int64_t bytes, int samples) {
   CopyLoop loop(threads, bytes);
   const std::function<void()> candidate[] = {[&] { loop(); }};
-  const auto timing = measure(candidate, {.sample_seconds = 2e-3, .samples = 21});
+  const auto timing = measure(candidate, {.sample_seconds = 2e-3, .samples = samples});
   return {level, threads, bytes, 1e-9 * loop.moved() / best(timing[0])};
 }
 
 // Half a cache, so that nothing else evicts the buffers; four times the last cache for memory.
-void measure_copies(HardwareProfile& profile) {
+void measure_copies(HardwareProfile& profile, int samples) {
   for (int threads : thread_counts()) {
     int64_t last = int64_t{8} << 20;
     for (const CacheLevel& cache : profile.caches) {
       const int64_t copies = std::max(1, threads / cache.shared_by);
-      profile.copies.push_back(
-          measure_copy("L" + std::to_string(cache.level), threads, cache.bytes / 2 * copies));
+      profile.copies.push_back(measure_copy("L" + std::to_string(cache.level), threads,
+                                            cache.bytes / 2 * copies, samples));
       last = cache.bytes * copies;
     }
     profile.copies.push_back(
-        measure_copy("memory", threads, std::min(4 * last, int64_t{256} << 20)));
+        measure_copy("memory", threads, std::min(4 * last, int64_t{256} << 20), samples));
   }
 }
 
@@ -198,14 +198,20 @@ std::string cpu_name() {
   return "unknown";
 }
 
-HardwareProfile measure_hardware() {
+HardwareProfile measure_hardware(int samples) {
   HardwareProfile profile;
   profile.cpu = cpu_name();
   profile.processors = default_num_threads();
   profile.caches = data_caches();
-  measure_peaks(profile);
-  measure_copies(profile);
+  measure_peaks(profile, samples);
+  measure_copies(profile, samples / 3);
   return profile;
+}
+
+HardwareProfile measure_hardware_within(double seconds) {
+  constexpr double samples_a_second = usual_samples / 3.0;
+  return measure_hardware(
+      std::clamp(static_cast<int>(seconds * samples_a_second), 9, usual_samples));
 }
 
 }  // namespace espalier::bench

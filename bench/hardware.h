@@ -55,8 +55,12 @@ const PeakRate* best_peak(const HardwareProfile& profile, DType arithmetic, int 
 std::vector<CacheLevel> data_caches();
 std::string cpu_name();
 
-// The thread pool's present width is used beside one thread. Takes some three seconds.
-HardwareProfile measure_hardware();
+// The thread pool's present width is used beside one thread. Each peak is the best of so many
+// samples, each copy of a third as many: some three seconds for the usual 61.
+constexpr int usual_samples = 61;
+HardwareProfile measure_hardware(int samples = usual_samples);
+// The same in about so many seconds, but for 9 samples at least and the usual number at most.
+HardwareProfile measure_hardware_within(double seconds);
 
 std::string hardware_table(const HardwareProfile& profile);
 std::string hardware_json(const HardwareProfile& profile);

@@ -24,13 +24,13 @@ Sample sample(const std::function<void()>& run, int64_t calls) {
   return {seconds(CLOCK_MONOTONIC) - wall, seconds(CLOCK_THREAD_CPUTIME_ID) - cpu};
 }
 
-struct Plan {
+struct RunCounts {
   int64_t calls;   // that make a sample
   double seconds;  // that it lasts
 };
 
 // Finds how many calls last `wanted` seconds; running them warms caches and branch predictors.
-Plan calibrate(const std::function<void()>& run, double wanted) {
+RunCounts calibrate(const std::function<void()>& run, double wanted) {
   int64_t calls = 1;
   for (;;) {
     const double wall = sample(run, calls).wall;
@@ -63,7 +63,7 @@ std::vector<Timing> measure(std::span<const std::function<void()>> candidates,
   std::vector<Timing> timings(candidates.size());
   double round_seconds = 0;
   for (size_t i = 0; i < candidates.size(); ++i) {
-    const Plan plan = calibrate(candidates[i], options.sample_seconds);
+    const RunCounts plan = calibrate(candidates[i], options.sample_seconds);
     timings[i].calls = plan.calls;
     round_seconds += plan.seconds;
   }

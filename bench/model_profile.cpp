@@ -92,7 +92,7 @@ ModelProfile profile_model(const ViTConfig& config, const ModelForm& form, int64
   profile.threads = threads;
   profile.workers = batch < plan.threads() ? 1 : plan.threads();
   profile.memory = plan.memory();
-  profile.hardware = hardware ? *hardware : measure_hardware();
+  profile.hardware = hardware ? *hardware : measure_hardware_within(2 * seconds);
   for (const Plan::StepInfo& info : plan.steps()) {
     profile.steps.emplace_back();
     profile.steps.back().info = info;

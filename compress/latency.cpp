@@ -24,9 +24,9 @@ DType weights_of(const std::string& dtype) {
 }
 
 // A model that is ready to be timed.
-class Subject {
+class TimedModel {
  public:
-  Subject(const ViTConfig& config, const LatencyOptions& options)
+  TimedModel(const ViTConfig& config, const LatencyOptions& options)
       : images_(images(config, options.batch)),
         plan_(compile(graph(config, options.dtype),
                       {.threads = num_threads(), .weights = weights_of(options.dtype)})),
@@ -69,7 +69,7 @@ class RelativeLatency {
     const auto [found, fresh] = known_.emplace(to_json(config), 0);
     if (!fresh) return found->second;
     const NoGradGuard off;
-    Subject smaller(config, options_);
+    TimedModel smaller(config, options_);
     const std::function<void()> candidates[] = {[&] { smaller.run(); }, [&] { original_.run(); }};
     const auto timings = bench::measure(candidates, options_.measure);
     const int threads = num_threads();
@@ -79,7 +79,7 @@ class RelativeLatency {
 
  private:
   const LatencyOptions options_;
-  Subject original_;
+  TimedModel original_;
   std::map<std::string, double> known_;
 };
 
@@ -89,10 +89,10 @@ std::vector<bench::Timing> latencies(std::span<const ViTConfig> configs,
                                      const LatencyOptions& options) {
   check_batch(options);
   const NoGradGuard off;
-  std::vector<std::unique_ptr<Subject>> subjects;
+  std::vector<std::unique_ptr<TimedModel>> subjects;
   std::vector<std::function<void()>> candidates;
   for (const ViTConfig& config : configs) {
-    subjects.push_back(std::make_unique<Subject>(config, options));
+    subjects.push_back(std::make_unique<TimedModel>(config, options));
     candidates.push_back([subject = subjects.back().get()] { subject->run(); });
   }
   return bench::measure(candidates, options.measure);

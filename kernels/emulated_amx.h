@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <cstring>
 
-#include "kernels/emulated_avx512.h"
+#include "kernels/emulated_bf16.h"
 
 namespace emulated_amx {
 
@@ -27,7 +27,7 @@ static inline T at(int tile, int row, int index) {
   return value;
 }
 
-using emulated_avx512::flushed;
+using emulated_bf16::flushed;
 
 static inline float bf16_at(int tile, int row, int index) {
   const uint32_t bits = static_cast<uint32_t>(at<uint16_t>(tile, row, index)) << 16;

@@ -1,6 +1,6 @@
 // AVX-512 for machines without it: the intrinsics that the avx512 rows use, each as two AVX2
-// instructions, so that every test can run those rows. The meson option `emulate_avx512` puts this
-// header before the avx512 units and compiles them for AVX2; nothing else knows of it.
+// instructions, so that every test can run those rows. The meson option `emulate=avx512` puts this
+// header before the units of those rows and compiles them for AVX2; nothing else knows of it.
 //
 // An intrinsic that is missing here fails to compile with "target specific option mismatch": define
 // it below, and name it in the list at the end.
@@ -10,6 +10,8 @@
 
 #include <cstdint>
 #include <cstring>
+
+#include "kernels/emulated_bf16.h"
 
 // Set after immintrin.h has chosen what this machine really has.
 #define __AVX512F__ 1
@@ -332,7 +334,6 @@ EMULATED __m256i cvtepi32_epi16(__m512i a) {
 
 // vdpbf16ps: in each lane the product of the upper bf16, then that of the lower, denormals as zeros
 // on the way in and out.
-EMULATED float flushed(float x) { return -0x1p-126f < x && x < 0x1p-126f ? 0.0f : x; }
 EMULATED __m512 dpbf16_ps(__m512 sum, __m512 a, __m512 b) {
   float total[16];
   uint32_t x[16], y[16];
@@ -345,6 +346,7 @@ EMULATED __m512 dpbf16_ps(__m512 sum, __m512 a, __m512 b) {
       float p, q;
       std::memcpy(&p, &left, sizeof(p));
       std::memcpy(&q, &right, sizeof(q));
+      using emulated_bf16::flushed;
       total[i] = flushed(__builtin_fmaf(flushed(p), flushed(q), flushed(total[i])));
     }
   return loadu_ps(total);

@@ -49,11 +49,18 @@ unsigned long long enabled_state() noexcept {
   return (static_cast<unsigned long long>(high) << 32) | low;
 }
 
-// With the meson option emulate_avx512 the avx512 rows are pairs of AVX2 instructions.
+// With the meson option emulate=avx512 the avx512 rows are pairs of AVX2 instructions.
 #ifdef ESPALIER_EMULATE_AVX512
 constexpr Isa best_on_ymm = built[0];
 #else
 constexpr Isa best_on_ymm = Isa::avx2;
+#endif
+
+// With emulate=amx its tiles are arrays.
+#ifdef ESPALIER_EMULATE_AMX
+constexpr unsigned tile_bf16_s8 = 0;
+#else
+constexpr unsigned tile_bf16_s8 = bit(24) | bit(22) | bit(25);
 #endif
 
 // On Intel's cores vdpbf16ps takes two cycles, half the rate of fp32 (measured on Emerald Rapids:
@@ -67,7 +74,9 @@ bool bf16_products_are_fast() noexcept {
 // Linux gives a process the 8 KiB of state that tiles take only when asked, once for all its
 // threads.
 bool may_use_tiles([[maybe_unused]] unsigned long long state) noexcept {
-#if defined(__linux__)
+#if defined(ESPALIER_EMULATE_AMX)
+  return true;
+#elif defined(__linux__)
   constexpr unsigned long long configuration_and_data = 3ull << 17;
   constexpr long ask_for_state = 0x1023, tile_data = 18;  // ARCH_REQ_XCOMP_PERM of asm/prctl.h
   return (state & configuration_and_data) == configuration_and_data &&
@@ -92,7 +101,6 @@ Isa detect() noexcept {
   if ((state & zmm) != zmm || (b & f_dq_cd_bw_vl) != f_dq_cd_bw_vl) return Isa::avx2;
   if (!(c & bit(11))) return Isa::avx512;  // VNNI
   const bool vbmi = c & bit(1);
-  const unsigned tile_bf16_s8 = bit(24) | bit(22) | bit(25);
   const bool tiles = vbmi && (d & tile_bf16_s8) == tile_bf16_s8 && may_use_tiles(state);
   const bool bf16 = __get_cpuid_count(7, 1, &a, &b, &c, &d) && a & bit(5);
   return !bf16 ? Isa::avx512vnni : tiles ? Isa::amx : Isa::avx512bf16;

@@ -4,7 +4,7 @@
 //
 // The instructions stand by name, as the intrinsics of g++ 12 do not tell the compiler that a load
 // reads memory: it would move the stores that fill it past it. Without AMX (the meson option
-// `emulate_avx512`) the same functions work on arrays.
+// `emulate`) the same functions work on arrays.
 #pragma once
 
 #include <cstdint>

@@ -4,7 +4,6 @@
 #include "engine/error.h"
 #include "tests/gradient_test.h"
 #include "tests/learning_runs.h"
-#include "tests/small_vit.h"
 
 using namespace espalier;
 using namespace espalier::test;
@@ -20,10 +19,6 @@ LearnConfig small_adaptation(const std::string& method) {
   config.epochs = 1;
   config.max_steps = 8;
   return config;
-}
-
-std::unique_ptr<StagedModule> network_for(const LearnConfig& config) {
-  return config.network == "mlp" ? nullptr : small_vit();
 }
 
 // Whether a parameter learns after the first task.

@@ -15,7 +15,6 @@
 #include "engine/ops/cross_entropy.h"
 #include "nn/evaluate.h"
 #include "tests/learning_runs.h"
-#include "tests/small_vit.h"
 
 using namespace espalier;
 using namespace espalier::test;
@@ -30,10 +29,6 @@ LearnConfig latent_learning(const std::string& network = "mlp", int64_t stage = 
   config.epochs = 1;
   config.max_steps = 8;
   return config;
-}
-
-std::unique_ptr<StagedModule> network_for(const LearnConfig& config) {
-  return config.network == "mlp" ? nullptr : small_vit();
 }
 
 // The trainer of a run that has learned the first task.

@@ -5,6 +5,7 @@
 
 #include "engine/io/safetensors.h"
 #include "tests/small_stream.h"
+#include "tests/small_vit.h"
 #include "tests/temporary_folder.h"
 
 namespace espalier::test {
@@ -12,6 +13,11 @@ namespace espalier::test {
 inline std::string new_folder(const TemporaryFolder& folder, const std::string& name) {
   std::filesystem::create_directories(folder.file(name + "/checkpoints"));
   return folder.file(name);
+}
+
+// What a run of this configuration is given to learn: none where it makes its own.
+inline std::unique_ptr<StagedModule> network_for(const LearnConfig& config) {
+  return config.network == "mlp" ? nullptr : small_vit();
 }
 
 // The tensors of a run's last checkpoint, of those whose names start with `prefix`.

@@ -73,10 +73,6 @@ class Nodes {
 
 Tensor codes_of(const Tensor& x) { return quantize(x, 0.1, 3, DType::s8); }
 
-std::string refusal(const std::function<Tensor(const Tensor&)>& f, const Shape& sample) {
-  return refusal_of([&] { onnx_model(capture(f, sample, {}), "x", "y"); });
-}
-
 }  // namespace
 
 TEST_CASE("ONNX: an integer model means what it means here") {
@@ -174,24 +170,26 @@ TEST_CASE("ONNX: a file of old runs as before, and its export says what to do") 
 }
 
 TEST_CASE("ONNX: codes that other engines would read otherwise are refused") {
-  CHECK(contains(refusal(codes_of, {6}), "a result in codes"));
-  CHECK(contains(refusal([](const Tensor& x) { return dequantize(codes_of(x), 0.2, 3); }, {6}),
-                 "of another scale than the codes have"));
-  CHECK(contains(refusal([](const Tensor& x) { return dequantize(codes_of(x), 0.1, 4); }, {6}),
-                 "of another scale than the codes have"));
+  CHECK(contains(refused_export(codes_of, {6}), "a result in codes"));
+  CHECK(
+      contains(refused_export([](const Tensor& x) { return dequantize(codes_of(x), 0.2, 3); }, {6}),
+               "of another scale than the codes have"));
+  CHECK(
+      contains(refused_export([](const Tensor& x) { return dequantize(codes_of(x), 0.1, 4); }, {6}),
+               "of another scale than the codes have"));
   const auto attend = [](const Tensor& x) {
     return dequantize(attention_s8(codes_of(x), 1, {1, 1, 0}), 0.1, 0);
   };
-  CHECK(contains(refusal(attend, {4, 6}), "attention_s8 is on codes of one scale"));
+  CHECK(contains(refused_export(attend, {4, 6}), "attention_s8 is on codes of one scale"));
   const auto moved = [](const Tensor& x) {
     return dequantize(contiguous(permute(codes_of(x), {0, 2, 1})), 0.1, 3);
   };
-  CHECK(contains(refusal(moved, {4, 6}), "dequantize is on codes that something moved"));
+  CHECK(contains(refused_export(moved, {4, 6}), "dequantize is on codes that something moved"));
   const Tensor row = Tensor::full({6}, 1.0);
   const auto unknown = [&](const Tensor& x) {
     return dequantize(layer_norm_s8(quantize(x, 0.1, 0, DType::s16), row, row, 1), 0.1, 0);
   };
-  CHECK(contains(refusal(unknown, {6}), "layer_norm_s8 is on codes of scale 0"));
+  CHECK(contains(refused_export(unknown, {6}), "layer_norm_s8 is on codes of scale 0"));
 }
 
 }  // namespace espalier::test

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <functional>
 
+#include "engine/capture.h"
 #include "engine/ops/binary.h"
 #include "engine/ops/broadcast.h"
 #include "engine/ops/cast.h"
@@ -18,6 +19,7 @@
 #include "engine/ops/unary.h"
 #include "engine/ops/view.h"
 #include "tests/onnx_reader.h"
+#include "tests/refusal.h"
 
 namespace espalier::test {
 
@@ -202,5 +204,12 @@ class OnnxRunner {
   std::map<std::string, Tensor> values_;
   const ReadNode* node_ = nullptr;
 };
+
+using Unary = std::function<Tensor(const Tensor&)>;
+
+// What is said where the graph of f cannot be written.
+inline std::string refused_export(const Unary& f, const Shape& sample) {
+  return refusal_of([&] { onnx_model(capture(f, sample, {}), "x", "y"); });
+}
 
 }  // namespace espalier::test

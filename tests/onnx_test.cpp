@@ -14,8 +14,6 @@
 namespace espalier::test {
 namespace {
 
-using Unary = std::function<Tensor(const Tensor&)>;
-
 ReadModel written(const Unary& f, const Shape& sample, const NamedTensors& parameters = {}) {
   return read_back(onnx_model(capture(f, sample, parameters), "x", "y"));
 }
@@ -42,10 +40,6 @@ void check_same(const char* name, const Unary& f, const Shape& sample) {
     const Tensor x = random_tensor(shape, static_cast<unsigned>(batch), DType::f32);
     check_close(OnnxRunner(model).run(x), contiguous(f(x)), sample.numel());
   }
-}
-
-std::string refusal(const Unary& f, const Shape& sample) {
-  return refusal_of([&] { onnx_model(capture(f, sample, {}), "x", "y"); });
 }
 
 std::unique_ptr<VisionTransformer> random_model(const ViTConfig& config) {
@@ -233,9 +227,9 @@ TEST_CASE("ONNX: what clashes or repeats gets a name of its own") {
 }
 
 TEST_CASE("ONNX: what it cannot say is refused by name") {
-  CHECK(contains(refusal([](const Tensor& x) { return dropout(x, 0.5, true); }, {4}),
+  CHECK(contains(refused_export([](const Tensor& x) { return dropout(x, 0.5, true); }, {4}),
                  "export: dropout is an operation without an ONNX form"));
-  CHECK(contains(refusal([](const Tensor& x) { return maximum_share(x, neg(x)); }, {4}),
+  CHECK(contains(refused_export([](const Tensor& x) { return maximum_share(x, neg(x)); }, {4}),
                  "maximum_share"));
 }
 
@@ -248,14 +242,15 @@ TEST_CASE("ONNX: an operation outside the library brings its own form") {
 }
 
 TEST_CASE("ONNX: numbers that grow with the batch are refused where ONNX wants constants") {
-  CHECK(contains(refusal([](const Tensor& x) { return slice(x, 0, 0, x.size(0) - 1); }, {4}),
+  CHECK(contains(refused_export([](const Tensor& x) { return slice(x, 0, 0, x.size(0) - 1); }, {4}),
                  "slice is a number that grows with the batch"));
-  CHECK(contains(refusal([](const Tensor& x) { return linear(neg(x), exp(x)); }, {4}),
+  CHECK(contains(refused_export([](const Tensor& x) { return linear(neg(x), exp(x)); }, {4}),
                  "linear is an operand that is computed from the input"));
-  CHECK(contains(refusal([](const Tensor& x) { return slice(x, 1, 2, 2); }, {4}),
+  CHECK(contains(refused_export([](const Tensor& x) { return slice(x, 1, 2, 2); }, {4}),
                  "slice is a result without elements"));
-  CHECK(contains(refusal([](const Tensor& x) { return attention(transpose(x, 0, 1), 1); }, {3, 6}),
-                 "attention is a number that grows with the batch"));
+  CHECK(contains(
+      refused_export([](const Tensor& x) { return attention(transpose(x, 0, 1), 1); }, {3, 6}),
+      "attention is a number that grows with the batch"));
 }
 
 TEST_CASE("ONNX: a strided initialiser and a model past 2 GiB are refused") {

@@ -10,13 +10,6 @@ namespace {
 
 constexpr GradualOptions schedule{.times = 3, .share = 0.6};
 
-std::unique_ptr<VisionTransformer> small_model() {
-  Generator generator(7);
-  auto model = std::make_unique<VisionTransformer>(small_run().model, generator);
-  model->eval();
-  return model;
-}
-
 TrainerParts gradual_parts(const std::string& importance) {
   PruneOptions options;
   options.importance = importance;

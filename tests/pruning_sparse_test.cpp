@@ -9,12 +9,6 @@
 namespace espalier::test {
 namespace {
 
-std::unique_ptr<VisionTransformer> small_model(uint64_t seed = 7) {
-  auto model = initial_model(small_run().model, seed);
-  model->eval();
-  return model;
-}
-
 std::unique_ptr<Trainable> sparse(const VisionTransformer& model) {
   auto copy = copy_of(model);
   copy->train();
@@ -26,7 +20,7 @@ TrainerParts zero_parts(const SparseOptions& options) {
   return {.form = [model] { return sparse(*model); }};
 }
 
-TrainerParts gradual_parts() {
+TrainerParts growing_parts() {
   const std::shared_ptr<const VisionTransformer> model = small_model();
   return {.form = [model] { return sparse(*model); },
           .shrinking = gradual_zeros({.fraction = 0.6}, {.times = 3, .share = 0.6})};
@@ -148,11 +142,11 @@ TEST_CASE("zeros: they stay through training, in the averaged weights too") {
 }
 
 TEST_CASE("zeros: the same bits on any number of threads, and resumed; more and more of them") {
-  check_thread_counts(small_run(), gradual_parts);
-  check_resuming(small_run(), gradual_parts);
+  check_thread_counts(small_run(), growing_parts);
+  check_resuming(small_run(), growing_parts);
   const TemporaryFolder folder;
   Trainer trainer(small_run(), stripes(320, 1), stripes(100, 2), new_run(folder, "run"),
-                  gradual_parts());
+                  growing_parts());
   std::vector<double> shares;
   trainer.run({.step = [&](const StepReport& report) {
     if (report.step % 8 != 1) return;

@@ -53,6 +53,12 @@ inline TrainConfig small_run(const char* precision = "f32") {
   return config;
 }
 
+inline std::unique_ptr<VisionTransformer> small_model(uint64_t seed = 7) {
+  auto model = initial_model(small_run().model, seed);
+  model->eval();
+  return model;
+}
+
 inline std::string new_run(const TemporaryFolder& folder, const std::string& name) {
   std::filesystem::create_directories(folder.file(name + "/checkpoints"));
   return folder.file(name);

@@ -13,7 +13,7 @@
 namespace espalier::test {
 namespace {
 
-ViTConfig small_config(const std::string& tokenizer, const std::string& pooling) {
+ViTConfig tiny_config(const std::string& tokenizer, const std::string& pooling) {
   return {.image_size = 8,
           .classes = 3,
           .tokenizer = tokenizer,
@@ -48,7 +48,7 @@ TEST_CASE("a configuration knows how many parameters its model has") {
   Generator generator(1);
   for (const char* tokenizer : {"patch", "conv"})
     for (const char* pooling : {"class", "sequence"}) {
-      const ViTConfig config = small_config(tokenizer, pooling);
+      const ViTConfig config = tiny_config(tokenizer, pooling);
       CHECK(config.parameter_count() == VisionTransformer(config, generator).parameter_count());
     }
 }
@@ -56,7 +56,7 @@ TEST_CASE("a configuration knows how many parameters its model has") {
 TEST_CASE("blocks may each have widths of their own, and files keep them") {
   const TemporaryFolder folder;
   Generator generator(1);
-  ViTConfig config = small_config("conv", "class");
+  ViTConfig config = tiny_config("conv", "class");
   CHECK(to_json(config).find("blocks") == std::string::npos);
   config.width = 9;
   config.blocks = {{3, 5, 12, 8}, {1, 7, 2, 8}};
@@ -82,7 +82,7 @@ TEST_CASE("a model's graph names each parameter once, and each layer by its modu
     for (const char* pooling : {"class", "sequence"}) {
       INFO(tokenizer, ", ", pooling);
       Generator generator(1);
-      VisionTransformer model(small_config(tokenizer, pooling), generator);
+      VisionTransformer model(tiny_config(tokenizer, pooling), generator);
       model.eval();
       const Graph graph = capture(model, {8, 8, 1});
       std::vector<std::string> expected, found;
@@ -105,7 +105,7 @@ TEST_CASE("a compiled model gives the module's logits, the same bits however it 
     for (const char* pooling : {"class", "sequence"}) {
       INFO(tokenizer, ", ", pooling);
       Generator generator(1);
-      VisionTransformer model(small_config(tokenizer, pooling), generator);
+      VisionTransformer model(tiny_config(tokenizer, pooling), generator);
       model.eval();
       draw_large_weights(model);
       const Graph graph = capture(model, {8, 8, 1});
@@ -151,7 +151,7 @@ TEST_CASE("every parameter of a model receives the gradient that finite differen
     for (const char* pooling : {"class", "sequence"}) {
       INFO(tokenizer, ", ", pooling);
       Generator generator(2);
-      const VisionTransformer model(small_config(tokenizer, pooling), generator);
+      const VisionTransformer model(tiny_config(tokenizer, pooling), generator);
       draw_large_weights(model);
       const Tensor images = random_tensor({3, 8, 8, 1}, 3, DType::f32);
       const Tensor labels = Tensor::of<int64_t>({0, 2, 1}, {3});
@@ -205,7 +205,7 @@ TEST_CASE("a block whose first token alone is read gives the same values and gra
 TEST_CASE("a model survives its file, and a foreign or misfitting one is refused") {
   const TemporaryFolder folder;
   Generator generator(4);
-  VisionTransformer model(small_config("conv", "sequence"), generator);
+  VisionTransformer model(tiny_config("conv", "sequence"), generator);
   save_model(folder.file("m.safetensors"), model, {{"note", "x"}});
   const LoadedModel loaded = load_model(folder.file("m.safetensors"));
   model.eval();

@@ -81,7 +81,7 @@ std::string id_of(std::string name) {
   return name;
 }
 
-std::vector<ListedModel> built_in() {
+std::vector<ListedModel> built_in_models() {
   std::vector<ListedModel> out;
   for (std::string_view name : model_names()) {
     const ViTConfig config = named_config(name);
@@ -170,7 +170,7 @@ std::vector<ListedModel> ModelList::all() {
     model.about = about_file(model.path, file.bytes, file.modified);
     if (!model.about.empty()) out.push_back(std::move(model));
   }
-  for (ListedModel& model : built_in()) out.push_back(std::move(model));
+  for (ListedModel& model : built_in_models()) out.push_back(std::move(model));
   return out;
 }
 

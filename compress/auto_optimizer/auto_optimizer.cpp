@@ -47,7 +47,8 @@ class Run {
     check_before_work();
     std::filesystem::create_directories(folder_);
     if (!options_.here) tell("measuring this machine");
-    out_.here = options_.here ? *options_.here : bench::measure_hardware();
+    out_.here = options_.here ? *options_.here
+                              : bench::measure_hardware_within(20 * options_.profile_seconds);
     if (!make_levels()) return std::nullopt;
     measure_costs();
     out_.front = pareto_search(out_.table, {.seed = options_.seed});

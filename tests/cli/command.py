@@ -1,6 +1,7 @@
 """What the tests of the espalier command share. ESPALIER names the binary."""
 import atexit
 import functools
+import gzip
 import json
 import os
 import resource
@@ -17,6 +18,28 @@ ESPALIER = os.environ.get("ESPALIER", "build/app/espalier")
 STEPS = 100
 QUICK = ["--set", f"max_steps={STEPS}", "--set", "checkpoint_steps=7", "--set", "validation=200",
          "-q"]
+
+
+# So many images of the data set are the tests' own: most of what a command takes goes by their number.
+DATA, TRAINING_IMAGES, TEST_IMAGES = Path("/usr/share/datasets/fashion-mnist"), 12_000, 2_000
+
+
+def first_images(folder):
+    """A data set of the first images of the whole one."""
+    for prefix, count in ("train", TRAINING_IMAGES), ("t10k", TEST_IMAGES):
+        for name, header, item in ("images-idx3", 16, 28 * 28), ("labels-idx1", 8, 1):
+            with gzip.open(DATA / f"{prefix}-{name}-ubyte.gz") as file:
+                head, body = file.read(header), file.read(count * item)
+            head = head[:4] + struct.pack(">I", count) + head[8:]
+            (folder / f"{prefix}-{name}-ubyte").write_bytes(head + body)
+
+
+@functools.cache
+def use_small_data():
+    folder = new_folder()
+    atexit.register(shutil.rmtree, folder)
+    first_images(folder)
+    os.environ["ESPALIER_DATA"] = str(folder)
 
 
 def run(*words, **options):
@@ -100,6 +123,7 @@ def on_a_full_disk(test, verb, folder):
 class Command(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
+        use_small_data()
         cls.run_dir, cls.model = trained_run()
         cls.folder = new_folder()
 

@@ -287,7 +287,7 @@ class Compress(Command):
 
     def test_a_target_is_met_by_measurement_and_says_why(self):
         quick = ["--recover", 1, "--max-steps", 3, "--width-step", 4, "--levels", 0.8, "--points", 3,
-                 "--calibration-images", 64, "--seconds", 0.1, "-t", 1]
+                 "--calibration-images", 64, "--seconds", 0.02, "-t", 1]
         folder, made = self.folder / "speed", self.folder / "speed.safetensors"
         result = run("compress", self.model, "--target", "speed", "--report", folder, "-o", made,
                      "--json", *quick)
@@ -316,7 +316,7 @@ class Compress(Command):
 
     def test_budgets_that_cannot_be_met_say_what_comes_nearest(self):
         quick = ["--recover", 0, "--width-step", 4, "--levels", 0.8, "--points", 2,
-                 "--calibration-images", 64, "--seconds", 0.1, "-t", 1]
+                 "--calibration-images", 64, "--seconds", 0.02, "-t", 1]
         self.expect(4, "compress", self.model, "--target", "size", "--max-size", 0.001, "--report",
                     self.folder / "small", "-q", *quick, says="nearest is")
         made = self.folder / "made.safetensors"

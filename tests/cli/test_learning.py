@@ -5,7 +5,7 @@ import shutil
 import signal
 import unittest
 
-from command import ESPALIER, new_folder, on_a_full_disk, run, stop_at, tensors
+from command import ESPALIER, new_folder, on_a_full_disk, run, stop_at, tensors, use_small_data
 
 STEPS = 24  # of each of the five tasks
 QUICK = ["--memory", "20kB", "--replay-batch", "16", "--held-out", "500", "--set",
@@ -25,6 +25,7 @@ def accuracies(folder):
 class Learning(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
+        use_small_data()
         cls.folder = new_folder()
         cls.whole = cls.folder / "whole"
         result = run("learn", "--run-dir", cls.whole, *QUICK)
