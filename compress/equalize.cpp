@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 
 #include "compress/calibrate.h"
 #include "compress/observers/min_max.h"
@@ -13,8 +12,6 @@ namespace espalier {
 namespace {
 
 constexpr const char* name_of_equalization = "equalize";
-
-bool is(const Graph::Node& node, const char* op) { return std::strcmp(node.op->name, op) == 0; }
 
 class PairFinder {
  public:
@@ -29,9 +26,9 @@ class PairFinder {
     std::vector<EqualizedPair> pairs;
     for (size_t n = 0; n < graph_.nodes.size(); ++n) {
       const Graph::Node& node = graph_.nodes[n];
-      const int from = is(node, "layer_norm")  ? static_cast<int>(n)
-                       : is(node, "attention") ? projection_of(node)
-                                               : Graph::absent;
+      const int from = is_op(node, "layer_norm")  ? static_cast<int>(n)
+                       : is_op(node, "attention") ? projection_of(node)
+                                                  : Graph::absent;
       const std::vector<int>& to = readers(node.output);
       const auto takes = [&](int reader) {
         return is_own_linear(reader) &&
@@ -57,7 +54,7 @@ class PairFinder {
     });
   }
   bool is_own_linear(int n) const {
-    return is(graph_.nodes[static_cast<size_t>(n)], "linear") && owns_constants(n);
+    return is_op(graph_.nodes[static_cast<size_t>(n)], "linear") && owns_constants(n);
   }
 
   // The linear whose result is this attention's and nobody else's.

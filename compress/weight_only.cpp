@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <span>
 
 #include "engine/error.h"
@@ -107,7 +106,7 @@ NamedTensors weight_only(const Graph& graph, const WeightOnlyOptions& how) {
   check(how);
   NamedTensors out;
   for (const Graph::Node& node : graph.nodes) {
-    if (std::strcmp(node.op->name, "linear") != 0) continue;
+    if (!is_op(node, "linear")) continue;
     const Graph::Value& weight = graph.values[static_cast<size_t>(node.inputs[1])];
     if (!weight.constant.defined() || weight.name.empty())
       argument_error("weight_only", node.op->name, "a weight that is computed", "a parameter", "");

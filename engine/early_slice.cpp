@@ -12,7 +12,7 @@ struct Range {
   friend bool operator==(const Range&, const Range&) = default;
 };
 
-bool is_slice(const Graph::Node& node) { return std::strcmp(node.op->name, "slice") == 0; }
+bool is_slice(const Graph::Node& node) { return is_op(node, "slice"); }
 
 Range range_of(const Graph::Node& slice) {
   return {attribute<BatchDim>(slice, "dim"), attribute<BatchDim>(slice, "start"),

@@ -6,6 +6,8 @@
 
 namespace espalier {
 
+bool is_op(const Graph::Node& node, const char* op) { return std::strcmp(node.op->name, op) == 0; }
+
 Shape shape_at(const BatchShape& shape, int64_t batch) {
   Shape out;
   for (const BatchDim& dim : shape) out.push_back(dim.at(batch));

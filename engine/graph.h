@@ -50,6 +50,9 @@ struct Graph {
   int input = absent, output = absent;
 };
 
+// Whether a node is a call of this operation.
+bool is_op(const Graph::Node& node, const char* op);
+
 // The attribute of that name and type; an argument error where the node has none.
 template <class T>
 const T& attribute(const Graph::Node& node, const char* name);

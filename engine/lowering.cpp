@@ -84,8 +84,7 @@ std::optional<Lowering> Lowering::then(const char* op) const {
   const int next = compiler_.only_reader(node().output);
   if (next != node_ + 1) return std::nullopt;
   const Graph::Node& reader = compiler_.graph_.nodes[static_cast<size_t>(next)];
-  if (reader.inputs[0] != node().output || std::strcmp(reader.op->name, op) != 0)
-    return std::nullopt;
+  if (reader.inputs[0] != node().output || !is_op(reader, op)) return std::nullopt;
   return Lowering(compiler_, next, first_);
 }
 
@@ -94,7 +93,7 @@ std::optional<Operand> Lowering::absorb_addition() {
   if (sum < 0) return std::nullopt;
   const auto& nodes = compiler_.graph_.nodes;
   const Graph::Node& addition = nodes[static_cast<size_t>(sum)];
-  if (std::strcmp(addition.op->name, "add") != 0) return std::nullopt;
+  if (!is_op(addition, "add")) return std::nullopt;
   const int other = addition.inputs[addition.inputs[0] == number ? 1 : 0];
   if (!compiler_.place(other)) return std::nullopt;
   const Operand to = *compiler_.place(other);

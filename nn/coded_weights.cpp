@@ -1,7 +1,6 @@
 #include "nn/coded_weights.h"
 
 #include <algorithm>
-#include <cstring>
 #include <functional>
 
 #include "engine/error.h"
@@ -32,9 +31,7 @@ class CodedCalls {
   }
 
  private:
-  static bool is_linear(const Graph::Node& node) {
-    return std::strcmp(node.op->name, "linear") == 0;
-  }
+  static bool is_linear(const Graph::Node& node) { return is_op(node, "linear"); }
   const std::string& name(int value) const {
     return graph_.values[static_cast<size_t>(value)].name;
   }

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
-#include <cstring>
 #include <limits>
 #include <set>
 
@@ -53,7 +52,7 @@ Int8Calls::Int8Calls(const Graph& graph, const NamedTensors& parameters)
   if (roles_.tokens != Graph::absent) read_tokenizer();
   for (size_t n = 0; n < graph.nodes.size(); ++n) {
     if (roles_.of_node[n] != Int8Role::absorbed) continue;
-    if (std::strcmp(graph.nodes[n].op->name, "gelu") != 0) continue;
+    if (!is_op(graph.nodes[n], "gelu")) continue;
     const int producer = graph.values[static_cast<size_t>(roles_.other[n])].producer;
     numbers_[static_cast<size_t>(producer)].gelu = attribute<const char*>(graph.nodes[n], "form");
   }

@@ -1,7 +1,6 @@
 #include "nn/int8_roles.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "engine/error.h"
 
@@ -9,8 +8,6 @@ namespace espalier {
 namespace {
 
 constexpr const char* name_of_search = "int8_roles";
-
-bool is(const Graph::Node& node, const char* op) { return std::strcmp(node.op->name, op) == 0; }
 
 bool names(const std::string& name, const std::string& layer) {
   return layer == name || layer.starts_with(name + ".");
@@ -59,7 +56,7 @@ class RoleFinder {
     std::vector<Opener> out;
     for (const int n : tokenizer()) out.push_back({node(n).layer, ""});
     for (const Graph::Node& at : graph_.nodes)
-      if (is(at, "layer_norm") && opens_branch(at))
+      if (is_op(at, "layer_norm") && opens_branch(at))
         out.push_back({first_linear(at).layer, at.layer});
     return out;
   }
@@ -80,7 +77,7 @@ class RoleFinder {
     return node(readers(norm.output)[0]);
   }
   bool becomes_codes(const Graph::Node& at) const {
-    return is(at, "layer_norm") && opens_branch(at) && !is_kept(first_linear(at));
+    return is_op(at, "layer_norm") && opens_branch(at) && !is_kept(first_linear(at));
   }
 
   const Graph::Node& node(int n) const { return graph_.nodes[static_cast<size_t>(n)]; }
@@ -102,16 +99,16 @@ class RoleFinder {
   bool opens_branch(const Graph::Node& norm) const {
     if (readers(norm.output).empty()) return false;
     for (int reader : readers(norm.output))
-      if (!is(node(reader), "linear")) return false;
+      if (!is_op(node(reader), "linear")) return false;
     for (int reader : readers(norm.inputs[0]))
-      if (is(node(reader), "add")) return true;
+      if (is_op(node(reader), "add")) return true;
     return false;
   }
 
   // The one node that reads `value`, if it is that operation; else -1.
   int only_reader(int value, const char* op) const {
     const std::vector<int> found = readers(value);
-    return found.size() == 1 && is(node(found[0]), op) ? found[0] : -1;
+    return found.size() == 1 && is_op(node(found[0]), op) ? found[0] : -1;
   }
 
   std::vector<int> tokenizer() const {
@@ -160,13 +157,13 @@ class RoleFinder {
       }
     }
     // What a branch in floats adds to the stream stays there while whole numbers follow.
-    if (is(at, "add") && n < last_norm_ &&
+    if (is_op(at, "add") && n < last_norm_ &&
         (kind(at.inputs[0]) == Kind::stream || kind(at.inputs[1]) == Kind::stream))
       return put_on_stream(at.output);
     if (kind(at.inputs[0]) != Kind::codes) return;
-    if (is(at, "linear"))
+    if (is_op(at, "linear"))
       to = role_of_linear(at, roles_.other[n]);
-    else if (is(at, "attention"))
+    else if (is_op(at, "attention"))
       to = Int8Role::attention, kind(at.output) = Kind::codes;
     else
       argument_error(name_of_search, at.op->name, "codes, in layer '" + at.layer + "'",
@@ -178,17 +175,17 @@ class RoleFinder {
     const std::vector<int> users = readers(linear.output);
     if (users.size() == 1) {
       const Graph::Node& user = node(users[0]);
-      if (is(user, "attention")) {
+      if (is_op(user, "attention")) {
         kind(linear.output) = Kind::codes;
         return Int8Role::linear;
       }
-      if (is(user, "gelu")) {
+      if (is_op(user, "gelu")) {
         absorb(users[0], linear.output);
         kind(user.output) = Kind::codes;
         return Int8Role::linear_gelu;
       }
       const bool first = user.inputs[0] == linear.output;
-      if (is(user, "add") && kind(user.inputs[first ? 1 : 0]) == Kind::stream) {
+      if (is_op(user, "add") && kind(user.inputs[first ? 1 : 0]) == Kind::stream) {
         sum = user.inputs[first ? 1 : 0];
         absorb(users[0], linear.output);
         put_on_stream(user.output);

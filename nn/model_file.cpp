@@ -149,8 +149,7 @@ NamedTensors in_dtype(NamedTensors tensors, DType dtype) {
 // What plans may store in half precision: the second operand of a linear in floats.
 bool is_linear_weight(const Graph& graph, const Graph::Value& value) {
   return std::any_of(graph.nodes.begin(), graph.nodes.end(), [&](const Graph::Node& node) {
-    return std::strcmp(node.op->name, "linear") == 0 &&
-           &graph.values[static_cast<size_t>(node.inputs[1])] == &value;
+    return is_op(node, "linear") && &graph.values[static_cast<size_t>(node.inputs[1])] == &value;
   });
 }
 

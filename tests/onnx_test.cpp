@@ -19,7 +19,7 @@ ReadModel written(const Unary& f, const Shape& sample, const NamedTensors& param
 }
 
 // Both sides round each of `terms` additions, in another order.
-void check_close(const Tensor& found, const Tensor& expected, int64_t terms) {
+void check_near(const Tensor& found, const Tensor& expected, int64_t terms) {
   REQUIRE(found.shape() == expected.shape());
   const auto a = contiguous(found).to_vector(), b = expected.to_vector();
   double largest = 1;
@@ -38,11 +38,11 @@ void check_same(const char* name, const Unary& f, const Shape& sample) {
     Shape shape{batch};
     for (int64_t dim : sample) shape.push_back(dim);
     const Tensor x = random_tensor(shape, static_cast<unsigned>(batch), DType::f32);
-    check_close(OnnxRunner(model).run(x), contiguous(f(x)), sample.numel());
+    check_near(OnnxRunner(model).run(x), contiguous(f(x)), sample.numel());
   }
 }
 
-std::unique_ptr<VisionTransformer> random_model(const ViTConfig& config) {
+std::unique_ptr<VisionTransformer> drawn_model(const ViTConfig& config) {
   Generator generator(1);
   auto model = std::make_unique<VisionTransformer>(config, generator);
   const NoGradGuard off;
@@ -54,13 +54,13 @@ std::unique_ptr<VisionTransformer> random_model(const ViTConfig& config) {
 
 void check_model(ViTConfig config) {
   config.image_size = 12;
-  const auto model = random_model(config);
+  const auto model = drawn_model(config);
   const NoGradGuard off;
   Generator generator(2);
   const Tensor images = normal(config.batch_shape(3), generator);
   // Relative errors of the sums add up along the residual stream.
   const int64_t terms = 2 * config.depth * std::max(config.width, config.mlp_hidden);
-  check_close(OnnxRunner(read_back(onnx_model(*model))).run(images), (*model)(images), terms);
+  check_near(OnnxRunner(read_back(onnx_model(*model))).run(images), (*model)(images), terms);
 }
 
 }  // namespace
@@ -178,7 +178,7 @@ TEST_CASE("ONNX: a whole model gives the model's logits") {
 }
 
 TEST_CASE("ONNX: names, shapes, weights and origin are in the file") {
-  const auto model = random_model(named_config("vit-peer"));
+  const auto model = drawn_model(named_config("vit-peer"));
   const ReadModel read = read_back(onnx_model(*model, {{"note", "\"quoted\"\n"}}));
   CHECK(read.ir_version == 8);
   CHECK(read.operator_set == 17);
@@ -207,7 +207,7 @@ TEST_CASE("ONNX: names, shapes, weights and origin are in the file") {
 }
 
 TEST_CASE("ONNX: the same model gives the same bytes, and a bad place leaves nothing behind") {
-  const auto model = random_model(named_config("vit-tiny"));
+  const auto model = drawn_model(named_config("vit-tiny"));
   const TemporaryFolder folder;
   save_onnx(folder.file("a"), onnx_model(*model));
   save_onnx(folder.file("b"), onnx_model(*model));

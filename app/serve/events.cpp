@@ -6,7 +6,7 @@ namespace espalier::app {
 namespace {
 
 constexpr auto heartbeat = std::chrono::seconds(20);
-constexpr size_t most_waiting = 1000;
+constexpr size_t most_events = 1000;
 
 }  // namespace
 
@@ -28,7 +28,7 @@ bool EventHub::Listener::next(std::string& piece) {
 
 void EventHub::Listener::push(const std::string& piece) {
   const std::lock_guard lock(mutex_);
-  if (waiting_.size() >= most_waiting) closed_ = true;
+  if (waiting_.size() >= most_events) closed_ = true;
   if (!closed_) waiting_.push_back(piece);
   changed_.notify_one();
 }

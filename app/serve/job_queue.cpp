@@ -22,7 +22,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr size_t most_waiting = 100;
+constexpr size_t most_jobs = 100;
 constexpr int look_ms = 400;  // how often a job that runs is looked after
 
 std::string stamp() {
@@ -294,7 +294,7 @@ std::string JobQueue::submit(const std::string& verb, const std::string& argumen
   const auto waiting = std::count_if(jobs_.begin(), jobs_.end(), [](const auto& each) {
     return each.second.state == JobState::queued;
   });
-  if (static_cast<size_t>(waiting) >= most_waiting)
+  if (static_cast<size_t>(waiting) >= most_jobs)
     throw HttpError{429, "busy", "100 jobs wait already; cancel some or wait for them"};
   Job job;
   job.verb = verb;

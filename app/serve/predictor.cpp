@@ -27,7 +27,7 @@ namespace {
 constexpr size_t most_kept = 6, most_models = 4;
 constexpr int64_t most_pixels = 4'000'000;
 
-[[noreturn]] void refuse(const std::string& argument, const std::string& sentence) {
+[[noreturn]] void refuse_request(const std::string& argument, const std::string& sentence) {
   throw HttpError{422, "arguments", argument + ": " + sentence, argument};
 }
 
@@ -46,11 +46,11 @@ Tensor from_pixels(const Json& values, const ViTConfig& config) {
   const Shape shape = config.batch_shape(1);
   const auto count = static_cast<size_t>(shape.numel());
   if (!values.is_array() || values.size() != count)
-    refuse("pixels", "expected " + std::to_string(count) + " numbers, row by row");
+    refuse_request("pixels", "expected " + std::to_string(count) + " numbers, row by row");
   const Tensor pixels = Tensor::empty(shape, DType::u8);
   for (size_t i = 0; i < count; ++i) {
     if (!values[i].is_number() || !(values[i] >= 0 && values[i] <= 255))
-      refuse("pixels", "expected numbers of 0 to 255");
+      refuse_request("pixels", "expected numbers of 0 to 255");
     pixels.data<uint8_t>()[i] = static_cast<uint8_t>(values[i].get<double>() + 0.5);
   }
   return pixels;
@@ -59,22 +59,23 @@ Tensor from_pixels(const Json& values, const ViTConfig& config) {
 Tensor from_file(const Json& text, const ViTConfig& config) {
   const auto bytes =
       text.is_string() ? from_base64(text.get_ref<const std::string&>()) : std::nullopt;
-  if (!bytes) refuse("file", "expected the base64 of a PNG or JPEG picture");
+  if (!bytes) refuse_request("file", "expected the base64 of a PNG or JPEG picture");
   try {
     const Tensor image =
         decode_image(std::as_bytes(std::span(*bytes)), "the picture", config.image_size,
                      config.image_size, config.channels, most_pixels);
     return unsqueeze(image, 0);
   } catch (const Error& error) {
-    refuse("file", error.what());
+    refuse_request("file", error.what());
   }
 }
 
 Picture picture_of(const Json& image, const ViTConfig& config, TestPictures& pictures) {
-  if (!image.is_object()) refuse("image", "expected an object with test, pixels or file");
+  if (!image.is_object()) refuse_request("image", "expected an object with test, pixels or file");
   Picture out;
   if (image.contains("test")) {
-    if (!image["test"].is_number_integer()) refuse("test", "expected the number of a test image");
+    if (!image["test"].is_number_integer())
+      refuse_request("test", "expected the number of a test image");
     const auto index = image["test"].get<int64_t>();
     out.pixels = pictures.picture(index);
     out.label = pictures.label(index);
@@ -83,7 +84,7 @@ Picture picture_of(const Json& image, const ViTConfig& config, TestPictures& pic
   } else if (image.contains("file")) {
     out.pixels = from_file(image["file"], config);
   } else {
-    refuse("image", "expected test, pixels or file in it");
+    refuse_request("image", "expected test, pixels or file in it");
   }
   if (image.value("invert", false)) invert(out.pixels);
   return out;
@@ -170,9 +171,10 @@ struct Predictor::Kept {
 
 std::shared_ptr<Predictor::Kept> Predictor::model(const std::string& id) {
   const auto found = models_.find(id);
-  if (!found) refuse("models", "there is no model '" + id + "' (any more); /api/models has them");
+  if (!found)
+    refuse_request("models", "there is no model '" + id + "' (any more); /api/models has them");
   if (found->path.empty())
-    refuse("models", "'" + id + "' is built in and untrained; train it first");
+    refuse_request("models", "'" + id + "' is built in and untrained; train it first");
   const std::string stamp = std::to_string(found->modified) + " " + std::to_string(found->bytes);
   auto at = std::find_if(kept_.begin(), kept_.end(),
                          [&](const auto& each) { return each->id == id && each->stamp == stamp; });
@@ -189,21 +191,21 @@ std::string Predictor::predict(const std::string& body) {
   const Json asked = Json::parse(body, nullptr, false);
   if (!asked.is_object() || !asked.contains("models") || !asked["models"].is_array() ||
       !asked.contains("image"))
-    refuse("models", "expected {\"models\": [ids], \"image\": {...}}");
+    refuse_request("models", "expected {\"models\": [ids], \"image\": {...}}");
   if (asked["models"].empty() || asked["models"].size() > most_models)
-    refuse("models", "expected 1 to 4 of them");
+    refuse_request("models", "expected 1 to 4 of them");
   const std::lock_guard lock(mutex_);
   used_ = std::chrono::steady_clock::now();
   const SerialGuard serial;
   std::vector<std::shared_ptr<Kept>> chosen;
   for (const Json& id : asked["models"]) {
-    if (!id.is_string()) refuse("models", "expected ids");
+    if (!id.is_string()) refuse_request("models", "expected ids");
     chosen.push_back(model(id.get<std::string>()));
   }
   const ViTConfig& config = chosen.front()->loaded.config;
   for (const auto& each : chosen)
     if (!(each->loaded.config.batch_shape(1) == config.batch_shape(1)))
-      refuse("models", "they take pictures of different sizes; choose others");
+      refuse_request("models", "they take pictures of different sizes; choose others");
   const Picture picture = picture_of(asked["image"], config, pictures_);
   for (const auto& each : chosen) each->prepare(picture.pixels);
   constexpr int runs = 25;  // in turns, so that a disturbance meets all alike

@@ -18,15 +18,15 @@ std::unique_ptr<Selection> make(const RetentionOptions& options) {
   return std::make_unique<S>(options);
 }
 
-struct Kind {
+struct SelectionKind {
   const char* name;
   std::unique_ptr<Selection> (*make)(const RetentionOptions& options);
 };
-constexpr Kind kinds[] = {{"reservoir", make<Reservoir>},
-                          {"class_balanced", make<ClassBalanced>},
-                          {"loss_aware", make<LossAware>},
-                          {"gss", make<GradientBased>},
-                          {"herding", make<Herding>}};
+constexpr SelectionKind selection_kinds[] = {{"reservoir", make<Reservoir>},
+                                             {"class_balanced", make<ClassBalanced>},
+                                             {"loss_aware", make<LossAware>},
+                                             {"gss", make<GradientBased>},
+                                             {"herding", make<Herding>}};
 
 }  // namespace
 
@@ -43,15 +43,15 @@ void CountingSelection::load(NamedTensors others, const NamedTensors& state) {
 
 std::vector<std::string> selection_names() {
   std::vector<std::string> names;
-  for (const Kind& kind : kinds) names.push_back(kind.name);
+  for (const SelectionKind& kind : selection_kinds) names.push_back(kind.name);
   return names;
 }
 
 std::unique_ptr<Selection> make_selection(const std::string& name,
                                           const RetentionOptions& options) {
   check_one_of("make_selection", "name", name, selection_names());
-  return std::find_if(std::begin(kinds), std::end(kinds),
-                      [&](const Kind& kind) { return name == kind.name; })
+  return std::find_if(std::begin(selection_kinds), std::end(selection_kinds),
+                      [&](const SelectionKind& kind) { return name == kind.name; })
       ->make(options);
 }
 

@@ -31,12 +31,12 @@ std::unique_ptr<Method> make(const LearnConfig& config) {
 
 std::unique_ptr<Method> make_naive(const LearnConfig&) { return std::make_unique<Method>(); }
 
-struct Kind {
+struct MethodKind {
   const char* name;
   std::unique_ptr<Method> (*make)(const LearnConfig& config);
 };
 // In the order in which a newcomer would read them.
-constexpr Kind kinds[] = {
+constexpr MethodKind method_kinds[] = {
     {"naive", make_naive},
     {"joint", make<JointTraining>},
     {"er", make<ExperienceReplay>},
@@ -89,14 +89,14 @@ void Method::load_state_dict(const Learner&, const NamedTensors& state) {
 
 std::vector<std::string> method_names() {
   std::vector<std::string> names;
-  for (const Kind& kind : kinds) names.push_back(kind.name);
+  for (const MethodKind& kind : method_kinds) names.push_back(kind.name);
   return names;
 }
 
 std::unique_ptr<Method> make_method(const LearnConfig& config) {
   check_one_of("make_method", "method", config.method, method_names());
-  return std::find_if(std::begin(kinds), std::end(kinds),
-                      [&](const Kind& kind) { return config.method == kind.name; })
+  return std::find_if(std::begin(method_kinds), std::end(method_kinds),
+                      [&](const MethodKind& kind) { return config.method == kind.name; })
       ->make(config);
 }
 

@@ -8,14 +8,14 @@
 namespace espalier {
 namespace {
 
-struct Kind {
+struct StreamKind {
   const char* name;
   Stream (*make)(const StreamOptions&, const ImageDataset&, const ImageDataset&);
 };
-constexpr Kind kinds[] = {{"split", split_stream},
-                          {"permuted", permuted_stream},
-                          {"rotated", rotated_stream},
-                          {"blurry", blurry_stream}};
+constexpr StreamKind stream_kinds[] = {{"split", split_stream},
+                                       {"permuted", permuted_stream},
+                                       {"rotated", rotated_stream},
+                                       {"blurry", blurry_stream}};
 
 void check_classes(const ImageDataset& data, const char* which) {
   std::vector<bool> found(static_cast<size_t>(data.classes()));
@@ -40,7 +40,7 @@ std::vector<std::string> Stream::task_names() const {
 
 std::vector<std::string> stream_names() {
   std::vector<std::string> names;
-  for (const Kind& kind : kinds) names.push_back(kind.name);
+  for (const StreamKind& kind : stream_kinds) names.push_back(kind.name);
   return names;
 }
 
@@ -54,8 +54,8 @@ Stream make_stream(const StreamOptions& options, const ImageDataset& train,
   check_classes(train, "train");
   check_classes(test, "test");
   check_one_of("make_stream", "name", options.name, stream_names());
-  return std::find_if(std::begin(kinds), std::end(kinds),
-                      [&](const Kind& kind) { return options.name == kind.name; })
+  return std::find_if(std::begin(stream_kinds), std::end(stream_kinds),
+                      [&](const StreamKind& kind) { return options.name == kind.name; })
       ->make(options, train, test);
 }
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <tuple>
 #include <utility>
 
@@ -14,15 +13,13 @@ namespace {
 
 constexpr const char* name_of_zeros = "sparsify";
 
-bool is(const Graph::Node& node, const char* op) { return std::strcmp(node.op->name, op) == 0; }
-
 // The weights of a model's linear layers, and of its convolutions too where these are wanted.
 NamedTensors weights_of(const VisionTransformer& model, bool convolutions = true) {
   const Graph graph = capture(*copy_of(model));
   const NamedTensors parameters = model.state_dict();
   NamedTensors weights;
   for (const Graph::Node& node : graph.nodes) {
-    if (!is(node, "linear") && !(convolutions && is(node, "conv2d"))) continue;
+    if (!is_op(node, "linear") && !(convolutions && is_op(node, "conv2d"))) continue;
     const std::string& name = graph.values[static_cast<size_t>(node.inputs[1])].name;
     const Tensor* weight = find_named(parameters, name);
     if (weight && !find_named(weights, name)) weights.emplace_back(name, *weight);

@@ -14,9 +14,7 @@ thread_local size_t largest_block = 0;
 
 // Zeros, since the library decodes by Huffman tables that a damaged JPEG names and does not have:
 // by zeros it finds the code 0, by what memory held it reads anywhere.
-void* bounded_malloc(size_t size) {
-  return size <= largest_block ? std::calloc(1, size) : nullptr;
-}
+void* bounded_malloc(size_t size) { return size <= largest_block ? std::calloc(1, size) : nullptr; }
 
 void* bounded_realloc(void* block, size_t size) {
   return size <= largest_block ? std::realloc(block, size) : nullptr;
