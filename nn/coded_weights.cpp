@@ -12,7 +12,7 @@
 namespace espalier {
 namespace {
 
-constexpr const char* name_of_rewrite = "coded_graph";
+constexpr const char* name_of_coding = "coded_graph";
 
 class CodedCalls {
  public:
@@ -46,11 +46,10 @@ class CodedCalls {
     for (const Graph::Node& node : graph_.nodes)
       for (size_t i = 0; i < node.inputs.size(); ++i)
         if (node.inputs[i] == value && !(is_linear(node) && i == 1))
-          argument_error(name_of_rewrite, name(value).c_str(), codes_of(value)->describe(), "f32",
+          argument_error(name_of_coding, name(value).c_str(), codes_of(value)->describe(), "f32",
                          "only the weights of linear layers come in codes");
     if (!find_named(parameters_, scale_of(name(value))))
-      argument_error(name_of_rewrite, "parameters", "no '" + scale_of(name(value)) + "'", "one",
-                     "");
+      argument_error(name_of_coding, "parameters", "no '" + scale_of(name(value)) + "'", "one", "");
   }
 
   const Graph& graph_;

@@ -6,7 +6,7 @@
 namespace espalier {
 namespace {
 
-void require(bool holds, const char* field, double got, const char* expected) {
+void require_training(bool holds, const char* field, double got, const char* expected) {
   if (!holds) argument_error("TrainConfig", field, std::to_string(got), expected, "");
 }
 
@@ -43,26 +43,32 @@ void validate(const TrainConfig& c) {
     argument_error("TrainConfig", "optimizer", "'" + c.optimizer + "'", "'adamw' or 'sgd'", "");
   if (c.precision != "f32" && c.precision != "bf16")
     argument_error("TrainConfig", "precision", "'" + c.precision + "'", "'f32' or 'bf16'", "");
-  require(c.epochs >= 1 && c.epochs <= 100'000, "epochs", static_cast<double>(c.epochs),
-          "1 to 100000");
-  require(c.batch_size >= 1 && c.batch_size <= 65'536, "batch_size",
-          static_cast<double>(c.batch_size), "1 to 65536");
-  require(c.chunk_size >= 1, "chunk_size", static_cast<double>(c.chunk_size), "at least 1");
-  require(c.learning_rate > 0, "learning_rate", c.learning_rate, "more than 0");
-  require(c.final_learning_rate >= 0, "final_learning_rate", c.final_learning_rate, "0 or more");
-  require(c.warmup_steps >= 0, "warmup_steps", static_cast<double>(c.warmup_steps), "0 or more");
-  require(c.weight_decay >= 0, "weight_decay", c.weight_decay, "0 or more");
-  require(c.clip_norm >= 0, "clip_norm", c.clip_norm, "0 (off) or more");
-  require(c.label_smoothing >= 0 && c.label_smoothing < 1, "label_smoothing", c.label_smoothing,
-          "0 up to 1");
-  require(c.distillation >= 0 && c.distillation <= 1, "distillation", c.distillation, "0 to 1");
-  require(c.temperature > 0 && c.temperature <= 1000, "temperature", c.temperature,
-          "more than 0, at most 1000");
-  require(c.ema_decay >= 0 && c.ema_decay < 1, "ema_decay", c.ema_decay, "0 (off) up to 1");
-  require(c.validation >= 0, "validation", static_cast<double>(c.validation), "0 or more");
-  require(c.max_steps >= 0, "max_steps", static_cast<double>(c.max_steps), "0 (off) or more");
-  require(c.checkpoint_steps >= 1, "checkpoint_steps", static_cast<double>(c.checkpoint_steps),
-          "at least 1");
+  require_training(c.epochs >= 1 && c.epochs <= 100'000, "epochs", static_cast<double>(c.epochs),
+                   "1 to 100000");
+  require_training(c.batch_size >= 1 && c.batch_size <= 65'536, "batch_size",
+                   static_cast<double>(c.batch_size), "1 to 65536");
+  require_training(c.chunk_size >= 1, "chunk_size", static_cast<double>(c.chunk_size),
+                   "at least 1");
+  require_training(c.learning_rate > 0, "learning_rate", c.learning_rate, "more than 0");
+  require_training(c.final_learning_rate >= 0, "final_learning_rate", c.final_learning_rate,
+                   "0 or more");
+  require_training(c.warmup_steps >= 0, "warmup_steps", static_cast<double>(c.warmup_steps),
+                   "0 or more");
+  require_training(c.weight_decay >= 0, "weight_decay", c.weight_decay, "0 or more");
+  require_training(c.clip_norm >= 0, "clip_norm", c.clip_norm, "0 (off) or more");
+  require_training(c.label_smoothing >= 0 && c.label_smoothing < 1, "label_smoothing",
+                   c.label_smoothing, "0 up to 1");
+  require_training(c.distillation >= 0 && c.distillation <= 1, "distillation", c.distillation,
+                   "0 to 1");
+  require_training(c.temperature > 0 && c.temperature <= 1000, "temperature", c.temperature,
+                   "more than 0, at most 1000");
+  require_training(c.ema_decay >= 0 && c.ema_decay < 1, "ema_decay", c.ema_decay,
+                   "0 (off) up to 1");
+  require_training(c.validation >= 0, "validation", static_cast<double>(c.validation), "0 or more");
+  require_training(c.max_steps >= 0, "max_steps", static_cast<double>(c.max_steps),
+                   "0 (off) or more");
+  require_training(c.checkpoint_steps >= 1, "checkpoint_steps",
+                   static_cast<double>(c.checkpoint_steps), "at least 1");
 }
 
 Precision precision_of(const TrainConfig& config) {

@@ -28,7 +28,7 @@ constexpr const char* training_key = "espalier.training";
 constexpr const char* progress_key = "espalier.progress";
 constexpr const char* form_key = "espalier.training_form";
 
-enum Purpose : uint64_t { initialising = 11, loading = 12, dropping = 13 };
+enum TrainerPurpose : uint64_t { initialising = 11, loading = 12, dropping = 13 };
 
 using Clock = std::chrono::steady_clock;
 double seconds_since(Clock::time_point start) {

@@ -2,7 +2,7 @@
 
 #include "tests/kernel_test.h"
 
-namespace espalier::test {
+namespace espalier::test::adamw_tests {
 namespace {
 
 constexpr double lr = 3e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0.05;
@@ -160,4 +160,4 @@ TEST_CASE("adamw SIMD rows give the same bits, wherever an element stands") {
   });
 }
 
-}  // namespace espalier::test
+}  // namespace espalier::test::adamw_tests

@@ -9,7 +9,7 @@
 #include "tests/gradient_test.h"
 #include "tests/kernel_test.h"
 
-namespace espalier::test {
+namespace espalier::test::attention_bf16_tests {
 namespace {
 
 using Doubles = std::vector<double>;
@@ -182,4 +182,4 @@ TEST_CASE("a plan whose weights are bf16 attends in bf16 where the processor mul
         rounded);
 }
 
-}  // namespace espalier::test
+}  // namespace espalier::test::attention_bf16_tests

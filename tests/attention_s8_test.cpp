@@ -4,7 +4,7 @@
 
 #include "tests/kernel_test.h"
 
-namespace espalier::test {
+namespace espalier::test::attention_s8_tests {
 namespace {
 
 using Row = KernelRow<AttentionS8Run>;
@@ -138,4 +138,4 @@ TEST_CASE("attention_s8 is the attention of its codes") {
   }
 }
 
-}  // namespace espalier::test
+}  // namespace espalier::test::attention_s8_tests

@@ -8,7 +8,7 @@
 #include "engine/ops/view.h"
 #include "tests/device_test.h"
 
-namespace espalier::test {
+namespace espalier::test::attention_tests {
 namespace {
 
 using Doubles = std::vector<double>;
@@ -382,4 +382,4 @@ TEST_CASE("attention refuses what it cannot take") {
   CHECK(attention(Tensor::zeros({2, 5, 12}), 2, 0).numel() == 0);
 }
 
-}  // namespace espalier::test
+}  // namespace espalier::test::attention_tests

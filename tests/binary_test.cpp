@@ -4,7 +4,7 @@
 #include "engine/ops/view.h"
 #include "tests/device_test.h"
 
-namespace espalier::test {
+namespace espalier::test::binary_tests {
 namespace {
 
 constexpr BinaryOp ops[] = {BinaryOp::add,     BinaryOp::sub,     BinaryOp::mul,  BinaryOp::div,
@@ -200,4 +200,4 @@ TEST_CASE("binary ops on a GPU agree with the CPU, broadcast or not") {
   }
 }
 
-}  // namespace espalier::test
+}  // namespace espalier::test::binary_tests

@@ -2,7 +2,7 @@
 
 #include "tests/device_test.h"
 
-namespace espalier::test {
+namespace espalier::test::broadcast_tests {
 
 TEST_CASE("expand repeats and sum_to adds up again") {
   const Tensor x = Tensor::of<double>({1, 2, 3}, {1, 3});
@@ -39,4 +39,4 @@ TEST_CASE("expand and sum_to on a GPU agree with the CPU") {
       {random_tensor({4, 3}, 3)}, 3, 4);
 }
 
-}  // namespace espalier::test
+}  // namespace espalier::test::broadcast_tests

@@ -4,7 +4,7 @@
 #include "engine/ops/view.h"
 #include "tests/device_test.h"
 
-namespace espalier::test {
+namespace espalier::test::cast_tests {
 namespace {
 
 template <class To, class From>
@@ -192,4 +192,4 @@ TEST_CASE("to converts tensors and their gradients") {
   CHECK_THROWS_AS(to(Tensor(), DType::f32), Error);
 }
 
-}  // namespace espalier::test
+}  // namespace espalier::test::cast_tests

@@ -3,7 +3,7 @@
 #include "engine/ops/view.h"
 #include "tests/device_test.h"
 
-namespace espalier::test {
+namespace espalier::test::cat_tests {
 
 TEST_CASE("cat joins along any dimension") {
   const Tensor a = Tensor::of<float>({1, 2}, {1, 2}), b = Tensor::of<float>({3, 4, 5, 6}, {2, 2});
@@ -32,4 +32,4 @@ TEST_CASE("cat and slices on a GPU agree with the CPU") {
                       {random_tensor({2, 5, 9}, 1)}, 1);
 }
 
-}  // namespace espalier::test
+}  // namespace espalier::test::cat_tests

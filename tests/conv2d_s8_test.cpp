@@ -15,7 +15,7 @@
 #include "tests/gradient_test.h"
 #include "tests/refusal.h"
 
-namespace espalier::test {
+namespace espalier::test::conv2d_s8_tests {
 namespace {
 
 Tensor codes(const Shape& shape, unsigned seed) {
@@ -169,4 +169,4 @@ TEST_CASE("conv2d_s8 refuses what does not fit") {
   refused([&] { conv2d_s8(x, {f, layer.bias, layer.multiplier}, {}, 0); }, "weight");
 }
 
-}  // namespace espalier::test
+}  // namespace espalier::test::conv2d_s8_tests

@@ -3,7 +3,7 @@
 #include "engine/ops/conv2d.h"
 #include "tests/device_test.h"
 
-namespace espalier::test {
+namespace espalier::test::conv2d_tests {
 namespace {
 
 // Images with their border. Channels, pixels and depths straddle panels and tiles.
@@ -315,4 +315,4 @@ TEST_CASE("conv2d refuses what it cannot take") {
   CHECK(conv2d(Tensor::zeros({0, 4, 4, 2}), weight, Tensor()).shape() == Shape{0, 2, 2, 3});
 }
 
-}  // namespace espalier::test
+}  // namespace espalier::test::conv2d_tests

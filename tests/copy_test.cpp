@@ -5,7 +5,7 @@
 #include "engine/ops/view.h"
 #include "tests/kernel_test.h"
 
-namespace espalier::test {
+namespace espalier::test::copy_tests {
 namespace {
 
 template <class T>
@@ -94,4 +94,4 @@ TEST_CASE("copy_ broadcasts, and fills a slice without touching its neighbours")
   CHECK_THROWS_AS(y.copy_(Tensor::zeros({1})), Error);
 }
 
-}  // namespace espalier::test
+}  // namespace espalier::test::copy_tests

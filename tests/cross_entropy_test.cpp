@@ -4,7 +4,7 @@
 #include "engine/ops/softmax.h"
 #include "tests/device_test.h"
 
-namespace espalier::test {
+namespace espalier::test::cross_entropy_tests {
 namespace {
 
 constexpr int64_t row_count = 3;
@@ -247,4 +247,4 @@ TEST_CASE("cross_entropy refuses what it cannot take") {
   CHECK_THROWS_AS(cross_entropy(x, soft), Error);
 }
 
-}  // namespace espalier::test
+}  // namespace espalier::test::cross_entropy_tests

@@ -5,7 +5,7 @@
 #include "engine/random.h"
 #include "tests/device_test.h"
 
-namespace espalier::test {
+namespace espalier::test::dropout_tests {
 namespace {
 
 constexpr float scale = 1.25f;
@@ -147,4 +147,4 @@ TEST_CASE("dropout is the identity when it is off, and refuses what it cannot ta
   CHECK_THROWS_AS(dropout(Tensor::zeros({2}, DType::s8), 0.1, true), Error);
 }
 
-}  // namespace espalier::test
+}  // namespace espalier::test::dropout_tests

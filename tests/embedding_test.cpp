@@ -3,7 +3,7 @@
 #include "engine/ops/embedding.h"
 #include "tests/device_test.h"
 
-namespace espalier::test {
+namespace espalier::test::embedding_tests {
 
 TEST_CASE("embedding copies the rows that the indices name") {
   const Tensor weight = Tensor::of<float>({1, 2, 3, 4, 5, 6}, {3, 2});
@@ -79,4 +79,4 @@ TEST_CASE("embedding refuses what it cannot take") {
   CHECK(embedding(Tensor::zeros({0}, DType::s64), weight).shape() == Shape{0, 2});
 }
 
-}  // namespace espalier::test
+}  // namespace espalier::test::embedding_tests

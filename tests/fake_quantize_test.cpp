@@ -9,7 +9,7 @@
 #include "tests/device_test.h"
 #include "tests/refusal.h"
 
-namespace espalier::test {
+namespace espalier::test::fake_quantize_tests {
 namespace {
 
 // Steps that are powers of two make every operation exact.
@@ -166,4 +166,4 @@ TEST_CASE("fake_quantize refuses what it cannot take") {
   CHECK(fake_quantize(Tensor::zeros({0, 3}), one).numel() == 0);
 }
 
-}  // namespace espalier::test
+}  // namespace espalier::test::fake_quantize_tests

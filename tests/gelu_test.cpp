@@ -3,7 +3,7 @@
 #include "engine/ops/gelu.h"
 #include "tests/device_test.h"
 
-namespace espalier::test {
+namespace espalier::test::gelu_tests {
 namespace {
 
 constexpr GeluKind kinds[] = {GeluKind::erf, GeluKind::tanh};
@@ -196,4 +196,4 @@ TEST_CASE("gelu refuses what it cannot take and takes strided input") {
   for (size_t i = 0; i < 4; ++i) CHECK(some[i] == all[i * 6 + 2]);
 }
 
-}  // namespace espalier::test
+}  // namespace espalier::test::gelu_tests

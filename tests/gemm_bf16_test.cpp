@@ -5,7 +5,7 @@
 #include "kernels/cast/cast.h"
 #include "tests/gemm_test.h"
 
-namespace espalier::test {
+namespace espalier::test::gemm_bf16_tests {
 namespace {
 
 float bf16(float x) { return cast_detail::to_float(cast_detail::to_bfloat16(x)); }
@@ -86,4 +86,4 @@ TEST_CASE("gemm_bf16 rows propagate special values, in tails too") {
   check_special_values(bf16_table());
 }
 
-}  // namespace espalier::test
+}  // namespace espalier::test::gemm_bf16_tests

@@ -1,6 +1,6 @@
 #include "tests/gemm_test.h"
 
-namespace espalier::test {
+namespace espalier::test::gemm_f32_tests {
 namespace {
 
 // K products and K sums and at most two additions before them, each rounded once.
@@ -119,4 +119,4 @@ TEST_CASE("gemm packing puts every column in its panel and zeros past the last")
 
 TEST_CASE("gemm rows propagate special values, in tails too") { check_special_values(f32_table()); }
 
-}  // namespace espalier::test
+}  // namespace espalier::test::gemm_f32_tests

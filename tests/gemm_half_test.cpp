@@ -6,7 +6,7 @@
 #include "kernels/gemm_bf16/gemm_bf16.h"
 #include "tests/gemm_test.h"
 
-namespace espalier::test {
+namespace espalier::test::gemm_half_tests {
 namespace {
 
 template <class Half>
@@ -79,4 +79,4 @@ TEST_CASE("gemm_half rows propagate special values, in tails too") {
   check_tables(check_special_values);
 }
 
-}  // namespace espalier::test
+}  // namespace espalier::test::gemm_half_tests

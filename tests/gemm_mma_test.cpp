@@ -10,7 +10,7 @@
 #include "tests/gemm_test.h"
 
 #if defined(ESPALIER_CUDA)
-namespace espalier::test {
+namespace espalier::test::gemm_mma_tests {
 namespace {
 
 // Elements of type E, and the values that tensor cores take them for.
@@ -202,5 +202,5 @@ TEST_CASE("linear and matmul in bf16 on a GPU agree with the CPU") {
         {random_tensor({4, 5, 9}, 1, f32), random_tensor({9, 7}, 2, f32)}, 20);
 }
 
-}  // namespace espalier::test
+}  // namespace espalier::test::gemm_mma_tests
 #endif

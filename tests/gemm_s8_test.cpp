@@ -4,7 +4,7 @@
 
 #include "tests/kernel_test.h"
 
-namespace espalier::test {
+namespace espalier::test::gemm_s8_tests {
 namespace {
 
 struct Shape {
@@ -186,4 +186,4 @@ TEST_CASE("gemm_s8 panels multiply apart what they multiply together") {
   });
 }
 
-}  // namespace espalier::test
+}  // namespace espalier::test::gemm_s8_tests

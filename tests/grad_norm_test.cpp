@@ -2,7 +2,7 @@
 
 #include "tests/kernel_test.h"
 
-namespace espalier::test {
+namespace espalier::test::grad_norm_tests {
 namespace {
 
 template <class T>
@@ -64,4 +64,4 @@ TEST_CASE("sum of squares is finite exactly when every float is") {
   });
 }
 
-}  // namespace espalier::test
+}  // namespace espalier::test::grad_norm_tests

@@ -4,7 +4,7 @@
 
 #include "tests/kernel_test.h"
 
-namespace espalier::test {
+namespace espalier::test::layer_norm_s8_tests {
 namespace {
 
 struct Problem {
@@ -78,4 +78,4 @@ TEST_CASE("layer_norm_s8 is the layer norm of its integers") {
   }
 }
 
-}  // namespace espalier::test
+}  // namespace espalier::test::layer_norm_s8_tests

@@ -4,7 +4,7 @@
 #include "engine/parallel.h"
 #include "tests/device_test.h"
 
-namespace espalier::test {
+namespace espalier::test::layer_norm_tests {
 namespace {
 
 constexpr int64_t row_count = 7;  // more than one group of rows, and a remainder
@@ -275,4 +275,4 @@ TEST_CASE("layer_norm refuses what it cannot take") {
   CHECK(layer_norm(Tensor::zeros({0, 4}), four, four).numel() == 0);
 }
 
-}  // namespace espalier::test
+}  // namespace espalier::test::layer_norm_tests

@@ -7,7 +7,7 @@
 #include "tests/gradient_test.h"
 #include "tests/refusal.h"
 
-namespace espalier::test {
+namespace espalier::test::linear_dynamic_tests {
 namespace {
 
 struct Layer {
@@ -172,4 +172,4 @@ TEST_CASE("linear_dynamic refuses what does not fit") {
   refused(random_tensor({1, 65'794}, 1, DType::f32), Layer(1, 65'794), "65793");
 }
 
-}  // namespace espalier::test
+}  // namespace espalier::test::linear_dynamic_tests

@@ -12,7 +12,7 @@
 #include "tests/gradient_test.h"
 #include "tests/refusal.h"
 
-namespace espalier::test {
+namespace espalier::test::linear_s8_tests {
 namespace {
 
 Tensor codes(const Shape& shape, unsigned seed, double scale = 0.02, DType dtype = DType::s8) {
@@ -124,4 +124,4 @@ TEST_CASE("integer operations refuse what does not fit") {
   refused([&] { dequantize(f, 1, 0); }, "dtype");
 }
 
-}  // namespace espalier::test
+}  // namespace espalier::test::linear_s8_tests

@@ -4,7 +4,7 @@
 #include "tests/device_test.h"
 #include "tests/product_test.h"
 
-namespace espalier::test {
+namespace espalier::test::linear_tests {
 namespace {
 
 Tensor with_bias(const std::vector<Tensor>& x) { return linear(x[0], x[1], x[2]); }
@@ -108,4 +108,4 @@ TEST_CASE("linear refuses what it cannot take") {
   CHECK_THROWS_AS(linear(x, weight, Tensor::zeros({4}, DType::f64)), Error);
 }
 
-}  // namespace espalier::test
+}  // namespace espalier::test::linear_tests

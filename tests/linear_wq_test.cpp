@@ -8,7 +8,7 @@
 #include "tests/gradient_test.h"
 #include "tests/refusal.h"
 
-namespace espalier::test {
+namespace espalier::test::linear_wq_tests {
 namespace {
 
 int64_t groups_of(int64_t K, int64_t group) { return (K + group - 1) / group; }
@@ -167,4 +167,4 @@ TEST_CASE("linear_wq refuses what does not fit") {
   }
 }
 
-}  // namespace espalier::test
+}  // namespace espalier::test::linear_wq_tests

@@ -4,7 +4,7 @@
 #include "tests/device_test.h"
 #include "tests/product_test.h"
 
-namespace espalier::test {
+namespace espalier::test::matmul_tests {
 namespace {
 
 Tensor product(const std::vector<Tensor>& x) { return matmul(x[0], x[1]); }
@@ -134,4 +134,4 @@ TEST_CASE("matmul refuses what it cannot take") {
   CHECK_THROWS_AS(matmul(Tensor::zeros({2, 1, 3}), Tensor::zeros({3, 3, 1})), Error);
 }
 
-}  // namespace espalier::test
+}  // namespace espalier::test::matmul_tests

@@ -4,7 +4,7 @@
 #include "engine/ops/quantize.h"
 #include "tests/gradient_test.h"
 
-namespace espalier::test {
+namespace espalier::test::max_pool2d_s8_tests {
 namespace {
 
 constexpr int64_t images = 2;
@@ -50,4 +50,4 @@ TEST_CASE("max_pool2d of codes is the code of the maximum, on any number of thre
   set_num_threads(before);
 }
 
-}  // namespace espalier::test
+}  // namespace espalier::test::max_pool2d_s8_tests

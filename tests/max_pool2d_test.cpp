@@ -3,7 +3,7 @@
 #include "engine/ops/max_pool2d.h"
 #include "tests/device_test.h"
 
-namespace espalier::test {
+namespace espalier::test::max_pool2d_tests {
 namespace {
 
 constexpr int64_t images = 2;
@@ -166,4 +166,4 @@ TEST_CASE("max_pool2d refuses what it cannot take") {
   CHECK(max_pool2d(Tensor::zeros({0, 4, 4, 2}), 2, 2).shape() == Shape{0, 2, 2, 2});
 }
 
-}  // namespace espalier::test
+}  // namespace espalier::test::max_pool2d_tests

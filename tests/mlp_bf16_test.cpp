@@ -7,7 +7,7 @@
 #include "kernels/gemm_half/gemm_half.h"
 #include "tests/gemm_test.h"
 
-namespace espalier::test {
+namespace espalier::test::mlp_bf16_tests {
 namespace {
 
 double bf16(float x) { return cast_detail::to_float(cast_detail::to_bfloat16(x)); }
@@ -234,4 +234,4 @@ TEST_CASE("mlp_bf16 rows stay within their operands, at any alignment") {
   });
 }
 
-}  // namespace espalier::test
+}  // namespace espalier::test::mlp_bf16_tests

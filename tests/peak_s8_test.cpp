@@ -2,7 +2,7 @@
 
 #include "tests/kernel_test.h"
 
-namespace espalier::test {
+namespace espalier::test::peak_s8_tests {
 
 // Half the operations are products, each of which adds the factor to a sum.
 TEST_CASE("peak_s8 rows add each product that they count") {
@@ -20,4 +20,4 @@ TEST_CASE("peak_s8 rows add each product that they count") {
   });
 }
 
-}  // namespace espalier::test
+}  // namespace espalier::test::peak_s8_tests

@@ -4,7 +4,7 @@
 
 #include "tests/kernel_test.h"
 
-namespace espalier::test {
+namespace espalier::test::peak_tests {
 namespace {
 
 int64_t lanes_of(Isa isa) {
@@ -52,4 +52,4 @@ TEST_CASE("peak rows of bf16 add each product that they count, or are those of f
   });
 }
 
-}  // namespace espalier::test
+}  // namespace espalier::test::peak_tests

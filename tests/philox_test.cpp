@@ -4,7 +4,7 @@
 
 #include "tests/kernel_test.h"
 
-namespace espalier::test {
+namespace espalier::test::philox_tests {
 namespace {
 
 constexpr PhiloxKey key = {0x0123456789abcdefu, 0xfedcba9876543210u};
@@ -204,4 +204,4 @@ TEST_CASE("philox keep-masks drop the asked share") {
   }
 }
 
-}  // namespace espalier::test
+}  // namespace espalier::test::philox_tests

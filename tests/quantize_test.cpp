@@ -4,7 +4,7 @@
 
 #include "tests/kernel_test.h"
 
-namespace espalier::test {
+namespace espalier::test::quantize_tests {
 namespace {
 
 // The contract in double, which holds the float product exactly enough to round it.
@@ -70,4 +70,4 @@ TEST_CASE("dequantize rows are one exact difference and one product") {
   check_dequantize<int16_t>(0.003f, 17);
 }
 
-}  // namespace espalier::test
+}  // namespace espalier::test::quantize_tests

@@ -7,7 +7,7 @@
 #include "engine/parallel.h"
 #include "tests/device_test.h"
 
-namespace espalier::test {
+namespace espalier::test::reduce_tests {
 namespace {
 
 constexpr ReduceOp ops[] = {ReduceOp::sum, ReduceOp::maximum, ReduceOp::minimum};
@@ -229,4 +229,4 @@ TEST_CASE("reduce ops refuse what they cannot take") {
   CHECK_THROWS_AS(mean(Tensor()), Error);
 }
 
-}  // namespace espalier::test
+}  // namespace espalier::test::reduce_tests

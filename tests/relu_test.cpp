@@ -3,7 +3,7 @@
 #include "engine/ops/relu.h"
 #include "tests/device_test.h"
 
-namespace espalier::test {
+namespace espalier::test::relu_tests {
 namespace {
 
 // Normal values with one special value in the middle.
@@ -88,4 +88,4 @@ TEST_CASE("relu refuses what it cannot take") {
   CHECK(relu(Tensor::zeros({0, 3})).numel() == 0);
 }
 
-}  // namespace espalier::test
+}  // namespace espalier::test::relu_tests

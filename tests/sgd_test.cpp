@@ -2,7 +2,7 @@
 
 #include "tests/kernel_test.h"
 
-namespace espalier::test {
+namespace espalier::test::sgd_tests {
 namespace {
 
 template <class T>
@@ -103,4 +103,4 @@ TEST_CASE("sgd SIMD rows give the same bits, wherever an element stands") {
   });
 }
 
-}  // namespace espalier::test
+}  // namespace espalier::test::sgd_tests

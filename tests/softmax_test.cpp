@@ -3,7 +3,7 @@
 #include "engine/ops/softmax.h"
 #include "tests/device_test.h"
 
-namespace espalier::test {
+namespace espalier::test::softmax_tests {
 namespace {
 
 constexpr int64_t row_count = 3;
@@ -110,4 +110,4 @@ TEST_CASE("softmax refuses what it cannot take") {
   CHECK(softmax(Tensor::zeros({0, 3})).numel() == 0);
 }
 
-}  // namespace espalier::test
+}  // namespace espalier::test::softmax_tests

@@ -6,7 +6,7 @@
 #include "engine/ops/view.h"
 #include "tests/device_test.h"
 
-namespace espalier::test {
+namespace espalier::test::unary_tests {
 namespace {
 
 struct Case {
@@ -180,4 +180,4 @@ TEST_CASE("unary ops on a GPU agree with the CPU") {
                       {random_tensor({33, 9}, 3)}, 1);
 }
 
-}  // namespace espalier::test
+}  // namespace espalier::test::unary_tests

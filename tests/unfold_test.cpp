@@ -2,7 +2,7 @@
 
 #include "tests/kernel_test.h"
 
-namespace espalier::test {
+namespace espalier::test::unfold_tests {
 namespace {
 
 struct Case {
@@ -84,4 +84,4 @@ TEST_CASE("fold rows add every window where unfold takes it, and agree bit for b
   }
 }
 
-}  // namespace espalier::test
+}  // namespace espalier::test::unfold_tests

@@ -8,7 +8,7 @@
 namespace espalier {
 namespace {
 
-enum Purpose : uint64_t { shuffling = 1, augmenting = 2, mixing = 3 };
+enum LoaderPurpose : uint64_t { shuffling = 1, augmenting = 2, mixing = 3 };
 
 Tensor one_hot(const Tensor& labels, int64_t classes) {
   const Tensor out = Tensor::zeros({labels.size(0), classes});
