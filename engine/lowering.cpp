@@ -1,6 +1,5 @@
 #include "engine/lowering.h"
 
-
 #include "engine/compiler.h"
 #include "engine/error.h"
 
