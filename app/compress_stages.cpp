@@ -41,7 +41,7 @@ std::string train_stage(const CompressRun& run, const LoadedModel& original,
   // What was killed before its first checkpoint has nothing to take up.
   if (!std::filesystem::exists(folder + "/checkpoints/last.safetensors"))
     std::filesystem::remove_all(folder);
-  if (run.config.distillation > 0) parts.teacher = original.graph;
+  if (run.config.distillation > 0) parts.teachers = {original.graph};
   const TrainingResult result =
       run_training({.config = training,
                     .folder = folder,

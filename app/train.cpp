@@ -14,7 +14,7 @@ namespace {
 struct TrainFlags : CommonFlags {
   TrainFlags() { runs_on_gpu = true; }
   std::string model = "vit-tiny", config, from, run_dir, resume;
-  std::vector<std::string> settings;
+  std::vector<std::string> settings, teachers;
 };
 
 // Takes the shape of the model that it starts from, if any.
@@ -22,8 +22,32 @@ TrainConfig chosen_config(const TrainFlags& flags, const LoadedModel& start) {
   TrainConfig base = flags.config.empty()
                          ? named_train_config(flags.model)
                          : train_config_from_json(read_text(flags.config), flags.config);
+  if (!flags.teachers.empty() && base.distillation == 0) base.distillation = 0.5;
   if (start.model) base.model = start.config;
   return configured("train", to_json(base), flags.settings, train_config_from_json);
+}
+
+std::string what_it_sees(const ViTConfig& c) {
+  char text[128];
+  std::snprintf(text, sizeof text, "%lld classes of %lldx%lldx%lld values, mean %g, deviation %g",
+                static_cast<long long>(c.classes), static_cast<long long>(c.image_size),
+                static_cast<long long>(c.image_size), static_cast<long long>(c.channels), c.mean,
+                c.deviation);
+  return text;
+}
+
+// Refused now where a teacher's images or classes are others, before there is a folder.
+std::vector<Graph> load_teachers(const std::vector<std::string>& paths, const ViTConfig& student) {
+  std::vector<Graph> teachers;
+  for (const std::string& path : paths) {
+    LoadedModel teacher = load_model(path);
+    const ViTConfig& c = teacher.config;
+    if (!(c.input() == student.input()) || c.classes != student.classes)
+      argument_error("train", "--teacher", path + " for " + what_it_sees(c),
+                     "a model for " + what_it_sees(student), "");
+    teachers.push_back(std::move(teacher.graph));
+  }
+  return teachers;
 }
 
 LoadedModel load_start(const std::string& path) {
@@ -35,12 +59,19 @@ LoadedModel load_start(const std::string& path) {
   return start;
 }
 
+// Teachers are files of their own, which the run folder does not hold.
+std::string resume_command(const TrainFlags& flags, const std::string& folder) {
+  std::string command = "espalier train --resume " + folder;
+  for (const std::string& path : flags.teachers) command += " --teacher " + path;
+  return command;
+}
+
 int run(TrainFlags flags) {
   const Device device = apply_machine_flags(flags);
   const bool resuming = !flags.resume.empty();
   const LoadedModel start = load_start(flags.from);
   const TrainConfig config = resuming ? load_run_config(flags.resume) : chosen_config(flags, start);
-  TrainerParts parts{.device = device};
+  TrainerParts parts{.teachers = load_teachers(flags.teachers, config.model), .device = device};
   if (start.model) {
     parts.form = [&] {
       auto model = initial_model(config.model, config.seed);
@@ -55,7 +86,7 @@ int run(TrainFlags flags) {
       {.config = config,
        .folder = folder,
        .what = "training " + config.model.name + (start.model ? " from " + flags.from : ""),
-       .resume_command = "espalier train --resume " + folder,
+       .resume_command = resume_command(flags, folder),
        .resume = resuming,
        .quiet = flags.quiet,
        .parts = std::move(parts)},
@@ -83,6 +114,10 @@ void add_train(CLI::App& app, Body& chosen) {
           ->check(CLI::IsMember({"f32", "bf16"}));
   CLI::Option* from = verb->add_option("--from", flags->from,
                                        "Start from the weights and the shape of this model file");
+  verb->add_option("--teacher", flags->teachers,
+                   "Learn from this model too, for half of the loss or the share `distillation` "
+                   "(--set); may be repeated: their mean teaches")
+      ->allow_extra_args(false);
   CLI::Option* run_dir = verb->add_option("--run-dir", flags->run_dir, "Folder for the run");
   verb->add_option("--resume", flags->resume, "Continue the run in this folder")
       ->excludes(run_dir)

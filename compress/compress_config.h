@@ -22,8 +22,8 @@ struct CompressConfig {
   // "balanced". Empty: the fields below say what to make.
   std::string target{};
   std::string hardware_profile{};  // path of another machine's, to choose by; empty: this one's
-  std::vector<double> levels{0.85, 0.93};  // shares to prune, tried beside those of rules of thumb
-  int64_t points = 12;                     // of what the search finds, made and measured
+  std::vector<double> levels{0.85, 0.93, 0.97};  // pruned, beside those of rules of thumb
+  int64_t points = 12;                           // of what the search finds, made and measured
   // What the result may cost at most and must be worth; 0: no matter.
   double max_megabytes = 0, max_milliseconds = 0, min_accuracy = 0;  // a batch; percent
 

@@ -13,6 +13,7 @@ namespace espalier {
 struct ImageInput {
   int64_t height = 28, width = 28, channels = 1;
   double mean = 0, deviation = 1;
+  friend bool operator==(const ImageInput&, const ImageInput&) = default;
 };
 
 class StagedModule : public Module {

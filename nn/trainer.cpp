@@ -95,7 +95,7 @@ struct Trainer::State {
   const ImageDataset train, validation;
   const std::string run_dir;
   std::unique_ptr<Trainable> trained, averaged;
-  std::optional<Plan> teacher;
+  std::vector<Plan> teachers;
   const Shrinking shrinking;
   const Device device;
   std::unique_ptr<Optimizer> optimizer;
@@ -125,10 +125,13 @@ struct Trainer::State {
             std::min(config.final_learning_rate, config.learning_rate))) {
     start_optimizer();
     check_shrinking();
-    if ((config.distillation > 0) == parts.teacher.nodes.empty())
-      argument_error("Trainer", "teacher", parts.teacher.nodes.empty() ? "none" : "one",
-                     "a teacher where `distillation` is above 0, and only there", "");
-    if (config.distillation > 0) teacher.emplace(compile(parts.teacher));
+    if ((config.distillation > 0) == parts.teachers.empty())
+      argument_error("Trainer", "teachers", parts.teachers.empty() ? "none" : "given",
+                     "a teacher where `distillation` is above 0, and only there",
+                     parts.teachers.empty() ? "train --teacher gives one" : "");
+    const DType weights = precision_of(config) == Precision::bf16 ? DType::bf16 : DType::f32;
+    for (const Graph& graph : parts.teachers)
+      teachers.push_back(compile(graph, {.weights = weights}));
   }
 
   int64_t epoch_steps() const {
@@ -151,6 +154,7 @@ struct Trainer::State {
   void take(const VisionTransformer& model);
   bool shrink_if_due();
 
+  Tensor taught(const Tensor& images);
   StepReport train_batch(const Batch& batch);
   EpochReport finish_epoch(int64_t epoch);
   void save_checkpoint() const;
@@ -219,13 +223,22 @@ void Trainer::State::stop_on(const std::string& problem) const {
                                       "; a lower learning_rate may help");
 }
 
+// The mean of the teachers' soft targets, [B, C].
+Tensor Trainer::State::taught(const Tensor& images) {
+  Tensor sum;
+  for (Plan& teacher : teachers) {
+    const Tensor targets = soft_targets(teacher(images), config.temperature);
+    sum = sum.defined() ? add(sum, targets) : targets;
+  }
+  return mul(sum, 1 / static_cast<double>(teachers.size()));
+}
+
 StepReport Trainer::State::train_batch(const Batch& batch) {
   const Clock::time_point start = Clock::now();
   const int64_t samples = batch.images.size(0);
   optimizer->zero_grad();
   const Tensor images = batch.images.to(device), labels = batch.targets.to(device);
-  const Tensor targets =
-      teacher ? soft_targets((*teacher)(batch.images), config.temperature).to(device) : Tensor();
+  const Tensor targets = teachers.empty() ? Tensor() : taught(batch.images).to(device);
   const uint64_t seed =
       derive_seed(derive_seed(config.seed, dropping), static_cast<uint64_t>(step));
   const double loss = accumulate_gradients(
@@ -234,10 +247,10 @@ StepReport Trainer::State::train_batch(const Batch& batch) {
         const Tensor logits = trained->forward(slice(images, 0, begin, end));
         const Tensor loss =
             cross_entropy(logits, slice(labels, 0, begin, end), config.label_smoothing);
-        if (!teacher) return loss;
-        const Tensor taught =
+        if (teachers.empty()) return loss;
+        const Tensor of_teachers =
             distillation_loss(logits, slice(targets, 0, begin, end), config.temperature);
-        return add(mul(loss, 1 - config.distillation), mul(taught, config.distillation));
+        return add(mul(loss, 1 - config.distillation), mul(of_teachers, config.distillation));
       },
       precision_of(config));
   if (!std::isfinite(loss)) stop_on("the loss is no longer finite");

@@ -61,11 +61,12 @@ std::unique_ptr<VisionTransformer> initial_model(const ViTConfig& config, uint64
 struct TrainerParts {
   // Makes what is trained; otherwise a new model of the configuration, from its seed.
   TrainableFactory form = nullptr;
-  // A trained model on the same images and classes, for `distillation` of the configuration.
-  Graph teacher{};
+  // Trained models on the same images and classes, for `distillation` of the configuration: the
+  // mean of their soft targets teaches (1503.02531, section 3). They multiply in its precision.
+  std::vector<Graph> teachers{};
   Shrinking shrinking{};
-  // Where the model and the optimiser's state lie and run. Batches are made on the CPU, and a
-  // teacher runs there. A checkpoint of either device can be taken up on the other.
+  // Where the model and the optimiser's state lie and run. Batches are made on the CPU, and
+  // teachers run there. A checkpoint of either device can be taken up on the other.
   Device device{};
 };
 

@@ -30,18 +30,42 @@ TEST_CASE("distillation gradients match finite differences, and vanish at the te
     CHECK(std::abs(g) <= 16 * std::numeric_limits<double>::epsilon());
 }
 
-TEST_CASE("a student learns from its teacher alone, and resumes to the same bits") {
+// What a training from this seed ends with.
+Graph trained(uint64_t seed) {
   const TemporaryFolder folder;
-  Trainer teacher(small_run(), stripes(320, 1), stripes(100, 2), new_run(folder, "teacher"));
-  teacher.run();
+  TrainConfig config = small_run();
+  config.seed = seed;
+  Trainer trainer(config, stripes(320, 1), stripes(100, 2), new_run(folder, "teacher"));
+  trainer.run();
+  return load_model(trainer.best_checkpoint()).graph;
+}
+
+TEST_CASE("a student learns from its teacher alone, and resumes to the same bits") {
+  const Graph teacher = trained(1);
   TrainConfig config = small_run();
   config.distillation = 1;  // labels count for nothing
-  const auto parts = [&] {
-    return TrainerParts{.teacher = load_model(teacher.best_checkpoint()).graph};
-  };
+  const auto parts = [&] { return TrainerParts{.teachers = {teacher}}; };
   check_thread_counts(config, parts);
   config.max_steps = 12;
   check_resuming(config, parts);
+}
+
+TEST_CASE("teachers count alike, in any order") {
+  const Graph a = trained(1), b = trained(2);
+  TrainConfig config = small_run();
+  config.distillation = 1;
+  config.max_steps = 3;
+  const auto taught_by = [&](std::vector<Graph> teachers) {
+    const TemporaryFolder folder;
+    Trainer trainer(config, stripes(320, 1), {}, new_run(folder, "student"),
+                    {.teachers = std::move(teachers)});
+    trainer.run();
+    return weights_of(trainer.trained());
+  };
+  const std::vector<float> of_both = taught_by({a, b});
+  CHECK(of_both == taught_by({b, a}));
+  CHECK(of_both != taught_by({a}));
+  CHECK(taught_by({a, a}) == taught_by({a}));
 }
 
 TEST_CASE("distillation without a teacher, or a teacher without distillation, is refused") {
@@ -52,9 +76,9 @@ TEST_CASE("distillation without a teacher, or a teacher without distillation, is
   const auto refused = [&](TrainerParts parts) {
     return refusal_of([&] { Trainer(config, stripes(320, 1), stripes(9, 2), "x", parts); });
   };
-  CHECK(contains(refused({.teacher = capture(model)}), "teacher is one"));
+  CHECK(contains(refused({.teachers = {capture(model)}}), "teachers is given"));
   config.distillation = 0.5;
-  CHECK(contains(refused({}), "teacher is none"));
+  CHECK(contains(refused({}), "teachers is none"));
   config.temperature = 0;
   CHECK(contains(refused({}), "temperature"));
   CHECK(contains(refusal_of([&] { soft_targets(Tensor::zeros({1, 2}), -1); }), "temperature"));

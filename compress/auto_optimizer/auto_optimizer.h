@@ -19,7 +19,7 @@ struct OptimizeOptions {
   Budget budget{};
   // Shares of the parameters to prune, tried beside 0 and those of the presets and rules of thumb,
   // as far as the model is wide enough.
-  std::vector<double> levels = {0.85, 0.93};
+  std::vector<double> levels = {0.85, 0.93, 0.97};
   size_t points = 12;                    // of the search's front that are made and measured
   int64_t batch = 1;                     // that latency is of
   std::vector<int64_t> batches() const;  // that models are timed at: it, and 256

@@ -14,7 +14,7 @@ struct ImageDataset {
   Tensor labels;  // s64 [N], each in [0, class_names.size())
   std::vector<std::string> class_names;
 
-  int64_t size() const { return images.size(0); }
+  int64_t size() const { return images.defined() ? images.size(0) : 0; }
   int64_t classes() const { return static_cast<int64_t>(class_names.size()); }
   // The samples at `indices`, copied, in that order.
   ImageDataset subset(const std::vector<int64_t>& indices) const;

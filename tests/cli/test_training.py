@@ -54,6 +54,22 @@ class Training(Command):
         self.assertEqual(other.returncode, 2, other.stderr)
         self.assertFalse((self.folder / "other").exists())
 
+    def test_a_run_can_learn_from_teachers(self):
+        folder, teacher = self.folder / "taught", self.run_dir / "checkpoints/best.safetensors"
+        taught = ["--teacher", teacher, "--teacher", teacher]
+        run("train", "vit-tiny", *taught, "--run-dir", folder, *QUICK)
+        self.assertEqual(json.loads((folder / "config.json").read_text())["distillation"], 0.5)
+        self.assertNotEqual(digest(folder), digest(self.run_dir))
+        without = run("train", "--resume", folder, check=False)
+        self.assertEqual(without.returncode, 2)
+        self.assertIn("--teacher", without.stderr)
+        self.assertEqual(run("train", "--resume", folder, *taught).returncode, 0)
+        other = run("train", "vit-tiny", *taught, "--set", "model.classes=7", "--run-dir",
+                    self.folder / "other-classes", check=False)
+        self.assertEqual(other.returncode, 2)
+        self.assertIn("--teacher", other.stderr)
+        self.assertFalse((self.folder / "other-classes").exists())
+
     def test_killed_and_resumed_runs_end_with_the_same_bits(self):
         folder = self.folder / "killed"
         fresh = [ESPALIER, "train", "vit-tiny", "--run-dir", str(folder), *QUICK]
