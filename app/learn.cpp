@@ -122,7 +122,9 @@ void add_learn(CLI::App& app, Body& chosen) {
       "Measure a compressed network after each task: f32 (pruned alone), f16, bf16, int8, w8, "
       "w4, dynamic (default: off)");
   add_setting(*verb, flags->settings, "--sparsity", "sparsity",
-              "Share of the parameters that is pruned step by step, task after task (default: 0)");
+              "Share that is pruned step by step, task after task (default: 0)");
+  add_setting(*verb, flags->settings, "--sparsity-of", "sparsity_of",
+              "What the share is of: parameters, or flops of an image (default: parameters)");
   verb->add_option_function<std::string>(
           "--target",
           [flags](const std::string& target) {

@@ -148,6 +148,7 @@ HardwareOptions hardware_options(const LearnConfig& c) {
   options.quantise_when = options.prune_when = when;
   options.prune = c.sparsity > 0;
   if (options.prune) options.sparsity = c.sparsity;
+  options.sparsity_of = c.sparsity_of;
   options.recover_epochs = c.recover_epochs;
   return options;
 }

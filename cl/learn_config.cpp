@@ -80,6 +80,7 @@ void visit_fields(LearnConfig& c, Visit&& visit) {
   visit("max_megabytes", c.max_megabytes);
   visit("max_milliseconds", c.max_milliseconds);
   visit("sparsity", c.sparsity);
+  visit("sparsity_of", c.sparsity_of);
   visit("compress_at_end", c.compress_at_end);
   visit("recover_epochs", c.recover_epochs);
   visit("control", c.control);
@@ -144,6 +145,7 @@ void validate(const LearnConfig& c) {
   require(c.gamma >= 0 && c.gamma <= 1, "gamma", c.gamma, "0 to 1");
   require(c.temperature > 0, "temperature", c.temperature, "more than 0");
   require(c.sparsity >= 0 && c.sparsity < 1, "sparsity", c.sparsity, "0 to below 1");
+  require_one_of("sparsity_of", c.sparsity_of, {"parameters", "flops"});
   require_count("recover_epochs", c.recover_epochs, 0, 100'000);
   std::vector<std::string> forms = artefact_dtypes();
   forms.insert(forms.begin(), {"off", "auto"});

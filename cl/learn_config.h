@@ -45,7 +45,8 @@ struct LearnConfig {
   std::string compress = "off";  // or one of artefact_dtypes(), or "auto": what `target` chooses
   std::string target{};          // of "auto": "speed", "size", "accuracy" or "balanced"
   double max_megabytes = 0, max_milliseconds = 0;  // budgets of "auto": file, one image; 0: none
-  double sparsity = 0;  // share of the parameters that is gone at the end; 0 prunes nothing
+  double sparsity = 0;  // share of `sparsity_of` that is gone at the end; 0 prunes nothing
+  std::string sparsity_of = "parameters";  // or "flops": of one image
   bool compress_at_end = false;
   int64_t recover_epochs = 3;  // over the memory, after each pruning
   // Whether the stream is learned a second time without compression, to tell what that made it

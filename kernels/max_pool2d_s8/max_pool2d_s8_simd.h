@@ -23,16 +23,19 @@ struct InnerWindow {
   int64_t rows, columns, row_stride, channels;
 };
 
-// The maximum over the window from channel c on, of whatever `load_from` makes of an address.
+// The maximum over the window from channel c on, of whatever `load_from` makes of an address. Most
+// windows of a 3x3 pooling lie inside: for those the loops are unrolled.
 template <class Load>
 ESPALIER_INLINE auto largest_in(const InnerWindow& w, int64_t c, Load load_from) {
-  const int8_t* row = w.corner + c;
-  auto best = load_from(row);
-  for (int64_t u = 0; u < w.rows; ++u, row += w.row_stride) {
-    const int8_t* tap = row;
-    for (int64_t v = 0; v < w.columns; ++v, tap += w.channels) best = larger(best, load_from(tap));
-  }
-  return best;
+  const int8_t* const corner = w.corner + c;
+  const auto over = [&](int64_t rows, int64_t columns) __attribute__((always_inline)) {
+    auto best = load_from(corner);
+    for (int64_t u = 0; u < rows; ++u)
+      for (int64_t v = 0; v < columns; ++v)
+        best = larger(best, load_from(corner + u * w.row_stride + v * w.channels));
+    return best;
+  };
+  return w.rows == 3 && w.columns == 3 ? over(3, 3) : over(w.rows, w.columns);
 }
 
 template <class Load, class Store>

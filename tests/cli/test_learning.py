@@ -98,7 +98,7 @@ class Learning(unittest.TestCase):
         quick = ["--memory", "20kB", "--replay-batch", "16", "--held-out", "200", "--set", "max_steps=3",
                  "--set", "recover_epochs=1", "-q", "-t", "1"]
         result = run("learn", "vit-tiny", "--tasks", "2", "--compress", "int8", "--sparsity", "0.5",
-                     "--control", "--run-dir", folder, *quick)
+                     "--sparsity-of", "flops", "--control", "--run-dir", folder, *quick)
         self.assertEqual(result.returncode, 0, result.stderr)
         text = (folder / "report.md").read_text()
         self.assertIn("## What the compressed network takes and is worth", text)
@@ -108,6 +108,7 @@ class Learning(unittest.TestCase):
             self.assertEqual((folder / task["path"]).stat().st_size, task["file_bytes"])
         self.assertEqual(tasks[-1]["dtype"], "int8")
         self.assertTrue((folder / "plots/efficiency.png").is_file())
+        self.assertIn("of flops", run("inspect", folder / tasks[-1]["path"]).stdout)
         result = run("eval", folder / tasks[-1]["path"], "-q")
         self.assertEqual(result.returncode, 0, result.stderr)
         # As after a kill before the control's first checkpoint.
