@@ -41,7 +41,9 @@ double tolerance_of(const ViTConfig& config, const ModelForm& form,
                                                        : 0;
   // Attention's two products take rounded operands in bf16 alone.
   const int64_t in_block = form.weights == DType::bf16 ? 6 : 4;
-  const auto products = static_cast<double>(in_block * config.depth + 2);
+  const size_t convolutions = form.weights == DType::bf16 ? config.conv_channels.size() + 1 : 0;
+  const auto products =
+      static_cast<double>(in_block * config.depth + 2) + static_cast<double>(convolutions);
   const double gelus =
       form.weights == DType::bf16 ? static_cast<double>(config.depth) * mlp_bf16_gelu_error : 0;
   return (sums * terms * std::numeric_limits<float>::epsilon() + products * rounding + gelus) *

@@ -17,7 +17,8 @@ struct PlanOptions {
   int64_t chunk = 0;
   // How linear's weights are stored: f32, or f16 or bf16 in half the bytes. f16 rounds the weights
   // alone; bf16 rounds what they are multiplied with too, and where the processor multiplies bf16
-  // what attention multiplies. Sums are fp32, and so is all else.
+  // what attention multiplies, and convolutions of an even number of channels. Sums are fp32, and
+  // so is all else.
   DType weights = DType::f32;
 };
 

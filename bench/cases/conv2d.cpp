@@ -1,6 +1,9 @@
 #include "kernels/conv2d/conv2d.h"
 
 #include "bench/cases/case.h"
+#include "kernels/cast/cast.h"
+#include "kernels/conv2d_bf16/conv2d_bf16.h"
+#include "kernels/gemm_half/gemm_half.h"
 
 namespace espalier::bench {
 namespace {
@@ -72,13 +75,36 @@ auto runner(std::shared_ptr<Data<T>> d, const KernelRow<Conv2dInputGradient<T>>&
   };
 }
 
+auto runner(std::shared_ptr<Data<float>> d, const KernelRow<Conv2dBf16>& row) {
+  const Conv2dShape& s = d->shape;
+  const auto rows = gemm_half_bf16_kernels();
+  const auto& product = *std::find_if(rows.begin(), rows.end(),
+                                      [&](const auto& each) { return each.isa == row.isa; });
+  Floats packed(static_cast<size_t>(product.packed_size(s.depth(), s.out_channels)));
+  product.pack_b(d->weight.data(), 1, s.depth(), s.depth(), s.out_channels, packed.data());
+  Floats scratch(static_cast<size_t>(conv2d_bf16_scratch(s)));
+  return [d, run = row.run, packed = std::move(packed), scratch = std::move(scratch)](
+             int64_t, int64_t) mutable {
+    run(d->x.data(), packed.data(), d->bias.data(), d->result.data(), scratch.data(), d->shape);
+  };
+}
+
+// Operands that bf16 holds, for rows that would round them.
+template <class T>
+void round_operands(Data<T>& d) {
+  for (auto* values : {&d.x, &d.weight})
+    for (T& v : *values) v = cast_detail::to_float(cast_detail::to_bfloat16(static_cast<float>(v)));
+}
+
 // The rows of one table on one image. Each result is a sum of at most `terms` products of normal
 // samples, whose absolute values sum to less than terms + 40.
 template <class Row, class Reference>
 KernelCase product(const Conv2dShape& s, int64_t terms, int64_t result_size,
-                   std::span<const Row> rows, const Reference& reference) {
+                   std::span<const Row> rows, const Reference& reference,
+                   DType arithmetic = DType::f32) {
   const auto d = make_data<float>(s, result_size);
   const auto wide = make_data<double>(s, result_size);
+  if (arithmetic == DType::bf16) round_operands(*d), round_operands(*wide);
   runner(wide, reference)(0, 1);
   const double values = static_cast<double>(d->x.size() + d->dy.size() + d->weight.size());
   KernelCase out = {{2 * static_cast<double>(s.out_size() * s.depth()), 4 * values,
@@ -86,7 +112,8 @@ KernelCase product(const Conv2dShape& s, int64_t terms, int64_t result_size,
                     1,
                     1,
                     {},
-                    {}};
+                    {},
+                    arithmetic};
   const double n = static_cast<double>(terms);
   for (size_t i = 0; i < d->result.size(); ++i)
     out.oracle.expect(&d->result[i], wide->result[i], n * epsilon * (n + 40));
@@ -97,6 +124,11 @@ KernelCase product(const Conv2dShape& s, int64_t terms, int64_t result_size,
 KernelCase forward(const Conv2dShape& s) {
   return product(s, s.depth() + 1, s.out_size(), conv2d_forward_kernels<float>(),
                  conv2d_forward_kernels<double>().back());
+}
+
+KernelCase forward_bf16(const Conv2dShape& s) {
+  return product(s, s.depth() + 1, s.out_size(), conv2d_bf16_kernels(),
+                 conv2d_forward_kernels<double>().back(), DType::bf16);
 }
 
 KernelCase weight_gradient(const Conv2dShape& s) {
@@ -119,6 +151,7 @@ void add_conv2d_cases(Cases& cases) {
   cases.push_back({"conv2d_forward/28x28x1-64", [] { return forward(stem); }});
   cases.push_back({"conv2d_weight_gradient/28x28x1-64", [] { return weight_gradient(stem); }});
   cases.push_back({"conv2d_forward/14x14x64-128", [] { return forward(second); }});
+  cases.push_back({"conv2d_bf16/14x14x64-128", [] { return forward_bf16(second); }});
   cases.push_back({"conv2d_weight_gradient/14x14x64-128", [] { return weight_gradient(second); }});
   cases.push_back({"conv2d_input_gradient/14x14x64-128", [] { return input_gradient(second); }});
 }

@@ -16,6 +16,8 @@
 #include "engine/parallel.h"
 #include "engine/replay.h"
 #include "kernels/binary/binary.h"
+#include "kernels/conv2d_bf16/conv2d_bf16.h"
+#include "kernels/gemm_half/gemm_half.h"
 
 namespace espalier {
 namespace {
@@ -99,17 +101,25 @@ const GemmKernel<float>* patch_kernel(const Convolution& c) {
 template <class T>
 constexpr bool is_float = std::is_same_v<T, float>;
 
-// The operands of kernels/conv2d for all images; `bias` may be null.
-template <class T>
-struct Forward {
-  const T *x, *packed_weight, *bias;
-  T* y;
-};
+// What convolves images as words of two bf16, unless they have none or this machine no row for it.
+const KernelRow<Conv2dBf16>* words_row(const Conv2dShape& s) {
+  const auto& best = kernel(conv2d_bf16_kernels());
+  return s.in_channels % 2 == 0 && best.isa != Isa::scalar ? &best : nullptr;
+}
 
-// `with_scratch(f)` calls f with border_scratch() values that the calling thread may write.
-template <class T, class WithScratch>
-void forward_images(const KernelRow<Conv2dForward<T>>& row, const Convolution& c,
-                    const Forward<T>& f, WithScratch with_scratch) {
+Tensor packed_words(Isa isa, const Conv2dShape& s, const Tensor& weight) {
+  const auto rows = gemm_half_bf16_kernels();
+  const auto row = std::find_if(rows.begin(), rows.end(), [&](auto& r) { return r.isa == isa; });
+  const Tensor packed = Tensor::empty({row->packed_size(s.depth(), s.out_channels)});
+  row->pack_b(weight.data<float>(), 1, s.depth(), s.depth(), s.out_channels, packed.data<float>());
+  return packed;
+}
+
+// `with_scratch(f)` calls f with memory that the calling thread may write, and
+// `run(image, out, part, rest)` convolves the part of a bordered image that makes some output rows;
+// `rest` is what of that memory lies behind its first border_scratch() values.
+template <class T, class WithScratch, class Run>
+void forward_images(const Convolution& c, const T* x, T* y, WithScratch with_scratch, Run run) {
   const Conv2dShape& s = c.shape;
   const int64_t rows = rows_a_piece(c), pieces = (s.out_height() + rows - 1) / rows;
   parallel_for(c.images * pieces, 1, [&](int64_t begin, int64_t end) {
@@ -117,9 +127,9 @@ void forward_images(const KernelRow<Conv2dForward<T>>& row, const Convolution& c
       for (int64_t piece = begin; piece < end; ++piece) {
         const int64_t b = piece / pieces, i = piece % pieces * rows;
         const Conv2dShape part = s.with_out_height(std::min(rows, s.out_height() - i));
-        const T* image = bordered(c, f.x, b, i * s.stride, i * s.stride + part.height, scratch);
-        T* out = f.y + b * s.out_size() + i * s.out_width() * s.out_channels;
-        row.run(image, f.packed_weight, f.bias, out, part);
+        const T* image = bordered(c, x, b, i * s.stride, i * s.stride + part.height, scratch);
+        T* out = y + b * s.out_size() + i * s.out_width() * s.out_channels;
+        run(image, out, part, scratch + border_scratch(c));
       }
     });
   });
@@ -133,11 +143,16 @@ Tensor forward(const Convolution& c, const Tensor& x, const Tensor& weight, cons
       if (const auto* row = patch_kernel(c))
         return conv2d_by_patches(*row, c, x.data<T>(), weight.data<T>(), shift, y.data<T>());
     const Tensor packed = packed_weight<T>(c, weight);
-    forward_images<T>(espalier::kernel(conv2d_forward_kernels<T>()), c,
-                      {x.data<T>(), packed.data<T>(), shift, y.data<T>()}, [&](auto f) {
-                        const Tensor scratch = Tensor::empty({border_scratch(c)}, dtype_of<T>());
-                        f(scratch.data<T>());
-                      });
+    const auto& best = espalier::kernel(conv2d_forward_kernels<T>());
+    forward_images(
+        c, x.data<T>(), y.data<T>(),
+        [&](auto f) {
+          const Tensor scratch = Tensor::empty({border_scratch(c)}, dtype_of<T>());
+          f(scratch.data<T>());
+        },
+        [&](const T* image, T* out, const Conv2dShape& part, T*) {
+          best.run(image, packed.data<T>(), shift, out, part);
+        });
   });
   return y;
 }
@@ -147,23 +162,30 @@ void lower(Lowering& l) {
   const Tensor weight = contiguous(l.constant(1));
   const Convolution each =
       convolution(shape_at(x.shape, 1), weight.shape(), l.integer("stride"), l.integer("padding"));
-  const Address packed = l.keep(packed_weight<float>(each, weight));
+  const auto& whole = kernel(conv2d_forward_kernels<float>());
+  const auto* half = l.weights() == DType::bf16 ? words_row(each.shape) : nullptr;
+  const Address packed = l.keep(half ? packed_words(half->isa, each.shape, weight)
+                                     : packed_weight<float>(each, weight));
   const std::optional<Operand> bias = l.has(2) ? std::optional(l.contiguous_in(2)) : std::nullopt;
-  const auto& best = kernel(conv2d_forward_kernels<float>());
   l.step(
-      best.isa,
-      [=, &best](const StepRun& run) {
+      half ? half->isa : whole.isa,
+      [=, &whole](const StepRun& run) {
         Convolution c = each;
         c.images = x.shape[0].at(run.batch);
-        forward_images<float>(best, c,
-                              {run.at(x.address), run.at(packed),
-                               bias ? run.at(bias->address) : nullptr, run.at(y.address)},
-                              [&](auto f) {
-                                const Scratch scratch(run);
-                                f(scratch.data());
-                              });
+        const float *right = run.at(packed), *shift = bias ? run.at(bias->address) : nullptr;
+        forward_images<float>(
+            c, run.at(x.address), run.at(y.address),
+            [&](auto f) {
+              const Scratch scratch(run);
+              f(scratch.data());
+            },
+            [&](const float* image, float* out, const Conv2dShape& part, float* rest) {
+              if (half) return half->run(image, right, shift, out, rest, part);
+              whole.run(image, right, shift, out, part);
+            });
       },
-      border_scratch(each));
+      border_scratch(each) + (half ? conv2d_bf16_scratch(each.shape) : 0),
+      half ? DType::bf16 : DType::f32);
 }
 
 void onnx(OnnxWriter& w) {

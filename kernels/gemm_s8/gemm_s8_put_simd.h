@@ -104,8 +104,9 @@ int64_t gemm_s8_packed_size(int64_t K, int64_t N) noexcept {
   return (N + panel - 1) / panel * panel_bytes(K);
 }
 
-void gemm_s8_pack_b(const int8_t* B, int64_t k_stride, int64_t n_stride, int64_t K, int64_t N,
-                    std::byte* packed) noexcept {
+// Once a weight: unrolled it would take as much code as the product.
+__attribute__((cold)) void gemm_s8_pack_b(const int8_t* B, int64_t k_stride, int64_t n_stride,
+                                          int64_t K, int64_t N, std::byte* packed) noexcept {
   pack_matrix(B, k_stride, n_stride, K, N, packed);
 }
 
