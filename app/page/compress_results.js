@@ -29,7 +29,7 @@ function speedTiles(speed, before) {
   const change = `${milliseconds(before.seconds)} → ${milliseconds(speed.seconds)}, ${how}`;
   return [
     tile("Speed-up", times(speed.times_as_fast), change, "first"),
-    tile("Images per second", count(speed.images_per_second), `${how}, ± ${percent(speed.spread, 0)}`),
+    tile("Images per second", count(speed.images_per_second), `${how}, ± ${percent(speed.spread, 1)}`),
   ];
 }
 

@@ -252,7 +252,7 @@ JobForm profile_form() {
       "profile",
       "Where a model's time goes, layer by layer, against this machine's ceilings",
       {model("Any model; built-in ones have random weights", "any"),
-       choice("dtype", "--dtype", "Form", "Empty: what the model comes in", "", forms),
+       choice("dtype", "--dtype", "Form", "none: what the model comes in", "", forms),
        integer("batch", "--batch", "Batch", "Images at once", 1, {1, 4096, 1}),
        in(number("seconds", "--seconds", "Time to measure", "To run for", 2, {0.1, 60, 0.1}), "s"),
        threads()}};
