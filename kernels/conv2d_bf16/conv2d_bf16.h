@@ -1,7 +1,7 @@
 // The forward convolution of kernels/conv2d whose product takes bf16 and sums in fp32.
 //
-//   y[i, j, o] = bias[o] + sum_{u, v, c} bf16(x[i*stride + u, j*stride + v, c]) bf16(weight[o, u,
-//   v, c])
+//   y[i, j, o] = bias[o] + sum_{u, v, c} bf16(x[i*stride + u, j*stride + v, c]) * w[o, u, v, c]
+//   w = bf16(weight)
 //
 // bf16() rounds to nearest even. The weight comes packed by the row of kernels/gemm_half's table
 // for bf16 of the same instruction set, as W[(u, v, c), o], K = depth(), N = out_channels, and the

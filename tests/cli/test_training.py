@@ -64,6 +64,11 @@ class Training(Command):
         self.assertEqual(without.returncode, 2)
         self.assertIn("--teacher", without.stderr)
         self.assertEqual(run("train", "--resume", folder, *taught).returncode, 0)
+        for wrong in (["--set", "distillation=0.3"], [*taught, "--set", "distillation=0"]):
+            refused = run("train", "vit-tiny", *wrong, "--run-dir", self.folder / "untaught", check=False)
+            self.assertEqual(refused.returncode, 2)
+            self.assertIn("--teacher", refused.stderr)
+            self.assertFalse((self.folder / "untaught").exists())
         other = run("train", "vit-tiny", *taught, "--set", "model.classes=7", "--run-dir",
                     self.folder / "other-classes", check=False)
         self.assertEqual(other.returncode, 2)
