@@ -36,15 +36,8 @@ std::string what_it_sees(const ViTConfig& c) {
   return text;
 }
 
-// Refused now where `distillation` has no teacher, or it has and teaches nothing, or its images or
-// classes are others: before there is a folder.
-std::vector<Graph> load_teachers(const std::vector<std::string>& paths, const TrainConfig& config) {
-  if ((config.distillation > 0) == paths.empty())
-    argument_error("train", "--teacher", paths.empty() ? "none" : "given",
-                   paths.empty() ? "a model to learn from, since distillation is above 0"
-                                 : "none, since distillation is 0",
-                   "");
-  const ViTConfig& student = config.model;
+// Refused now where a teacher's images or classes are others, before there is a folder.
+std::vector<Graph> load_teachers(const std::vector<std::string>& paths, const ViTConfig& student) {
   std::vector<Graph> teachers;
   for (const std::string& path : paths) {
     LoadedModel teacher = load_model(path);
@@ -78,14 +71,13 @@ int run(TrainFlags flags) {
   const bool resuming = !flags.resume.empty();
   const LoadedModel start = load_start(flags.from);
   const TrainConfig config = resuming ? load_run_config(flags.resume) : chosen_config(flags, start);
-  TrainerParts parts{.teachers = load_teachers(flags.teachers, config), .device = device};
+  TrainerParts parts{.teachers = load_teachers(flags.teachers, config.model), .device = device};
   if (start.model) {
     parts.form = [&] {
       auto model = initial_model(config.model, config.seed);
       model->load_state_dict(start.model->state_dict());
       return std::make_unique<Trainable>(std::move(model));
     };
-    parts.form();  // refuses another shape before there is a folder
   }
   std::string folder = resuming ? flags.resume : flags.run_dir;
   if (folder.empty()) folder = default_run_dir(config.model.name);

@@ -37,10 +37,13 @@ TrainingData load_training_data(const TrainConfig& config, const std::string& da
 
 TrainingResult run_training(TrainingRun run, TrainingData data) {
   begin_stage(run.what);
-  if (!run.resume) create_run_folder(run.folder, to_json(run.config));
+  // Which refuses what makes no training, before there is a folder.
   Trainer trainer(run.config, std::move(data.train), std::move(data.validation), run.folder,
                   std::move(run.parts));
-  if (run.resume) trainer.resume();
+  if (run.resume)
+    trainer.resume();
+  else
+    create_run_folder(run.folder, to_json(run.config));
   MetricsFile metrics(run.folder, trainer.step());
   Progress progress(run.quiet);
   bool told = false;  // a run that is taken up may be over already

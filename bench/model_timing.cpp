@@ -18,6 +18,14 @@ namespace {
 
 constexpr const char* f32_name = "f32";
 
+// Those whose channels make whole words of two bf16.
+int64_t convolutions_in_bf16(const ViTConfig& config) {
+  std::vector<int64_t> inputs = {config.channels};
+  if (config.tokenizer == "conv")
+    inputs.insert(inputs.end(), config.conv_channels.begin(), config.conv_channels.end());
+  return std::count_if(inputs.begin(), inputs.end(), [](int64_t c) { return c % 2 == 0; });
+}
+
 // A plan differs from its graph where it sums a residual inside a product of K terms, a chain of
 // K + 2 roundings instead of the same in another order. Layer norms keep the stream's scale, so
 // that the relative errors of the sums add up. So do those of the weights' rounding in each product
@@ -41,9 +49,8 @@ double tolerance_of(const ViTConfig& config, const ModelForm& form,
                                                        : 0;
   // Attention's two products take rounded operands in bf16 alone.
   const int64_t in_block = form.weights == DType::bf16 ? 6 : 4;
-  const size_t convolutions = form.weights == DType::bf16 ? config.conv_channels.size() + 1 : 0;
-  const auto products =
-      static_cast<double>(in_block * config.depth + 2) + static_cast<double>(convolutions);
+  const int64_t in_tokenizer = form.weights == DType::bf16 ? convolutions_in_bf16(config) : 0;
+  const auto products = static_cast<double>(in_block * config.depth + 2 + in_tokenizer);
   const double gelus =
       form.weights == DType::bf16 ? static_cast<double>(config.depth) * mlp_bf16_gelu_error : 0;
   return (sums * terms * std::numeric_limits<float>::epsilon() + products * rounding + gelus) *

@@ -127,7 +127,9 @@ struct Trainer::State {
     check_shrinking();
     if ((config.distillation > 0) == parts.teachers.empty())
       argument_error("Trainer", "teachers", parts.teachers.empty() ? "none" : "given",
-                     "a teacher where `distillation` is above 0, and only there", "");
+                     "a teacher where `distillation` is above 0, and only there",
+                     parts.teachers.empty() ? "give one, as train --teacher does"
+                                            : "leave it out, as train without --teacher");
     const DType weights = precision_of(config) == Precision::bf16 ? DType::bf16 : DType::f32;
     for (const Graph& graph : parts.teachers)
       teachers.push_back(compile(graph, {.weights = weights}));

@@ -22,11 +22,6 @@ constexpr Conv2dShape shapes[] = {
     {16, 16, 64, 96, 3, 3, 1}, {9, 9, 96, 128, 3, 3, 1},
 };
 
-const GemmKernel<float>& product_of(Isa isa) {
-  const auto rows = gemm_half_bf16_kernels();
-  return *std::find_if(rows.begin(), rows.end(), [&](const auto& row) { return row.isa == isa; });
-}
-
 struct Operands {
   Conv2dShape shape;
   std::vector<float> x, weight, bias;
@@ -38,7 +33,7 @@ struct Operands {
         bias(normal(s.out_channels, 3)) {}
 
   std::vector<float> packed(Isa isa) const {
-    const auto& row = product_of(isa);
+    const auto& row = gemm_half_bf16_row(isa);
     std::vector<float> panels(
         static_cast<size_t>(row.packed_size(shape.depth(), shape.out_channels)));
     row.pack_b(weight.data(), 1, shape.depth(), shape.depth(), shape.out_channels, panels.data());
@@ -64,7 +59,7 @@ std::vector<float> by_patches(Isa isa, const Operands& o, bool biased) {
   g.A = patches.data(), g.a_row_stride = g.K, g.a_k_stride = 1;
   g.packed_b = packed.data(), g.bias = biased ? o.bias.data() : nullptr;
   g.C = y.data(), g.c_row_stride = g.N;
-  product_of(isa).run(g);
+  gemm_half_bf16_row(isa).run(g);
   return y;
 }
 

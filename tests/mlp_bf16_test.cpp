@@ -43,13 +43,8 @@ struct Mlp {
   }
 };
 
-const GemmKernel<float>& product_of(Isa isa) {
-  const auto rows = gemm_half_bf16_kernels();
-  return *std::find_if(rows.begin(), rows.end(), [&](const auto& row) { return row.isa == isa; });
-}
-
 std::vector<float> packed(Isa isa, const std::vector<float>& weight, int64_t K, int64_t N) {
-  const auto& row = product_of(isa);
+  const auto& row = gemm_half_bf16_row(isa);
   std::vector<float> panels(static_cast<size_t>(row.packed_size(K, N)));
   row.pack_b(weight.data(), N, 1, K, N, panels.data());
   return panels;

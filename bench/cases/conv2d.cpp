@@ -77,9 +77,7 @@ auto runner(std::shared_ptr<Data<T>> d, const KernelRow<Conv2dInputGradient<T>>&
 
 auto runner(std::shared_ptr<Data<float>> d, const KernelRow<Conv2dBf16>& row) {
   const Conv2dShape& s = d->shape;
-  const auto rows = gemm_half_bf16_kernels();
-  const auto& product = *std::find_if(rows.begin(), rows.end(),
-                                      [&](const auto& each) { return each.isa == row.isa; });
+  const GemmKernel<float>& product = gemm_half_bf16_row(row.isa);
   Floats packed(static_cast<size_t>(product.packed_size(s.depth(), s.out_channels)));
   product.pack_b(d->weight.data(), 1, s.depth(), s.depth(), s.out_channels, packed.data());
   Floats scratch(static_cast<size_t>(conv2d_bf16_scratch(s)));

@@ -108,10 +108,9 @@ const KernelRow<Conv2dBf16>* words_row(const Conv2dShape& s) {
 }
 
 Tensor packed_words(Isa isa, const Conv2dShape& s, const Tensor& weight) {
-  const auto rows = gemm_half_bf16_kernels();
-  const auto row = std::find_if(rows.begin(), rows.end(), [&](auto& r) { return r.isa == isa; });
-  const Tensor packed = Tensor::empty({row->packed_size(s.depth(), s.out_channels)});
-  row->pack_b(weight.data<float>(), 1, s.depth(), s.depth(), s.out_channels, packed.data<float>());
+  const GemmKernel<float>& row = gemm_half_bf16_row(isa);
+  const Tensor packed = Tensor::empty({row.packed_size(s.depth(), s.out_channels)});
+  row.pack_b(weight.data<float>(), 1, s.depth(), s.depth(), s.out_channels, packed.data<float>());
   return packed;
 }
 

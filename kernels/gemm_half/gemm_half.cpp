@@ -1,5 +1,7 @@
 #include "kernels/gemm_half/gemm_half.h"
 
+#include <algorithm>
+
 #include "kernels/cast/cast.h"
 #include "kernels/gemm_bf16/gemm_bf16.h"
 #include "kernels/gemm_f32/gemm_f32_scalar.h"
@@ -56,6 +58,11 @@ std::span<const GemmKernel<float>> gemm_half_bf16_kernels() noexcept {
           ESPALIER_IF_AVX512BF16(ESPALIER_BF16_PAIRS(avx512bf16))
               ESPALIER_EACH_ISA(ESPALIER_BF16_ROW) scalar_row<BFloat16>};
   return rows;
+}
+
+const GemmKernel<float>& gemm_half_bf16_row(Isa isa) noexcept {
+  const auto rows = gemm_half_bf16_kernels();
+  return *std::find_if(rows.begin(), rows.end(), [&](const auto& row) { return row.isa == isa; });
 }
 
 }  // namespace espalier

@@ -23,6 +23,9 @@ namespace espalier {
 std::span<const GemmKernel<float>> gemm_half_f16_kernels() noexcept;
 std::span<const GemmKernel<float>> gemm_half_bf16_kernels() noexcept;
 
+// The row of bf16 for an instruction set that has one: other kernels of bf16 take its panels.
+const GemmKernel<float>& gemm_half_bf16_row(Isa isa) noexcept;
+
 ESPALIER_DECLARE_ISAS(GemmPackB<float> gemm_f16_pack_halves; GemmRun<float> gemm_f16_run_halves;
                       GemmPackB<float> gemm_bf16_pack_halves; GemmRun<float> gemm_bf16_run_halves;)
 
