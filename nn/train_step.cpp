@@ -52,6 +52,7 @@ double accumulate_on_gpu(const Chunks& chunks, const Tensor& gradients) {
   const GradientSink sink{gradients};
   RecycledVector<Tensor> means;
   for (int64_t i = 0; i < chunks.count(); ++i) means.push_back(chunks.run(i, sink).detach());
+  if (chunks.options.meanwhile) chunks.options.meanwhile();
   double total = 0;
   for (int64_t i = 0; i < chunks.count(); ++i)
     total += chunks.share(i) * means[static_cast<size_t>(i)].item();

@@ -1,6 +1,8 @@
 // The gradient of a batch, computed in fixed, cache-resident chunks.
 #pragma once
 
+#include <functional>
+
 #include "engine/autograd.h"
 #include "engine/precision.h"
 #include "engine/random.h"
@@ -15,6 +17,8 @@ struct GradientOptions {
   // Gradients are those of so many times the mean loss. A power of two changes nothing but their
   // exponents, as long as none leaves the range of what it passes through.
   double loss_scale = 1;
+  // Called once on a GPU, when all is under way there and before anybody waits for it.
+  std::function<void()> meanwhile = nullptr;
 };
 
 // Splits `samples` into chunks of `chunk_size` and adds the gradient of the mean loss over all of

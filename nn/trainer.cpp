@@ -12,6 +12,7 @@
 #include "engine/ops/cross_entropy.h"
 #include "engine/ops/view.h"
 #include "engine/plan.h"
+#include "nn/data/batch_feed.h"
 #include "nn/distillation.h"
 #include "nn/model_file.h"
 #include "nn/named_tensors.h"
@@ -53,13 +54,14 @@ std::unique_ptr<Optimizer> make_optimizer(const TrainConfig& c, const NamedTenso
       parameters, AdamWOptions{.lr = c.learning_rate, .weight_decay = c.weight_decay});
 }
 
-LoaderOptions loader_options(const TrainConfig& c) {
+LoaderOptions loader_options(const TrainConfig& c, Device device) {
   return {.batch_size = c.batch_size,
           .drop_last = true,
           .seed = derive_seed(c.seed, loading),
           .augmentation = c.augmentation,
           .mean = c.model.mean,
-          .deviation = c.model.deviation};
+          .deviation = c.model.deviation,
+          .device = device};
 }
 
 TrainConfig validated(const TrainConfig& config, Device device) {
@@ -121,7 +123,7 @@ struct Trainer::State {
   const Device device;
   std::unique_ptr<Optimizer> optimizer;
   std::optional<WeightAverage> average;
-  DataLoader loader;
+  BatchFeed feed;
   LrSchedule schedule;
 
   int64_t step = 0;
@@ -140,7 +142,7 @@ struct Trainer::State {
         averaged(parts.form ? parts.form() : new_model(config)),
         shrinking(parts.shrinking),
         device(parts.device),
-        loader(train, loader_options(config)),
+        feed(train, loader_options(config, device)),
         schedule(LrSchedule::cosine(
             config.learning_rate, std::min(config.warmup_steps, epoch_steps() * config.epochs - 1),
             epoch_steps() * config.epochs,
@@ -159,7 +161,7 @@ struct Trainer::State {
   }
 
   int64_t epoch_steps() const {
-    if (loader.batches() > 0) return loader.batches();
+    if (feed.batches() > 0) return feed.batches();
     argument_error("Trainer", "batch_size", std::to_string(config.batch_size),
                    "at most the " + std::to_string(train.size()) + " training images", "");
   }
@@ -180,7 +182,7 @@ struct Trainer::State {
 
   Tensor taught(const Tensor& images);
   bool update_weights(double norm);
-  StepReport train_batch(const Batch& batch);
+  StepReport train_batch(const FedBatch& batch);
   EpochReport finish_epoch(int64_t epoch);
   void save_checkpoint() const;
   [[noreturn]] void stop_on(const std::string& problem) const;
@@ -273,13 +275,13 @@ bool Trainer::State::update_weights(double norm) {
   return true;
 }
 
-StepReport Trainer::State::train_batch(const Batch& batch) {
+StepReport Trainer::State::train_batch(const FedBatch& batch) {
   const Clock::time_point start = Clock::now();
   const std::optional<double> scale = loss_scale ? std::optional(loss_scale->value) : std::nullopt;
-  const int64_t samples = batch.images.size(0);
+  const Tensor &images = batch.there.images, &labels = batch.there.targets;
+  const int64_t samples = images.size(0);
   optimizer->zero_grad();
-  const Tensor images = batch.images.to(device), labels = batch.targets.to(device);
-  const Tensor targets = teachers.empty() ? Tensor() : taught(batch.images).to(device);
+  const Tensor targets = teachers.empty() ? Tensor() : taught(batch.here.images).to(device);
   const uint64_t seed =
       derive_seed(derive_seed(config.seed, dropping), static_cast<uint64_t>(step));
   const double loss = accumulate_gradients(
@@ -293,7 +295,9 @@ StepReport Trainer::State::train_batch(const Batch& batch) {
             distillation_loss(logits, slice(targets, 0, begin, end), config.temperature);
         return add(mul(loss, 1 - config.distillation), mul(of_teachers, config.distillation));
       },
-      {.precision = precision_of(config), .loss_scale = scale.value_or(1)});
+      {.precision = precision_of(config), .loss_scale = scale.value_or(1), .meanwhile = [&] {
+         feed.send_ahead();
+       }});
   if (!std::isfinite(loss)) stop_on("the loss is no longer finite");
   const double no_limit = std::numeric_limits<double>::max();
   const double norm = optimizer->clip_grad_norm(config.clip_norm > 0 ? config.clip_norm : no_limit,
@@ -398,9 +402,9 @@ bool Trainer::run(const TrainerEvents& events) {
   if (s.step == 0) s.save_checkpoint();
   while (s.step < s.total_steps()) {
     const int64_t epoch = s.step / s.epoch_steps();
-    s.loader.start(epoch, s.step % s.epoch_steps());
+    s.feed.start(epoch, s.step % s.epoch_steps());
     while (s.step < s.total_steps()) {
-      const std::optional<Batch> batch = s.loader.next();
+      const std::optional<FedBatch> batch = s.feed.next();
       if (!batch) break;
       const StepReport report = s.train_batch(*batch);
       if (events.step) events.step(report);

@@ -6,7 +6,7 @@
 #include <optional>
 #include <string>
 
-#include "nn/data/loader.h"
+#include "nn/data/dataset.h"
 #include "nn/optim/parameter_arena.h"
 #include "nn/train_config.h"
 #include "nn/trainable.h"

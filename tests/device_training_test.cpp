@@ -3,8 +3,10 @@
 
 #include "engine/io/safetensors.h"
 #include "engine/ops/binary.h"
+#include "engine/ops/reduce.h"
 #include "engine/ops/unary.h"
-#include "nn/optim/loss_scale.h"
+#include "nn/data/batch_feed.h"
+#include "nn/train_step.h"
 #include "nn/trainer.h"
 #include "tests/device_test.h"
 #include "tests/refusal.h"
@@ -226,6 +228,60 @@ TEST_CASE("a run that a GPU began goes on on the CPU, and the other way round") 
     CHECK(taken_up.run());
     CHECK(taken_up.step() == 4);
     CHECK(taken_up.trained().named_parameters()[0].second.device() == second);
+  }
+}
+
+TEST_CASE("batches that are sent to a GPU ahead are those of the loader") {
+  if (cuda_device_count() == 0) return;
+  const ImageDataset dataset = shades(83, named_config("vit-tiny"), 1);
+  LoaderOptions options{.batch_size = 8, .seed = 3};
+  for (const double mixup : {0.0, 0.5}) {
+    options.augmentation.mixup = mixup;
+    options.device = Device::cpu();
+    DataLoader loader(dataset, options);
+    options.device = Device::cuda();
+    BatchFeed feed(dataset, options);
+    for (const int64_t first : {0, 3}) {
+      feed.start(0);
+      feed.send_ahead();  // which the next start drops
+      std::vector<Batch> sent;
+      feed.start(1, first);
+      while (const auto batch = feed.next()) {
+        sent.push_back(batch->there);
+        if (sent.size() % 2) feed.send_ahead();
+      }
+      CHECK(static_cast<int64_t>(sent.size()) == feed.batches() - first);
+      loader.start(1, first);
+      for (const Batch& batch : sent) {
+        const std::optional<Batch> expected = loader.next();
+        REQUIRE(expected.has_value());
+        CHECK(batch.images.device() == Device::cuda());
+        CHECK(batch.images.to_vector() == expected->images.to_vector());
+        CHECK(batch.targets.to_vector() == expected->targets.to_vector());
+      }
+    }
+    feed.start(0);
+    feed.send_ahead();  // and leave
+  }
+}
+
+TEST_CASE("what there is to do meanwhile is done once a batch, while a GPU is at work") {
+  for (const Device device : {Device::cpu(), Device::cuda()}) {
+    if (device.on_gpu() && cuda_device_count() == 0) return;
+    const Tensor weight = Tensor::full({3}, 1).to(device);
+    weight.set_requires_grad().set_arena_offset(0);
+    int64_t chunks = 0, calls = 0;
+    accumulate_gradients(10, 4, 1, Tensor::zeros({3}).to(device),
+                         [&](int64_t, int64_t) {
+                           if (device.on_gpu())
+                             ++chunks;  // of which threads of the CPU take some at once
+                           return mean(mul(weight, weight));
+                         },
+                         {.meanwhile = [&] {
+                           ++calls;
+                           CHECK(chunks == 3);  // all under way
+                         }});
+    CHECK(calls == (device.on_gpu() ? 1 : 0));
   }
 }
 
