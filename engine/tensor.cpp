@@ -7,9 +7,11 @@
 #include "engine/capture.h"
 #include "engine/device_memory.h"
 #include "engine/device_scope.h"
+#include "engine/dispatch.h"
 #include "engine/error.h"
 #include "engine/recycled.h"
 #include "engine/strided.h"
+#include "kernels/copy/copy.h"
 
 namespace espalier {
 namespace {
@@ -143,8 +145,12 @@ void Tensor::fill_(double value) const {
   if (device().on_gpu()) {
     if (value == 0 && is_contiguous())
       return set_zero(device(), address(), static_cast<size_t>(numel()) * dtype_size(dtype()));
-    const DeviceScope cpu(Device::cpu());
-    return copy_(full({}, value, dtype()));
+    const DeviceScope there(device());
+    if (!is_contiguous()) return copy_(full({}, value, dtype()));
+    return visit_arithmetic("fill_", dtype(), [&]<class T>(T*) {
+      const T element = static_cast<T>(value);
+      kernel(fill_kernels<sizeof(T)>()).run(&element, bytes(), numel());
+    });
   }
   const DeviceScope here(Device::cpu());
   visit_arithmetic("fill_", dtype(), [&]<class T>(T*) {

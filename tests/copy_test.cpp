@@ -57,7 +57,26 @@ void check_all_forms() {
   });
 }
 
+template <class T>
+void check_fill() {
+  const T value = static_cast<T>(0x0123456789abcdefu);
+  for_each_row(fill_kernels<sizeof(T)>(), [&](const auto& row) {
+    for_each_width([&](int64_t count, Guard guard, size_t offset) {
+      Guarded<T> y(static_cast<size_t>(count), guard, offset);
+      row.run(&value, y.data(), count);
+      CHECK(std::all_of(y.begin(), y.end(), [&](T element) { return element == value; }));
+    });
+  });
+}
+
 }  // namespace
+
+TEST_CASE("fill rows write one value everywhere, and nothing beside it") {
+  check_fill<uint8_t>();
+  check_fill<uint16_t>();
+  check_fill<uint32_t>();
+  check_fill<uint64_t>();
+}
 
 TEST_CASE("copy moves every element of every size and layout") {
   check_all_forms<uint8_t>();

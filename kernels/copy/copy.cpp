@@ -38,6 +38,12 @@ void copy_scalar(const void* x, MatrixStrides x_strides, void* y, MatrixStrides 
                           columns - c < tile ? columns - c : tile);
 }
 
+template <size_t size>
+void fill_scalar(const void* value, void* y, int64_t count) noexcept {
+  char* out = static_cast<char*>(y);
+  for (int64_t i = 0; i < count; ++i, out += size) std::memcpy(out, value, size);
+}
+
 }  // namespace
 
 template <>
@@ -65,6 +71,34 @@ template <>
 std::span<const KernelRow<Copy>> copy_kernels<8>() noexcept {
   static constexpr KernelRow<Copy> rows[] = {
       ESPALIER_CUDA_ROW(copy<uint64_t>){Isa::scalar, copy_scalar<8>}};
+  return rows;
+}
+
+template <>
+std::span<const KernelRow<Fill>> fill_kernels<1>() noexcept {
+  static constexpr KernelRow<Fill> rows[] = {
+      ESPALIER_CUDA_ROW(fill<uint8_t>){Isa::scalar, fill_scalar<1>}};
+  return rows;
+}
+
+template <>
+std::span<const KernelRow<Fill>> fill_kernels<2>() noexcept {
+  static constexpr KernelRow<Fill> rows[] = {
+      ESPALIER_CUDA_ROW(fill<uint16_t>){Isa::scalar, fill_scalar<2>}};
+  return rows;
+}
+
+template <>
+std::span<const KernelRow<Fill>> fill_kernels<4>() noexcept {
+  static constexpr KernelRow<Fill> rows[] = {
+      ESPALIER_CUDA_ROW(fill<uint32_t>){Isa::scalar, fill_scalar<4>}};
+  return rows;
+}
+
+template <>
+std::span<const KernelRow<Fill>> fill_kernels<8>() noexcept {
+  static constexpr KernelRow<Fill> rows[] = {
+      ESPALIER_CUDA_ROW(fill<uint64_t>){Isa::scalar, fill_scalar<8>}};
   return rows;
 }
 

@@ -22,12 +22,19 @@ struct MatrixStrides {
 using Copy = void(const void* x, MatrixStrides x_strides, void* y, MatrixStrides y_strides,
                   int64_t rows, int64_t columns) noexcept;
 
+// y[i] = value for i < count. The processor reads `value` before the call returns, for a GPU too,
+// to whose memory it goes as an argument of the kernel.
+using Fill = void(const void* value, void* y, int64_t count) noexcept;
+
 // Rows of the table for elements of `element_size` bytes, best first; SIMD rows exist for 4.
 template <size_t element_size>
 std::span<const KernelRow<Copy>> copy_kernels() noexcept;
+// Without SIMD rows: on the processor compilers do as well.
+template <size_t element_size>
+std::span<const KernelRow<Fill>> fill_kernels() noexcept;
 
 ESPALIER_DECLARE_ISAS(Copy copy_4;)
 // For elements as large as Element.
-ESPALIER_DECLARE_CUDA(template <class Element> Copy copy;)
+ESPALIER_DECLARE_CUDA(template <class Element> Copy copy; template <class Element> Fill fill;)
 
 }  // namespace espalier

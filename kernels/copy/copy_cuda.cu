@@ -1,5 +1,8 @@
 // Resources (scripts/checks/cuda_resources):
 //   copy_kernel  16  0  256  1.00
+//   fill_kernel  16  0  256  1.00
+#include <cstring>
+
 #include "kernels/copy/copy.h"
 #include "kernels/simt/simt.h"
 
@@ -22,6 +25,12 @@ __global__ void copy_kernel(const Element* x, Element* y, Layout at, int64_t cou
   y[row * at.y.row + column * at.y.column] = x[row * at.x.row + column * at.x.column];
 }
 
+template <class Element>
+__global__ void fill_kernel(Element value, Element* y, int64_t count) {
+  const int64_t i = element_index();
+  if (i < count) y[i] = value;
+}
+
 }  // namespace
 
 template <class Element>
@@ -32,9 +41,21 @@ void copy(const void* x, MatrixStrides x_strides, void* y, MatrixStrides y_strid
          static_cast<Element*>(y), Layout{x_strides, y_strides, columns}, count);
 }
 
+template <class Element>
+void fill(const void* value, void* y, int64_t count) noexcept {
+  Element element;
+  std::memcpy(&element, value, sizeof element);
+  launch(fill_kernel<Element>, elements_grid(count), element, static_cast<Element*>(y), count);
+}
+
 template Copy copy<uint8_t>;
 template Copy copy<uint16_t>;
 template Copy copy<uint32_t>;
 template Copy copy<uint64_t>;
+
+template Fill fill<uint8_t>;
+template Fill fill<uint16_t>;
+template Fill fill<uint32_t>;
+template Fill fill<uint64_t>;
 
 }  // namespace espalier::cuda
