@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "engine/dispatch.h"
+#include "engine/error.h"
 #include "engine/parallel.h"
 #include "kernels/philox/philox.h"
 
@@ -15,6 +16,9 @@ thread_local Generator current;
 
 Tensor fill(const Shape& shape, Generator& generator,
             std::span<const KernelRow<PhiloxFill<float>>> rows) {
+  if (generator.seed_at())
+    argument_error("random", "generator", "one whose seed lies on a GPU", "one of a known seed",
+                   "dropout() and drop_path() alone draw from it");
   const Tensor out = Tensor::empty(shape);
   const PhiloxKey key{generator.seed(), generator.stream()};
   const uint64_t first = generator.reserve(out.numel());

@@ -14,6 +14,16 @@ class Generator {
   explicit Generator(uint64_t seed = 0, uint64_t stream = 0, uint64_t offset = 0) noexcept
       : seed_(seed), stream_(stream), offset_(offset) {}
 
+  // Its seed is what stands at `seed` in a GPU's memory when the numbers are drawn: for launches
+  // that are recorded and done again with other seeds. dropout() and drop_path() draw from it
+  // there; the processor draws nothing from it.
+  static Generator of_seed_at(const uint64_t* seed, uint64_t stream) noexcept {
+    Generator generator(0, stream);
+    generator.seed_at_ = seed;
+    return generator;
+  }
+  const uint64_t* seed_at() const noexcept { return seed_at_; }  // null for any other
+
   uint64_t seed() const noexcept { return seed_; }
   uint64_t stream() const noexcept { return stream_; }
   uint64_t offset() const noexcept { return offset_; }
@@ -33,6 +43,7 @@ class Generator {
 
  private:
   uint64_t seed_, stream_, offset_;
+  const uint64_t* seed_at_ = nullptr;
 };
 
 // An independent seed for one purpose of many under one user's seed.

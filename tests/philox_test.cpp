@@ -92,6 +92,15 @@ TEST_CASE("philox rows give the same bits") {
                         [=](const auto& row, uint64_t offset, uint8_t* out, int64_t count) {
                           row.run(key, offset, threshold, out, count);
                         });
+  constexpr uint32_t half = 0x80000000u;
+  check_rows<uint8_t>(philox_keep_seed_at_kernels(),
+                      [](const auto& row, uint64_t offset, uint8_t* out, int64_t count) {
+                        row.run(&key.seed, key.stream, offset, half, out, count);
+                      });
+  std::vector<uint8_t> given(200), read(given.size());
+  best_row(philox_keep_kernels()).run(key, 70, half, given.data(), 200);
+  best_row(philox_keep_seed_at_kernels()).run(&key.seed, key.stream, 70, half, read.data(), 200);
+  CHECK(given == read);
 }
 
 TEST_CASE("philox: a part of a fill has the values of the whole") {

@@ -2,12 +2,16 @@
 // a block may be handed out again while what used it last still waits to run.
 #include <cstring>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <vector>
 
+#include "engine/cuda/recorded_memory.h"
 #include "engine/cuda/runtime.h"
 #include "engine/device_memory.h"
+#include "engine/device_scope.h"
 #include "engine/error.h"
+#include "engine/launch_graph.h"
 #include "engine/recycled.h"
 #include "engine/staging.h"
 #include "engine/storage.h"
@@ -15,30 +19,64 @@
 namespace espalier {
 namespace {
 
-struct GpuCache {
-  std::mutex mutex;
-  std::map<std::pair<int, size_t>, std::vector<std::byte*>> free;  // by GPU and size
+using FreeBlocks = std::map<std::pair<int, size_t>, std::vector<std::byte*>>;  // by GPU and size
 
+std::byte* taken_from(FreeBlocks& all, int index, size_t size) {
+  std::vector<std::byte*>& blocks = all[{index, size}];
+  if (blocks.empty()) return nullptr;
+  std::byte* block = blocks.back();
+  blocks.pop_back();
+  return block;
+}
+
+// For which the blocks are that this thread takes: a recording's own.
+thread_local FreeBlocks* owner = nullptr;
+
+class GpuCache {
+ public:
   std::byte* take(int index, size_t size) {
-    const std::lock_guard lock(mutex);
-    std::vector<std::byte*>& blocks = free[{index, size}];
-    if (blocks.empty()) return nullptr;
-    std::byte* block = blocks.back();
-    blocks.pop_back();
+    const std::lock_guard lock(mutex_);
+    std::byte* block = owner ? taken_from(*owner, index, size) : nullptr;
+    if (!block) block = taken_from(free_, index, size);
+    if (block && owner) owners_[block] = owner;
     return block;
   }
 
-  void give(int index, size_t size, std::byte* block) {
-    const std::lock_guard lock(mutex);
-    free[{index, size}].push_back(block);
+  // That the system gave just now.
+  void own(std::byte* block) {
+    if (!owner) return;
+    const std::lock_guard lock(mutex_);
+    owners_[block] = owner;
   }
 
-  void release() noexcept {
-    const std::lock_guard lock(mutex);
-    for (auto& [key, blocks] : free)
-      for (std::byte* block : blocks) cuda::give_memory(key.first, block);
-    free.clear();
+  void give(int index, size_t size, std::byte* block) {
+    const std::lock_guard lock(mutex_);
+    const auto found = owners_.find(block);
+    (found == owners_.end() ? free_ : *found->second)[{index, size}].push_back(block);
   }
+
+  void disown(FreeBlocks* gone) {
+    const std::lock_guard lock(mutex_);
+    for (auto& [key, blocks] : *gone) {
+      std::vector<std::byte*>& all = free_[key];
+      all.insert(all.end(), blocks.begin(), blocks.end());
+    }
+    for (auto entry = owners_.begin(); entry != owners_.end();)
+      entry = entry->second == gone ? owners_.erase(entry) : std::next(entry);
+  }
+
+  // What belongs to no recording.
+  void release() noexcept {
+    const std::lock_guard lock(mutex_);
+    for (auto& [key, blocks] : free_)
+      for (std::byte* block : blocks) cuda::give_memory(key.first, block);
+    free_.clear();
+  }
+
+ private:
+  std::mutex mutex_;
+  FreeBlocks free_;
+  std::map<std::byte*, FreeBlocks*> owners_;
 };
 
 // Never destroyed: tensors with static lifetime may outlive every other object.
@@ -49,7 +87,7 @@ GpuCache& gpu_cache() {
 
 std::byte* fresh_block(size_t size, Device device) {
   if (std::byte* block = cuda::take_memory(device.index, size)) return block;
-  gpu_cache().release();  // of other sizes
+  if (!owner) gpu_cache().release();  // of other sizes; a GPU frees none while it records
   if (std::byte* block = cuda::take_memory(device.index, size)) return block;
   const cuda::MemoryLeft left = cuda::memory_left(device.index);
   throw Error(ErrorKind::device, "Storage: " + device.str() + " has no room for " +
@@ -58,13 +96,21 @@ std::byte* fresh_block(size_t size, Device device) {
                                      " are free; use a smaller batch");
 }
 
+// A recording is work that the processor does not take part in.
+void refuse_in_recording(const char* what) {
+  if (!records_launches()) return;
+  throw Error(ErrorKind::device, std::string(current_operation()) + ": " + what +
+                                     " while launches are recorded; expected work on the GPU "
+                                     "alone; do it before the recording or after the launch");
+}
+
 }  // namespace
 
 std::shared_ptr<Storage> Storage::allocate_on_gpu(size_t bytes, Device device) {
   check_device(device);
   const size_t size = block_size(bytes);
   std::byte* block = gpu_cache().take(device.index, size);
-  if (!block) block = fresh_block(size, device);
+  if (!block) gpu_cache().own(block = fresh_block(size, device));
   cuda::use_memory(device.index, block, bytes);
   try {
     return std::allocate_shared<Storage>(Recycled<Storage>(), Private(), block, bytes, device,
@@ -84,6 +130,17 @@ void Storage::free_on_gpu(std::byte* data, size_t bytes, Device device) noexcept
   }
 }
 
+namespace cuda {
+
+void* own_blocks() { return owner = new FreeBlocks; }
+void stop_owning_blocks() noexcept { owner = nullptr; }
+void disown_blocks(void* gone) noexcept {
+  const std::unique_ptr<FreeBlocks> blocks(static_cast<FreeBlocks*>(gone));
+  gpu_cache().disown(blocks.get());
+}
+
+}  // namespace cuda
+
 void release_cached_gpu_memory() noexcept {
   gpu_cache().release();
   release_staging_memory();
@@ -94,7 +151,10 @@ void move_bytes(Device to_device, std::byte* to, Device from_device, const std::
   constexpr auto cpu = Device::Kind::cpu;
   if (to_device.kind == cpu && from_device.kind == cpu) {
     std::memmove(to, from, bytes);
-  } else if (to_device.kind == cpu) {
+    return;
+  }
+  if (!(to_device == from_device)) refuse_in_recording("a copy from one device to another");
+  if (to_device.kind == cpu) {
     cuda::copy(from_device.index, to, from, bytes, cuda::CopyKind::to_host);
   } else {
     if (from_device.kind != cpu && from_device.index != to_device.index)
@@ -116,7 +176,9 @@ void check_launches(const char* op) { cuda::check_launches(op); }
 bool gpu_reads_host_memory() noexcept { return cuda::reads_host_memory(); }
 
 void synchronize(Device device) {
-  if (device.kind != Device::Kind::cpu) cuda::synchronize(device.index);
+  if (device.kind == Device::Kind::cpu) return;
+  refuse_in_recording("a wait for the GPU");
+  cuda::synchronize(device.index);
 }
 
 }  // namespace espalier

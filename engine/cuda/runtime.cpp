@@ -23,6 +23,19 @@ void check(const char* doing, cudaError_t error) {
 
 void use(int index) { check("choosing a GPU", cudaSetDevice(index)); }
 
+// cudaMalloc is no part of a stream, but CUDA refuses it to a thread that records unless that says
+// that it knows what it does.
+class RelaxedRecording {
+ public:
+  RelaxedRecording() { cudaThreadExchangeStreamCaptureMode(&mode_); }
+  ~RelaxedRecording() { cudaThreadExchangeStreamCaptureMode(&mode_); }
+  RelaxedRecording(const RelaxedRecording&) = delete;
+  RelaxedRecording& operator=(const RelaxedRecording&) = delete;
+
+ private:
+  cudaStreamCaptureMode mode_ = cudaStreamCaptureModeRelaxed;
+};
+
 cudaStream_t native(int index) { return static_cast<cudaStream_t>(stream_of(index)); }
 
 }  // namespace
@@ -52,6 +65,7 @@ bool reads_host_memory() noexcept {
 
 std::byte* take_memory(int index, size_t bytes) {
   use(index);
+  const RelaxedRecording relaxed;
   void* block = nullptr;
   const cudaError_t error = cudaMalloc(&block, bytes);
   if (error == cudaErrorMemoryAllocation) {
@@ -133,6 +147,41 @@ bool has_passed(Event event) {
 }
 
 void free_event(Event event) noexcept { cudaEventDestroy(static_cast<cudaEvent_t>(event)); }
+
+void begin_recording(int index) {
+  use(index);
+  check("recording", cudaStreamBeginCapture(native(index), cudaStreamCaptureModeThreadLocal));
+}
+
+Recording end_recording(int index) {
+  use(index);
+  cudaGraph_t graph = nullptr;
+  check("recording", cudaStreamEndCapture(native(index), &graph));
+  cudaGraphExec_t executable = nullptr;
+  const cudaError_t error = cudaGraphInstantiate(&executable, graph, 0);
+  cudaGraphDestroy(graph);
+  check("making a graph of what was recorded", error);
+  return executable;
+}
+
+void drop_recording(int index) noexcept {
+  cudaGraph_t graph = nullptr;
+  if (cudaSetDevice(index) == cudaSuccess) cudaStreamEndCapture(native(index), &graph);
+  if (graph) cudaGraphDestroy(graph);
+  cudaGetLastError();  // whoever drops it has an error to tell
+}
+
+void replay(int index, Recording recording) {
+  use(index);
+  check("launching a graph",
+        cudaGraphLaunch(static_cast<cudaGraphExec_t>(recording), native(index)));
+}
+
+void free_recording(int index, Recording recording) noexcept {
+  cudaSetDevice(index);
+  cudaStreamSynchronize(native(index));
+  cudaGraphExecDestroy(static_cast<cudaGraphExec_t>(recording));
+}
 
 Stream stream_of(int index) {
   static std::mutex mutex;

@@ -49,6 +49,18 @@ Event record_event(int index);
 bool has_passed(Event event);
 void free_event(Event event) noexcept;
 
+// From here on, what this thread gives GPU `index` is recorded in place of being done: launches,
+// copies on the GPU, bytes that are set.
+void begin_recording(int index);
+// What was recorded, which free_recording() frees.
+using Recording = void*;
+Recording end_recording(int index);
+void drop_recording(int index) noexcept;  // in place of its end
+// All of it once more, in the order of the stream.
+void replay(int index, Recording recording);
+// Waits for the GPU.
+void free_recording(int index, Recording recording) noexcept;
+
 // What kernels of GPU `index` run in.
 Stream stream_of(int index);
 // Throws if a kernel that `op` launched since the last check could not run, or broke off.

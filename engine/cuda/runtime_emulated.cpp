@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cstring>
 #include <map>
+#include <memory>
 #include <mutex>
+#include <set>
 #include <vector>
 
 #include "engine/cuda/runtime.h"
@@ -133,6 +135,21 @@ CopiesUnderWay& copies() {
   return instance;
 }
 
+// What a thread records: work in its order. Which part of a block is in use changes in between.
+struct RecordingUnderWay {
+  simt::RecordedWork work;
+  std::set<const std::byte*> blocks;  // that it has taken
+};
+thread_local std::unique_ptr<RecordingUnderWay> under_way;
+
+template <class Work>
+void do_or_record(Work work) {
+  if (under_way)
+    under_way->work.push_back(work);
+  else
+    work();
+}
+
 // For the next thing in the stream.
 void open_memory() {
   memory().open();
@@ -150,7 +167,13 @@ int device_count() noexcept { return 1; }
 std::string device_name(int) { return "emulated GPU"; }
 bool reads_host_memory() noexcept { return true; }
 std::byte* take_memory(int, size_t bytes) { return memory().take(bytes); }
-void use_memory(int, const std::byte* block, size_t bytes) noexcept { memory().use(block, bytes); }
+void use_memory(int, const std::byte* block, size_t bytes) noexcept {
+  memory().use(block, bytes);
+  if (!under_way) return;
+  if (bytes > 0) under_way->blocks.insert(block);
+  if (under_way->blocks.count(block) > 0)
+    under_way->work.push_back([block, bytes] { memory().use(block, bytes); });
+}
 void give_memory(int index, std::byte* block) noexcept {
   synchronize(index);
   memory().give(block);
@@ -160,13 +183,17 @@ void give_host_memory(std::byte* block) noexcept { std::free(block); }
 MemoryLeft memory_left(int) { return {memory().free_bytes(), DeviceMemory::capacity}; }
 
 void copy(int, std::byte* to, const std::byte* from, size_t bytes, CopyKind) {
-  const Opened opened;
-  std::memmove(to, from, bytes);
+  do_or_record([=] {
+    const Opened opened;
+    std::memmove(to, from, bytes);
+  });
 }
 
 void set_bytes(int, std::byte* at, unsigned char value, size_t bytes) {
-  const Opened opened;
-  std::memset(at, value, bytes);
+  do_or_record([=] {
+    const Opened opened;
+    std::memset(at, value, bytes);
+  });
 }
 
 void synchronize(int) { const Opened opened; }
@@ -179,6 +206,30 @@ void start_copy(int, std::byte* to, const std::byte* from, size_t bytes) {
 Event record_event(int) { return reinterpret_cast<Event>(copies().started()); }
 bool has_passed(Event event) { return copies().landed() >= reinterpret_cast<size_t>(event); }
 void free_event(Event) noexcept {}
+
+void begin_recording(int) {
+  under_way = std::make_unique<RecordingUnderWay>();
+  simt::recorded_work = &under_way->work;
+}
+
+Recording end_recording(int) {
+  simt::recorded_work = nullptr;
+  return under_way.release();
+}
+
+void drop_recording(int) noexcept {
+  simt::recorded_work = nullptr;
+  under_way.reset();
+}
+
+void replay(int, Recording recording) {
+  for (const auto& work : static_cast<RecordingUnderWay*>(recording)->work) work();
+}
+
+void free_recording(int index, Recording recording) noexcept {
+  synchronize(index);
+  delete static_cast<RecordingUnderWay*>(recording);
+}
 
 Stream stream_of(int) {
   simt::set_device_memory(

@@ -5,6 +5,8 @@
 #include <vector>
 
 #include "engine/cuda/runtime.h"
+#include "engine/error.h"
+#include "engine/launch_graph.h"
 #include "engine/storage.h"
 
 namespace espalier {
@@ -106,6 +108,10 @@ Tensor staging_tensor(const Shape& shape, DType dtype, Device device) {
 Tensor sent_to(Device device, const Tensor& staged) {
   if (!device.on_gpu() || staged.device().on_gpu() || !staged.is_contiguous())
     return staged.to(device);
+  if (records_launches())
+    throw Error(
+        ErrorKind::device,
+        "sent_to: a copy from page-locked memory while launches are recorded; send it before");
   const Tensor there = Tensor::empty(staged.shape(), staged.dtype(), device);
   const size_t element = dtype_size(staged.dtype());
   const std::byte* from =

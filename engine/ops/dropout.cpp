@@ -37,6 +37,11 @@ Tensor draw_keep(int64_t count, double p) {
   const double threshold = std::min(std::round(std::ldexp(p, 32)), 4294967295.0);
   const Tensor keep = Tensor::empty({count}, DType::u8);
   uint8_t* out = keep.data<uint8_t>();
+  if (const uint64_t* seed = generator.seed_at()) {
+    kernel(philox_keep_seed_at_kernels())
+        .run(seed, key.stream, first, static_cast<uint32_t>(threshold), out, count);
+    return keep;
+  }
   const auto& best = kernel(philox_keep_kernels());
   parallel_for(count, grain_for(1), [&](int64_t begin, int64_t end) {
     best.run(key, first + static_cast<uint64_t>(begin), static_cast<uint32_t>(threshold),

@@ -47,6 +47,11 @@ void philox_keep_scalar(PhiloxKey key, uint64_t offset, uint32_t threshold, uint
               [threshold](uint32_t w) { return static_cast<uint8_t>(w >= threshold); });
 }
 
+void philox_keep_seed_at_scalar(const uint64_t* seed, uint64_t stream, uint64_t offset,
+                                uint32_t threshold, uint8_t* out, int64_t count) noexcept {
+  philox_keep_scalar({*seed, stream}, offset, threshold, out, count);
+}
+
 template <class T>
 void philox_uniform_scalar(PhiloxKey key, uint64_t offset, T* out, int64_t count) noexcept {
   fill_scalar(key, offset, out, count,
@@ -76,6 +81,12 @@ std::span<const KernelRow<PhiloxFill<uint32_t>>> philox_u32_kernels() noexcept {
 std::span<const KernelRow<PhiloxKeep>> philox_keep_kernels() noexcept {
   static constexpr KernelRow<PhiloxKeep> rows[] = {ESPALIER_CUDA_ROW(philox_keep) ESPALIER_ISA_ROWS(
       philox_keep){Isa::scalar, philox_keep_scalar}};
+  return rows;
+}
+
+std::span<const KernelRow<PhiloxKeepSeedAt>> philox_keep_seed_at_kernels() noexcept {
+  static constexpr KernelRow<PhiloxKeepSeedAt> rows[] = {
+      ESPALIER_CUDA_ROW(philox_keep_seed_at){Isa::scalar, philox_keep_seed_at_scalar}};
   return rows;
 }
 

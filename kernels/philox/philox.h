@@ -72,8 +72,14 @@ using PhiloxFill = void(PhiloxKey key, uint64_t offset, T* out, int64_t count) n
 using PhiloxKeep = void(PhiloxKey key, uint64_t offset, uint32_t threshold, uint8_t* out,
                         int64_t count) noexcept;
 
+// PhiloxKeep with a seed that is read where the fill is made, when it is made: a launch on a GPU
+// that is recorded can then be done again with another.
+using PhiloxKeepSeedAt = void(const uint64_t* seed, uint64_t stream, uint64_t offset,
+                              uint32_t threshold, uint8_t* out, int64_t count) noexcept;
+
 std::span<const KernelRow<PhiloxFill<uint32_t>>> philox_u32_kernels() noexcept;
 std::span<const KernelRow<PhiloxKeep>> philox_keep_kernels() noexcept;
+std::span<const KernelRow<PhiloxKeepSeedAt>> philox_keep_seed_at_kernels() noexcept;
 template <class T>
 std::span<const KernelRow<PhiloxFill<T>>> philox_uniform_kernels() noexcept;
 template <class T>
@@ -82,6 +88,7 @@ std::span<const KernelRow<PhiloxFill<T>>> philox_normal_kernels() noexcept;
 ESPALIER_DECLARE_ISAS(PhiloxFill<uint32_t> philox_u32; PhiloxFill<float> philox_uniform;
                       PhiloxFill<float> philox_normal; PhiloxKeep philox_keep;)
 ESPALIER_DECLARE_CUDA(PhiloxFill<uint32_t> philox_u32; PhiloxFill<float> philox_uniform;
-                      PhiloxFill<float> philox_normal; PhiloxKeep philox_keep;)
+                      PhiloxFill<float> philox_normal; PhiloxKeep philox_keep;
+                      PhiloxKeepSeedAt philox_keep_seed_at;)
 
 }  // namespace espalier

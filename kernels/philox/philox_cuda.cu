@@ -3,6 +3,7 @@
 //   uniform_kernel  32  0  256  1.00
 //   normal_kernel   32  0  256  1.00
 //   keep_kernel     32  0  256  1.00
+//   keep_seed_at_kernel  32  0  256  1.00
 #include "kernels/philox/philox_scalar.h"
 #include "kernels/simt/simt.h"
 
@@ -59,11 +60,21 @@ __global__ void normal_kernel(Fill fill, float* out) {
   }
 }
 
-__global__ void keep_kernel(Fill fill, uint32_t threshold, uint8_t* out) {
+__device__ void keep(const Fill& fill, uint32_t threshold, uint8_t* out) {
   const PhiloxBlock words = fill.words(element_index());
   for (int w = 0; w < 4; ++w)
     if (const int64_t i = fill.place(element_index(), w); i >= 0)
       out[i] = static_cast<uint8_t>(words.word[w] >= threshold);
+}
+
+__global__ void keep_kernel(Fill fill, uint32_t threshold, uint8_t* out) {
+  keep(fill, threshold, out);
+}
+
+__global__ void keep_seed_at_kernel(Fill fill, const uint64_t* seed, uint32_t threshold,
+                                    uint8_t* out) {
+  fill.key.seed = *seed;
+  keep(fill, threshold, out);
 }
 
 // Nothing to fill starts nothing.
@@ -86,6 +97,11 @@ void philox_normal(PhiloxKey key, uint64_t offset, float* out, int64_t count) no
 void philox_keep(PhiloxKey key, uint64_t offset, uint32_t threshold, uint8_t* out,
                  int64_t count) noexcept {
   start(keep_kernel, {key, offset, count}, threshold, out);
+}
+
+void philox_keep_seed_at(const uint64_t* seed, uint64_t stream, uint64_t offset, uint32_t threshold,
+                         uint8_t* out, int64_t count) noexcept {
+  start(keep_seed_at_kernel, {{0, stream}, offset, count}, seed, threshold, out);
 }
 
 }  // namespace espalier::cuda

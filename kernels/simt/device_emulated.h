@@ -92,6 +92,9 @@ using std::erf, std::exp, std::fabs, std::fmax, std::fmin, std::isinf, std::isna
 
 template <class... P, class... A>
 void launch(void (*kernel)(P...), const Grid& grid, A... arguments) noexcept {
+  if (recorded_work)
+    return recorded_work->push_back(
+        [=] { run_grid(grid, [&] { kernel(static_cast<P>(arguments)...); }); });
   run_grid(grid, [&] { kernel(static_cast<P>(arguments)...); });
 }
 

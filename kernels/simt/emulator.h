@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -90,6 +91,10 @@ void collective(const char* what, void* slot, FunctionRef<void(Lane* const* lane
 // The same of the 128 lanes of a warpgroup.
 void warpgroup_collective(const char* what, void* slot,
                           FunctionRef<void(Lane* const* lanes)> compute);
+
+// Where launches of this thread go in place of being run; null: they run.
+using RecordedWork = std::vector<std::function<void()>>;
+inline thread_local RecordedWork* recorded_work = nullptr;
 
 // Runs `kernel` for every thread of the grid. Not at all while a fault stands.
 void run_grid(const Grid& grid, FunctionRef<void()> kernel) noexcept;
