@@ -15,6 +15,7 @@ struct TrainFlags : CommonFlags {
   TrainFlags() { runs_on_gpu = true; }
   std::string model = "vit-tiny", config, from, run_dir, resume;
   std::vector<std::string> settings, teachers;
+  bool no_launch_graph = false;
 };
 
 // Takes the shape of the model that it starts from, if any.
@@ -71,7 +72,9 @@ int run(TrainFlags flags) {
   const bool resuming = !flags.resume.empty();
   const LoadedModel start = load_start(flags.from);
   const TrainConfig config = resuming ? load_run_config(flags.resume) : chosen_config(flags, start);
-  TrainerParts parts{.teachers = load_teachers(flags.teachers, config.model), .device = device};
+  TrainerParts parts{.teachers = load_teachers(flags.teachers, config.model),
+                     .device = device,
+                     .launch_graph = !flags.no_launch_graph};
   if (start.model) {
     parts.form = [&] {
       auto model = initial_model(config.model, config.seed);
@@ -123,6 +126,9 @@ void add_train(CLI::App& app, Body& chosen) {
       ->excludes(run_dir)
       ->excludes(precision)
       ->excludes(from);
+  verb->add_flag("--no-launch-graph", flags->no_launch_graph,
+                 "On a GPU, launch each kernel of a step by itself rather than all as one CUDA "
+                 "Graph; the bits are the same");
   add_data_flag(*verb, *flags);
   add_machine_flags(*verb, *flags);
   verb->callback([flags, &chosen] { chosen = [flags] { return run(*flags); }; });

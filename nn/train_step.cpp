@@ -1,10 +1,13 @@
 #include "nn/train_step.h"
 
 #include <algorithm>
+#include <cstring>
+#include <variant>
 
 #include "engine/device_scope.h"
 #include "engine/dispatch.h"
 #include "engine/parallel.h"
+#include "engine/staging.h"
 #include "kernels/binary/binary.h"
 
 namespace espalier {
@@ -26,7 +29,7 @@ void add_lanes(const RecycledVector<Tensor>& lanes, const Tensor& sum) {
 // What the chunks of one batch have in common.
 struct Chunks {
   int64_t samples, size;
-  uint64_t seed;
+  std::variant<uint64_t, const uint64_t*> seed;  // itself, or where it lies on a GPU
   const GradientOptions& options;
   ChunkLoss loss;
 
@@ -35,9 +38,15 @@ struct Chunks {
     const int64_t begin = i * size, end = std::min(samples, begin + size);
     return static_cast<double>(end - begin) / static_cast<double>(samples);
   }
+  Generator generator(int64_t i) const {
+    const auto stream = static_cast<uint64_t>(i);
+    if (const auto* at = std::get_if<const uint64_t*>(&seed))
+      return Generator::of_seed_at(*at, stream);
+    return Generator(std::get<uint64_t>(seed), stream);
+  }
   // Adds the gradient of chunk i to the sink; its mean loss.
   Tensor run(int64_t i, const GradientSink& sink) const {
-    const GeneratorScope generator(Generator(seed, static_cast<uint64_t>(i)));
+    const GeneratorScope random(generator(i));
     const PrecisionScope products(options.precision);
     const Tensor mean = loss(i * size, std::min(samples, (i + 1) * size));
     const DeviceScope there(mean.device());
@@ -78,6 +87,32 @@ double accumulate_gradients(int64_t samples, int64_t chunk_size, uint64_t seed,
   add_lanes(lanes, gradients);
   double total = 0;
   for (double part : losses) total += part;
+  return total;
+}
+
+RecordedGradients::RecordedGradients(int64_t samples, int64_t chunk_size, const Tensor& gradients,
+                                     ChunkLoss loss, const GradientOptions& options)
+    : seed_(Tensor::zeros({1}, DType::s64).to(gradients.device())) {
+  const DeviceScope there(gradients.device());
+  const auto* seed = reinterpret_cast<const uint64_t*>(seed_.data<int64_t>());
+  const Chunks chunks{samples, chunk_size, seed, options, loss};
+  const GradientSink sink{gradients};
+  graph_ = std::make_unique<const LaunchGraph>(gradients.device(), [&] {
+    for (int64_t i = 0; i < chunks.count(); ++i) {
+      shares_.push_back(chunks.share(i));
+      means_.push_back(chunks.run(i, sink).detach());
+    }
+  });
+}
+
+double RecordedGradients::operator()(uint64_t seed, const std::function<void()>& meanwhile) const {
+  const Tensor staged = staging_tensor({1}, DType::s64, seed_.device());
+  std::memcpy(staged.bytes(), &seed, sizeof seed);
+  seed_.copy_(sent_to(seed_.device(), staged));
+  graph_->launch("training step");
+  if (meanwhile) meanwhile();
+  double total = 0;
+  for (size_t i = 0; i < means_.size(); ++i) total += shares_[i] * means_[i].item();
   return total;
 }
 

@@ -2,8 +2,11 @@
 #pragma once
 
 #include <functional>
+#include <memory>
+#include <vector>
 
 #include "engine/autograd.h"
+#include "engine/launch_graph.h"
 #include "engine/precision.h"
 #include "engine/random.h"
 
@@ -30,5 +33,24 @@ struct GradientOptions {
 double accumulate_gradients(int64_t samples, int64_t chunk_size, uint64_t seed,
                             const Tensor& gradients, ChunkLoss loss,
                             const GradientOptions& options = {});
+
+// The same on a GPU for one batch after another of one size, recorded once (engine/launch_graph.h):
+// launch() then costs the processor one call. `loss` reads tensors whose values the caller sets
+// before each launch. Nothing else may change from one to the next, neither the arena nor the
+// weights' place nor the options, but the seed may. Call accumulate_gradients() once before.
+class RecordedGradients {
+ public:
+  RecordedGradients(int64_t samples, int64_t chunk_size, const Tensor& gradients, ChunkLoss loss,
+                    const GradientOptions& options = {});
+
+  // As accumulate_gradients(). `meanwhile` may be null.
+  double operator()(uint64_t seed, const std::function<void()>& meanwhile = nullptr) const;
+
+ private:
+  Tensor seed_;
+  std::vector<double> shares_;
+  std::vector<Tensor> means_;  // of the chunks
+  std::unique_ptr<const LaunchGraph> graph_;
+};
 
 }  // namespace espalier

@@ -21,7 +21,7 @@
 #include "nn/optim/loss_scale.h"
 #include "nn/optim/schedule.h"
 #include "nn/optim/sgd.h"
-#include "nn/train_step.h"
+#include "nn/step_gradients.h"
 
 namespace espalier {
 namespace {
@@ -124,6 +124,7 @@ struct Trainer::State {
   std::unique_ptr<Optimizer> optimizer;
   std::optional<WeightAverage> average;
   BatchFeed feed;
+  StepGradients gradients;
   LrSchedule schedule;
 
   int64_t step = 0;
@@ -143,6 +144,7 @@ struct Trainer::State {
         shrinking(parts.shrinking),
         device(parts.device),
         feed(train, loader_options(config, device)),
+        gradients(parts.launch_graph),
         schedule(LrSchedule::cosine(
             config.learning_rate, std::min(config.warmup_steps, epoch_steps() * config.epochs - 1),
             epoch_steps() * config.epochs,
@@ -182,6 +184,7 @@ struct Trainer::State {
 
   Tensor taught(const Tensor& images);
   bool update_weights(double norm);
+  Tensor chunk_loss(const std::vector<Tensor>& batch, int64_t begin, int64_t end) const;
   StepReport train_batch(const FedBatch& batch);
   EpochReport finish_epoch(int64_t epoch);
   void save_checkpoint() const;
@@ -198,6 +201,7 @@ Trainer::~Trainer() = default;
 // From its beginning, on the present parameters.
 void Trainer::State::start_optimizer() {
   average.reset();  // before the arena that it is part of
+  gradients.forget();
   trained->to(device);
   averaged->to(device);
   optimizer = make_optimizer(config, trained->named_parameters());
@@ -237,6 +241,7 @@ bool Trainer::State::shrink_if_due() {
     const SmallerModel smaller = shrinking.next(*copy_of(std::as_const(*trained).model()), i);
     take(*smaller.model);
     optimizer->rebuild(trained->named_parameters(), smaller.kept);
+    gradients.forget();
     trained->prepare();
     best_accuracy = -1;
     return true;
@@ -275,25 +280,33 @@ bool Trainer::State::update_weights(double norm) {
   return true;
 }
 
+// Of samples of a batch: images, targets and what the teachers say of them.
+Tensor Trainer::State::chunk_loss(const std::vector<Tensor>& batch, int64_t begin,
+                                  int64_t end) const {
+  const auto part = [&](size_t i) { return slice(batch[i], 0, begin, end); };
+  const Tensor logits = trained->forward(part(0));
+  const Tensor loss = cross_entropy(logits, part(1), config.label_smoothing);
+  if (teachers.empty()) return loss;
+  const Tensor of_teachers = distillation_loss(logits, part(2), config.temperature);
+  return add(mul(loss, 1 - config.distillation), mul(of_teachers, config.distillation));
+}
+
 StepReport Trainer::State::train_batch(const FedBatch& batch) {
   const Clock::time_point start = Clock::now();
   const std::optional<double> scale = loss_scale ? std::optional(loss_scale->value) : std::nullopt;
-  const Tensor &images = batch.there.images, &labels = batch.there.targets;
-  const int64_t samples = images.size(0);
+  const Batch& there = batch.there;
+  // Which the processor has at hand; a graph that was recorded could not.
+  if (device.on_gpu() && there.targets.dtype() == DType::s64)
+    check_class_indices("Trainer", batch.here.targets, config.model.classes);
+  std::vector<Tensor> read = {there.images, there.targets};
   optimizer->zero_grad();
-  const Tensor targets = teachers.empty() ? Tensor() : taught(batch.here.images).to(device);
+  if (!teachers.empty()) read.push_back(taught(batch.here.images).to(device));
   const uint64_t seed =
       derive_seed(derive_seed(config.seed, dropping), static_cast<uint64_t>(step));
-  const double loss = accumulate_gradients(
-      samples, config.chunk_size, seed, optimizer->arena().gradients(),
-      [&](int64_t begin, int64_t end) {
-        const Tensor logits = trained->forward(slice(images, 0, begin, end));
-        const Tensor loss =
-            cross_entropy(logits, slice(labels, 0, begin, end), config.label_smoothing);
-        if (teachers.empty()) return loss;
-        const Tensor of_teachers =
-            distillation_loss(logits, slice(targets, 0, begin, end), config.temperature);
-        return add(mul(loss, 1 - config.distillation), mul(of_teachers, config.distillation));
+  const double loss = gradients.accumulate(
+      read, config.chunk_size, seed, optimizer->arena().gradients(),
+      [&](const std::vector<Tensor>& tensors, int64_t begin, int64_t end) {
+        return chunk_loss(tensors, begin, end);
       },
       {.precision = precision_of(config), .loss_scale = scale.value_or(1), .meanwhile = [&] {
          feed.send_ahead();
@@ -313,7 +326,7 @@ StepReport Trainer::State::train_batch(const FedBatch& batch) {
           .loss = loss,
           .learning_rate = schedule.at(step - 1),
           .grad_norm = norm,
-          .images_per_second = static_cast<double>(samples) / seconds,
+          .images_per_second = static_cast<double>(there.images.size(0)) / seconds,
           .loss_scale = scale,
           .skipped = !updated};
 }
@@ -425,6 +438,7 @@ bool Trainer::run(const TrainerEvents& events) {
 
 int64_t Trainer::step() const noexcept { return state_->step; }
 const Trainable& Trainer::trained() const noexcept { return *state_->trained; }
+int64_t Trainer::graph_launches() const noexcept { return state_->gradients.launched(); }
 std::string Trainer::last_checkpoint() const { return last_path(state_->run_dir); }
 std::string Trainer::best_checkpoint() const {
   return state_->run_dir + "/checkpoints/best.safetensors";
