@@ -1,6 +1,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <mutex>
@@ -151,6 +152,7 @@ std::string device_name(int) { return "emulated GPU"; }
 bool reads_host_memory() noexcept { return true; }
 std::byte* take_memory(int, size_t bytes) { return memory().take(bytes); }
 void use_memory(int, const std::byte* block, size_t bytes) noexcept { memory().use(block, bytes); }
+// Once the stream is done, as CUDA's.
 void give_memory(int index, std::byte* block) noexcept {
   synchronize(index);
   memory().give(block);
