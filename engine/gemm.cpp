@@ -175,8 +175,10 @@ void multiply_on_gpu(const MatrixProduct<T>& p, const ProductBatch& batch,
   g.bias = p.bias;
   g.accumulate = p.accumulate;
   g.products = repeats_of(batch), g.terms = repeats_of(terms);
-  if constexpr (std::is_same_v<T, float>)
-    if (p.precision == Precision::bf16) return cuda::gemm_mma_rounding(g);
+  if constexpr (std::is_same_v<T, float>) {
+    if (p.precision == Precision::bf16) return cuda::gemm_mma_rounding<BFloat16>(g);
+    if (p.precision == Precision::f16) return cuda::gemm_mma_rounding<Float16>(g);
+  }
   cuda::gemm_run_batch<T>(g);
 }
 #endif
