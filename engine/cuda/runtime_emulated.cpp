@@ -1,6 +1,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <memory>
@@ -174,6 +175,7 @@ void use_memory(int, const std::byte* block, size_t bytes) noexcept {
   if (under_way->blocks.count(block) > 0)
     under_way->work.push_back([block, bytes] { memory().use(block, bytes); });
 }
+// Once the stream is done, as CUDA's.
 void give_memory(int index, std::byte* block) noexcept {
   synchronize(index);
   memory().give(block);

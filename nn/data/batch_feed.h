@@ -7,7 +7,7 @@
 namespace espalier {
 
 struct FedBatch {
-  Batch here, there;  // the same on the CPU
+  Batch here, there;  // as the loader made it, and on the device: the same where that is the CPU
 };
 
 // On a GPU the next batch can be under way before it is asked for.
