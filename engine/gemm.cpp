@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/cuda/cublas.h"
 #include "engine/device_scope.h"
 #include "engine/dispatch.h"
 #include "engine/panels.h"
@@ -175,8 +176,10 @@ void multiply_on_gpu(const MatrixProduct<T>& p, const ProductBatch& batch,
   g.bias = p.bias;
   g.accumulate = p.accumulate;
   g.products = repeats_of(batch), g.terms = repeats_of(terms);
-  if constexpr (std::is_same_v<T, float>)
+  if constexpr (std::is_same_v<T, float>) {
+    if (gpu_gemm() == GpuGemm::cublas && cuda::cublas_multiply(g, p.precision)) return;
     if (p.precision == Precision::bf16) return cuda::gemm_mma_rounding(g);
+  }
   cuda::gemm_run_batch<T>(g);
 }
 #endif

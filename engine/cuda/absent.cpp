@@ -1,6 +1,7 @@
 // What stands for GPUs in a build without CUDA: nothing can lie there.
 #include <cstring>
 
+#include "engine/cuda/cublas.h"
 #include "engine/device_memory.h"
 #include "engine/storage.h"
 
@@ -20,5 +21,10 @@ void set_zero(Device, std::byte* at, size_t bytes) { std::memset(at, 0, bytes); 
 void synchronize(Device) {}
 void check_launches(const char*) {}
 bool gpu_reads_host_memory() noexcept { return false; }
+
+void set_gpu_gemm(GpuGemm which, Device device) {
+  if (which == GpuGemm::cublas) check_device(device);
+}
+GpuGemm gpu_gemm() noexcept { return GpuGemm::own; }
 
 }  // namespace espalier

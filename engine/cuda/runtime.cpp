@@ -21,8 +21,6 @@ void check(const char* doing, cudaError_t error) {
   device_error(doing, error);
 }
 
-void use(int index) { check("choosing a GPU", cudaSetDevice(index)); }
-
 cudaStream_t native(int index) { return static_cast<cudaStream_t>(stream_of(index)); }
 
 }  // namespace
@@ -36,6 +34,9 @@ int device_count() noexcept {
   }();
   return count;
 }
+
+bool is_emulated() noexcept { return false; }
+void use_device(int index) { check("choosing a GPU", cudaSetDevice(index)); }
 
 std::string device_name(int index) {
   cudaDeviceProp properties;
@@ -51,7 +52,7 @@ bool reads_host_memory() noexcept {
 }
 
 std::byte* take_memory(int index, size_t bytes) {
-  use(index);
+  use_device(index);
   void* block = nullptr;
   const cudaError_t error = cudaMalloc(&block, bytes);
   if (error == cudaErrorMemoryAllocation) {
@@ -70,7 +71,7 @@ void give_memory(int index, std::byte* block) noexcept {
 }
 
 MemoryLeft memory_left(int index) {
-  use(index);
+  use_device(index);
   MemoryLeft left{};
   check("asking for a GPU's free memory", cudaMemGetInfo(&left.free, &left.total));
   return left;
@@ -78,7 +79,7 @@ MemoryLeft memory_left(int index) {
 
 void copy(int index, std::byte* to, const std::byte* from, size_t bytes, CopyKind kind) {
   if (bytes == 0) return;
-  use(index);
+  use_device(index);
   const cudaMemcpyKind direction = kind == CopyKind::to_device ? cudaMemcpyHostToDevice
                                    : kind == CopyKind::to_host ? cudaMemcpyDeviceToHost
                                                                : cudaMemcpyDeviceToDevice;
@@ -88,12 +89,12 @@ void copy(int index, std::byte* to, const std::byte* from, size_t bytes, CopyKin
 
 void set_bytes(int index, std::byte* at, unsigned char value, size_t bytes) {
   if (bytes == 0) return;
-  use(index);
+  use_device(index);
   check("setting memory", cudaMemsetAsync(at, value, bytes, native(index)));
 }
 
 void synchronize(int index) {
-  use(index);
+  use_device(index);
   check("waiting for a GPU", cudaStreamSynchronize(native(index)));
 }
 
@@ -104,7 +105,7 @@ Stream stream_of(int index) {
   const auto at = static_cast<size_t>(index);
   if (streams.size() <= at) streams.resize(at + 1);
   if (!streams[at]) {
-    use(index);
+    use_device(index);
     check("making a stream", cudaStreamCreateWithFlags(&streams[at], cudaStreamNonBlocking));
   }
   return streams[at];

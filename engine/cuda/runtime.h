@@ -13,6 +13,10 @@ namespace espalier::cuda {
 int device_count() noexcept;
 // "NVIDIA H100 80GB HBM3 (sm_90)".
 std::string device_name(int index);
+// Whether GPUs are those of kernels/simt/emulator.h, which the host runs.
+bool is_emulated() noexcept;
+// Makes this GPU the one that calls of this thread to CUDA's libraries are for.
+void use_device(int index);
 
 // True where kernels of the first GPU may be given any pointer of this process.
 bool reads_host_memory() noexcept;
@@ -35,7 +39,8 @@ void copy(int index, std::byte* to, const std::byte* from, size_t bytes, CopyKin
 void set_bytes(int index, std::byte* at, unsigned char value, size_t bytes);
 void synchronize(int index);
 
-// What kernels of GPU `index` run in.
+// What kernels of GPU `index` run in. Of an emulated one it points to the simt::DeviceMemoryDoors
+// through which a library gets at its memory.
 Stream stream_of(int index);
 // Throws if a kernel that `op` launched since the last check could not run, or broke off.
 void check_launches(const char* op);

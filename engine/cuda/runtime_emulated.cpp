@@ -101,6 +101,8 @@ struct Opened {
 
 int device_count() noexcept { return 1; }
 std::string device_name(int) { return "emulated GPU"; }
+bool is_emulated() noexcept { return true; }
+void use_device(int) {}
 bool reads_host_memory() noexcept { return true; }
 std::byte* take_memory(int, size_t bytes) { return memory().take(bytes); }
 void use_memory(int, const std::byte* block, size_t bytes) noexcept { memory().use(block, bytes); }
@@ -119,9 +121,10 @@ void set_bytes(int, std::byte* at, unsigned char value, size_t bytes) {
 
 void synchronize(int) {}
 Stream stream_of(int) {
-  simt::set_device_memory({[] { memory().open(); }, [] { memory().close(); },
-                           [](const void* at) { return memory().extent(at); }});
-  return nullptr;
+  static simt::DeviceMemoryDoors doors = {[] { memory().open(); }, [] { memory().close(); },
+                                          [](const void* at) { return memory().extent(at); }};
+  simt::set_device_memory(doors);
+  return &doors;
 }
 
 void check_launches(const char* op) {
