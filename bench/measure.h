@@ -24,6 +24,8 @@ struct MeasureOptions {
   double sample_seconds = 5e-4;  // a sample repeats its candidate for about so long
   int samples = 31;              // a candidate, at most
   double budget_seconds = 5;     // fewer samples, but at least 3, where rounds would last longer
+  // Ends each sample, within its time: waits for what its calls have begun elsewhere.
+  std::function<void()> finish = nullptr;
 };
 
 struct Timing {
