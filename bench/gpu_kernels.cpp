@@ -5,11 +5,9 @@
 #include "engine/io/json.h"
 
 namespace espalier::bench {
-namespace {
 
-// Verifies all, then times those that are right.
-void run_case(const GpuFacts& facts, const GpuCase& gpu_case, const MeasureOptions& options,
-              const std::function<void(const GpuKernelResult&)>& report) {
+void run_gpu_case(const GpuFacts& facts, const GpuCase& gpu_case, const MeasureOptions& options,
+                  const std::function<void(const GpuKernelResult&)>& report) {
   const auto [work, contenders] = gpu_case.make(facts);
   std::vector<GpuKernelResult> results;
   std::vector<std::function<void()>> right;
@@ -29,13 +27,12 @@ void run_case(const GpuFacts& facts, const GpuCase& gpu_case, const MeasureOptio
   }
 }
 
-}  // namespace
-
 void run_gpu_benchmarks(const GpuFacts& facts, const std::string& filter,
                         const MeasureOptions& options,
                         const std::function<void(const GpuKernelResult&)>& report) {
   for (const GpuCase& gpu_case : gpu_cases(facts))
-    if (gpu_case.name.find(filter) != std::string::npos) run_case(facts, gpu_case, options, report);
+    if (gpu_case.name.find(filter) != std::string::npos)
+      run_gpu_case(facts, gpu_case, options, report);
 }
 
 std::string gpu_table_heading() {

@@ -31,6 +31,9 @@ struct GpuKernelResult {
   bool verified() const { return error <= 1; }
 };
 
+void run_gpu_case(const GpuFacts& facts, const GpuCase& gpu_case, const MeasureOptions& options,
+                  const std::function<void(const GpuKernelResult&)>& report);
+// Every case whose name contains `filter`.
 void run_gpu_benchmarks(const GpuFacts& facts, const std::string& filter,
                         const MeasureOptions& options,
                         const std::function<void(const GpuKernelResult&)>& report);

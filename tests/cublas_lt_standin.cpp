@@ -137,5 +137,5 @@ abi::Status cublasLtMatmul(abi::LtHandle, abi::Desc desc, const void* alpha, con
 
 }  // extern "C"
 
-#define ESPALIER_CHECK_CALL(name) static_assert(std::is_same_v<decltype(::name), abi::name>);
+#define ESPALIER_CHECK_CALL(name) static_assert(std::is_same_v<decltype(::name), abi::name>)
 ESPALIER_CUBLAS_LT_FUNCTIONS(ESPALIER_CHECK_CALL)

@@ -77,5 +77,5 @@ abi::Status cublasGemmStridedBatchedEx_64(abi::Handle handle, abi::Operation a_o
 
 }  // extern "C"
 
-#define ESPALIER_CHECK_CALL(name) static_assert(std::is_same_v<decltype(::name), abi::name>);
+#define ESPALIER_CHECK_CALL(name) static_assert(std::is_same_v<decltype(::name), abi::name>)
 ESPALIER_CUBLAS_FUNCTIONS(ESPALIER_CHECK_CALL)

@@ -13,7 +13,6 @@
 #include "engine/ops/linear.h"
 #include "engine/ops/matmul.h"
 #include "engine/ops/view.h"
-#include "engine/ops/view.h"
 #include "kernels/cast/cast.h"
 #include "tests/device_test.h"
 #include "tests/gemm_test.h"

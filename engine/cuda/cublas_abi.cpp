@@ -24,7 +24,7 @@ requires(sizeof...(A) == sizeof...(B)) struct SameCall<R(A...), S(B...)>
 };
 
 #define ESPALIER_CHECK_CALL(name) \
-  static_assert(SameCall<cublas_abi::name, decltype(::name)>::value, #name);
+  static_assert(SameCall<cublas_abi::name, decltype(::name)>::value, #name)
 ESPALIER_CUBLAS_FUNCTIONS(ESPALIER_CHECK_CALL)
 ESPALIER_CUBLAS_LT_FUNCTIONS(ESPALIER_CHECK_CALL)
 #undef ESPALIER_CHECK_CALL

@@ -75,18 +75,27 @@ using cublasLtMatmul = Status(LtHandle, Desc, const void* alpha, const void* A, 
                               void* D, Layout, const LtAlgorithm*, void* workspace,
                               size_t workspace_bytes, NativeStream);
 
-#define ESPALIER_CUBLAS_FUNCTIONS(X)                                      \
-  X(cublasCreate_v2)                                                      \
-  X(cublasDestroy_v2)                                                     \
-  X(cublasSetStream_v2) X(cublasSetWorkspace_v2) X(cublasGetStatusString) \
-      X(cublasGemmStridedBatchedEx_64)
-#define ESPALIER_CUBLAS_LT_FUNCTIONS(X)                                                  \
-  X(cublasLtCreate)                                                                      \
-  X(cublasLtDestroy)                                                                     \
-  X(cublasLtGetVersion) X(cublasLtMatmulDescCreate) X(cublasLtMatmulDescDestroy)         \
-      X(cublasLtMatmulDescSetAttribute) X(cublasLtMatrixLayoutCreate)                    \
-          X(cublasLtMatrixLayoutDestroy) X(cublasLtMatmulPreferenceCreate)               \
-              X(cublasLtMatmulPreferenceDestroy) X(cublasLtMatmulPreferenceSetAttribute) \
-                  X(cublasLtMatmulAlgoGetHeuristic) X(cublasLtMatmul)
+// X of each of them, as a statement or a declaration.
+#define ESPALIER_CUBLAS_FUNCTIONS(X) \
+  X(cublasCreate_v2);                \
+  X(cublasDestroy_v2);               \
+  X(cublasSetStream_v2);             \
+  X(cublasSetWorkspace_v2);          \
+  X(cublasGetStatusString);          \
+  X(cublasGemmStridedBatchedEx_64);
+#define ESPALIER_CUBLAS_LT_FUNCTIONS(X)    \
+  X(cublasLtCreate);                       \
+  X(cublasLtDestroy);                      \
+  X(cublasLtGetVersion);                   \
+  X(cublasLtMatmulDescCreate);             \
+  X(cublasLtMatmulDescDestroy);            \
+  X(cublasLtMatmulDescSetAttribute);       \
+  X(cublasLtMatrixLayoutCreate);           \
+  X(cublasLtMatrixLayoutDestroy);          \
+  X(cublasLtMatmulPreferenceCreate);       \
+  X(cublasLtMatmulPreferenceDestroy);      \
+  X(cublasLtMatmulPreferenceSetAttribute); \
+  X(cublasLtMatmulAlgoGetHeuristic);       \
+  X(cublasLtMatmul);
 
 }  // namespace espalier::cublas_abi

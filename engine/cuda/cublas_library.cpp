@@ -48,10 +48,10 @@ CublasLibrary::CublasLibrary(const std::string& folder) {
                 "cuBLAS: no libcublas and libcublasLt of version 13 or 12 " +
                     (folder.empty() ? "where the loader looks" : "in " + folder) + " (" + problem +
                     ")" + fix);
-#define ESPALIER_RESOLVE(name) resolve(full_.get(), "libcublas", #name, name);
+#define ESPALIER_RESOLVE(name) resolve(full_.get(), "libcublas", #name, name)
   ESPALIER_CUBLAS_FUNCTIONS(ESPALIER_RESOLVE)
 #undef ESPALIER_RESOLVE
-#define ESPALIER_RESOLVE(name) resolve(light_.get(), "libcublasLt", #name, name);
+#define ESPALIER_RESOLVE(name) resolve(light_.get(), "libcublasLt", #name, name)
   ESPALIER_CUBLAS_LT_FUNCTIONS(ESPALIER_RESOLVE)
 #undef ESPALIER_RESOLVE
 }

@@ -20,7 +20,7 @@ class CublasLibrary {
   // "cuBLASLt 13.0.2".
   std::string version() const;
 
-#define ESPALIER_DECLARE(name) cublas_abi::name* name = nullptr;
+#define ESPALIER_DECLARE(name) cublas_abi::name* name = nullptr
   ESPALIER_CUBLAS_FUNCTIONS(ESPALIER_DECLARE)
   ESPALIER_CUBLAS_LT_FUNCTIONS(ESPALIER_DECLARE)
 #undef ESPALIER_DECLARE
