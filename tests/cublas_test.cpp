@@ -144,6 +144,16 @@ TEST_CASE("what BLAS has no word for stays with our kernels on a GPU") {
       check_close(matmul(left, right.to(gpu)).to_vector(), exact.to_vector(),
                   [&](size_t) { return 5 * epsilon * 16; });
     });
+    // All rows of the right operand are one.
+    const Tensor row = random_tensor({1, 4}, 3, DType::f32),
+                 repeated = row.as_strided({5, 4}, {0, 1}, 0);
+    const Tensor narrow = random_tensor({6, 5}, 4, DType::f32),
+                 sums = matmul(narrow, contiguous(repeated));
+    check_count(0, [&] {
+      const Tensor right_there = row.to(gpu).as_strided({5, 4}, {0, 1}, 0);
+      check_close(matmul(narrow.to(gpu), right_there).to_vector(), sums.to_vector(),
+                  [&](size_t) { return 5 * epsilon * 16; });
+    });
     // f64 judges; its products are ours.
     const Tensor judge = to(right, DType::f64).to(gpu);
     check_count(0, [&] { matmul(judge, transpose(judge, 0, 1)); });
@@ -159,6 +169,8 @@ TEST_CASE("cuBLAS takes batches of a GPU's products, and sums of them") {
                         16);
     check_device_agrees(product, {random_tensor({2, 3, 2, 4}, 1), random_tensor({2, 1, 4, 3}, 2)},
                         36, 16);
+    check_device_agrees(product, {random_tensor({2, 3, 2, 4}, 1), random_tensor({2, 3, 4, 5}, 2)},
+                        6, 16);
     check_device_agrees(product, {random_tensor({3, 4}, 1), random_tensor({2, 4, 5}, 2)}, 36, 16);
     check_device_agrees([](const auto& x) { return matmul(x[0], transpose(x[1], -1, -2)); },
                         {random_tensor({3, 9, 8}, 1), random_tensor({3, 7, 8}, 2)}, 50, 16);
