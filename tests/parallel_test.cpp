@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/error.h"
+#include "engine/panels.h"
 
 namespace espalier::test {
 
@@ -50,6 +51,18 @@ TEST_CASE("parallel_for inside a piece runs inline, and two callers do not meet"
   work();
   other.join();
   CHECK(sum == 2 * 16 * 8);
+}
+
+TEST_CASE("panels go to threads in even shares where those are soon done, else in halves") {
+  constexpr int64_t microseconds_5 = 1 << 18;
+  CHECK(panels_a_piece(16, microseconds_5, 1) == 16);
+  CHECK(panels_a_piece(4, microseconds_5, 2) == 2);
+  CHECK(panels_a_piece(12, microseconds_5, 3) == 4);
+  CHECK(panels_a_piece(4, 8 * microseconds_5, 2) == 2);
+  // Not even, too little for two, and so long that who is done takes from others.
+  CHECK(panels_a_piece(4, microseconds_5, 3) == 1);
+  CHECK(panels_a_piece(4, microseconds_5 / 4, 2) == 4);
+  CHECK(panels_a_piece(16, 8 * microseconds_5, 2) == 1);
 }
 
 }  // namespace espalier::test
