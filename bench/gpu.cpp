@@ -48,10 +48,9 @@ void run_with_gemm(GpuGemm gemm, Device device, const std::function<void()>& f) 
 
 std::vector<Timing> measure_on_gpu(const GpuFacts& facts,
                                    const std::vector<std::function<void()>>& candidates,
-                                   MeasureOptions options) {
+                                   const MeasureOptions& options) {
   if (facts.emulated) return {};
-  options.finish = [device = facts.device] { synchronize(device); };
-  return measure(candidates, options);
+  return measure(candidates, options, [device = facts.device] { synchronize(device); });
 }
 
 }  // namespace espalier::bench

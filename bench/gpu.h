@@ -41,6 +41,6 @@ void run_with_gemm(GpuGemm gemm, Device device, const std::function<void()>& f);
 // is emulated.
 std::vector<Timing> measure_on_gpu(const GpuFacts& facts,
                                    const std::vector<std::function<void()>>& candidates,
-                                   MeasureOptions options);
+                                   const MeasureOptions& options);
 
 }  // namespace espalier::bench

@@ -165,6 +165,17 @@ cuda::GemmRepeats repeats_of(const ProductBatch& batch) {
   return repeats;
 }
 
+// What the operands of a product in floats are rounded to.
+DType taken_as(Precision precision) {
+  switch (precision) {
+    case Precision::f32:
+      return DType::f32;
+    case Precision::bf16:
+      return DType::bf16;
+  }
+  return DType::f32;
+}
+
 template <class T>
 void multiply_on_gpu(const MatrixProduct<T>& p, const ProductBatch& batch,
                      const ProductBatch& terms) {
@@ -177,7 +188,7 @@ void multiply_on_gpu(const MatrixProduct<T>& p, const ProductBatch& batch,
   g.accumulate = p.accumulate;
   g.products = repeats_of(batch), g.terms = repeats_of(terms);
   if constexpr (std::is_same_v<T, float>) {
-    if (gpu_gemm() == GpuGemm::cublas && cuda::cublas_multiply(g, p.precision)) return;
+    if (gpu_gemm() == GpuGemm::cublas && cuda::cublas_multiply(g, taken_as(p.precision))) return;
     if (p.precision == Precision::bf16) return cuda::gemm_mma_rounding(g);
   }
   cuda::gemm_run_batch<T>(g);

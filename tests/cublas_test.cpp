@@ -69,7 +69,7 @@ Tensor on_gpu(const std::vector<float>& values) {
 }
 
 // The operands of a product on the GPU, and multiply() there.
-std::vector<double> product_on_gpu(const Operands& o, Precision precision) {
+std::vector<double> product_on_gpu(const Operands& o, DType taken) {
   const Tensor A = on_gpu(o.A), B = on_gpu(o.B), C = on_gpu(o.C), bias = on_gpu(o.bias);
   const DeviceScope there(gpu, "product");
   MatrixProduct<float> p;
@@ -79,27 +79,31 @@ std::vector<double> product_on_gpu(const Operands& o, Precision precision) {
   p.C = C.data<float>(), p.c_row_stride = o.shape.N;
   p.bias = o.form.bias ? bias.data<float>() : nullptr;
   p.accumulate = o.form.accumulate;
-  p.precision = precision;
+  p.precision = taken == DType::bf16 ? Precision::bf16 : Precision::f32;
   multiply(p);
   return C.to_vector();
 }
 
-Operands rounded(Operands o, Precision precision) {
-  if (precision == Precision::bf16)
-    for (auto* values : {&o.A, &o.B})
-      for (float& v : *values) v = cast_detail::to_float(cast_detail::convert<BFloat16>(v));
+template <class Half>
+Operands rounded(Operands o) {
+  for (auto* values : {&o.A, &o.B})
+    for (float& v : *values) v = cast_detail::to_float(cast_detail::convert<Half>(v));
   return o;
 }
 
 // Every sum is within K + 2 roundings of its terms' magnitudes, in whatever order they come; tensor
 // cores drop what a sum cannot hold (kernels/gemm_mma/gemm_mma.h).
-void check_product(const Operands& o, Precision precision) {
-  const std::vector<double> found = product_on_gpu(o, precision);
-  const Operands taken = rounded(o, precision);
+void check_sums(const std::vector<double>& found, const Operands& taken, double a_term) {
   const std::vector<double> expected = reference(taken), size = magnitude(taken);
-  const double a_term = precision == Precision::bf16 ? std::ldexp(1, -22) : epsilon;
   check_close(found, expected,
-              [&](size_t i) { return static_cast<double>(o.shape.K + 2) * a_term * size[i]; });
+              [&](size_t i) { return static_cast<double>(taken.shape.K + 2) * a_term * size[i]; });
+}
+
+void check_product(const Operands& o, DType taken) {
+  if (taken == DType::bf16)
+    check_sums(product_on_gpu(o, taken), rounded<BFloat16>(o), std::ldexp(1, -22));
+  else
+    check_sums(product_on_gpu(o, taken), o, epsilon);
 }
 
 ErrorKind kind_of(const std::function<void()>& f, const std::string& says) {
@@ -118,23 +122,40 @@ ErrorKind kind_of(const std::function<void()>& f, const std::string& says) {
 
 TEST_CASE("cuBLAS gives a GPU's products of odd shapes, transposed, accumulated and from a bias") {
   with_cublas([] {
-    for (const Precision precision : {Precision::f32, Precision::bf16}) {
-      const PrecisionScope scope(precision);
+    const PrecisionScope links_bf16(Precision::bf16);
+    for (const DType taken : {DType::f32, DType::bf16}) {
       for (const GemmShape& s :
            {GemmShape{1, 1, 1}, {1, 5, 7}, {7, 5, 1}, {7, 1, 5}, {33, 40, 17}, {13, 57, 31}})
         for_each_form([&](const Form& form) {
-          INFO("M ", s.M, " K ", s.K, " N ", s.N, precision == Precision::bf16 ? " bf16" : "");
+          INFO("M ", s.M, " K ", s.K, " N ", s.N, " in ", std::string(dtype_name(taken)));
           const Operands o(s, form);
-          check_count(form.bias && form.accumulate ? 0 : 1, [&] { check_product(o, precision); });
+          check_count(form.bias && form.accumulate ? 0 : 1, [&] { check_product(o, taken); });
         });
     }
+  });
+}
+
+TEST_CASE("cuBLAS rounds what a GPU multiplies to f16 where that is asked for") {
+  with_cublas([] {
+    const Operands o({7, 19, 5}, {.b_transposed = true});
+    const Tensor A = on_gpu(o.A), B = on_gpu(o.B), C = on_gpu(o.C);
+    {
+      const DeviceScope there(gpu, "product");
+      cuda::GemmBatch<float> g;
+      g.M = 7, g.N = 5, g.K = 19;
+      g.A = A.data<float>(), g.a_row_stride = 19, g.a_k_stride = 1;
+      g.B = B.data<float>(), g.b_k_stride = 1, g.b_n_stride = 19;
+      g.C = C.data<float>(), g.c_row_stride = 5;
+      check_count(1, [&] { CHECK(cuda::cublas_multiply(g, DType::f16)); });
+    }
+    check_sums(C.to_vector(), rounded<Float16>(o), std::ldexp(1, -22));
   });
 }
 
 TEST_CASE("what BLAS has no word for stays with our kernels on a GPU") {
   with_cublas([] {
     const Operands none({5, 0, 7}, {.bias = true});
-    check_count(0, [&] { check_product(none, Precision::f32); });
+    check_count(0, [&] { check_product(none, DType::f32); });
     // Neither stride of the left operand is 1.
     const Tensor wide = random_tensor({6, 10}, 1, DType::f32),
                  right = random_tensor({5, 4}, 2, DType::f32);

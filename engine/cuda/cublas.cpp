@@ -159,12 +159,14 @@ void multiply_rounded(const GemmBatch<float>& g, const Layouts& l, DType dtype,
 
 }  // namespace
 
-bool cublas_multiply(const GemmBatch<float>& g, Precision precision) {
+bool cublas_multiply(const GemmBatch<float>& g, DType taken) {
   const std::optional<Layouts> layouts = layouts_of(g);
   if (!layouts) return false;
   if (g.bias) start_from_bias(g);
-  if (precision == Precision::bf16)
-    multiply_rounded<BFloat16>(g, *layouts, DType::bf16, cublas_abi::bf16);
+  if (taken == DType::bf16)
+    multiply_rounded<BFloat16>(g, *layouts, taken, cublas_abi::bf16);
+  else if (taken == DType::f16)
+    multiply_rounded<Float16>(g, *layouts, taken, cublas_abi::f16);
   else
     multiply_each(g, *layouts, g.A, g.B, cublas_abi::f32);
   return true;

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "engine/device.h"
-#include "engine/precision.h"
+#include "engine/dtype.h"
 #include "kernels/gemm_f32/gemm_f32.h"
 
 namespace espalier {
@@ -22,10 +22,11 @@ GpuGemm gpu_gemm() noexcept;
 #if defined(ESPALIER_CUDA)
 namespace cuda {
 
-// On the calling thread's device. False, with nothing done, where BLAS has no word for the product:
-// an operand neither of whose strides is 1, broadcast rows, K of 0, or a bias added to what is
-// there already. A device error that names the operation where cuBLAS fails.
-bool cublas_multiply(const GemmBatch<float>& gemm, Precision precision);
+// On the calling thread's device, operands rounded to `taken` first: f32, bf16 or f16. False, with
+// nothing done, where BLAS has no word for the product: an operand neither of whose strides is 1,
+// broadcast rows, K of 0, or a bias added to what is there already. A device error that names the
+// operation where cuBLAS fails.
+bool cublas_multiply(const GemmBatch<float>& gemm, DType taken);
 
 }  // namespace cuda
 #endif
