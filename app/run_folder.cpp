@@ -144,13 +144,11 @@ void MetricsFile::write(const std::string& line) {
 }
 
 void MetricsFile::add(const StepReport& r) {
-  write(Json{{"step", r.step},
-             {"epoch", r.epoch},
-             {"loss", r.loss},
-             {"learning_rate", r.learning_rate},
-             {"grad_norm", r.grad_norm},
-             {"images_per_second", r.images_per_second}}
-            .dump());
+  Json line = {{"step", r.step},           {"epoch", r.epoch},
+               {"loss", r.loss},           {"learning_rate", r.learning_rate},
+               {"grad_norm", r.grad_norm}, {"images_per_second", r.images_per_second}};
+  if (r.loss_scale) line.update({{"loss_scale", *r.loss_scale}, {"skipped", r.skipped}});
+  write(line.dump());
 }
 
 void MetricsFile::add(const EpochReport& r) {

@@ -109,8 +109,9 @@ void add_train(CLI::App& app, Body& chosen) {
               "Seed of weights, shuffles and augmentation");
   CLI::Option* precision =
       add_setting(*verb, flags->settings, "--precision", "precision",
-                  "Of matrix products: f32, or bf16 with fp32 sums and fp32 weights (default: f32)")
-          ->check(CLI::IsMember({"f32", "bf16"}));
+                  "Of matrix products: f32, or bf16 with fp32 sums and fp32 weights, or on a GPU "
+                  "the same with f16 and a loss scale (default: f32)")
+          ->check(CLI::IsMember({"f32", "bf16", "f16"}));
   CLI::Option* from = verb->add_option("--from", flags->from,
                                        "Start from the weights and the shape of this model file");
   verb->add_option("--teacher", flags->teachers,

@@ -24,7 +24,8 @@ std::string describe(const EpochReport& report) {
                 static_cast<long long>(report.epoch + 1), report.train_loss, report.validation_loss,
                 100 * report.validation_accuracy, report.best ? " (best)" : "",
                 clock_text(report.seconds).c_str());
-  return text;
+  if (report.skipped_steps == 0) return text;
+  return text + (", steps skipped so far: " + std::to_string(report.skipped_steps));
 }
 
 }  // namespace

@@ -47,7 +47,7 @@ double TrainingStep::run() {
   };
   const double mean =
       accumulate_gradients(images_.size(0), config_.chunk_size, 0, optimizer_.arena().gradients(),
-                           loss, precision_of(config_));
+                           loss, {.precision = precision_of(config_)});
   optimizer_.clip_grad_norm(clip_norm);
   optimizer_.step(average_ ? &*average_ : nullptr);
   return mean;

@@ -201,6 +201,7 @@ void check_training(const CompressConfig& c) {
           "0 where the dtype is not int8");
   require(c.qat_epochs == 0 || !c.bias_correction, "bias_correction", "true",
           "false where qat_epochs train the biases anyway");
+  require_one_of("precision", c.precision, {"f32", "bf16"});  // it trains on the CPU alone
   CompressConfig trained = c;
   trained.recover_epochs = trained.qat_epochs = 1;
   validate(recover_config(trained, {}));

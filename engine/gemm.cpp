@@ -172,6 +172,8 @@ DType taken_as(Precision precision) {
       return DType::f32;
     case Precision::bf16:
       return DType::bf16;
+    case Precision::f16:
+      return DType::f16;
   }
   return DType::f32;
 }
@@ -189,7 +191,8 @@ void multiply_on_gpu(const MatrixProduct<T>& p, const ProductBatch& batch,
   g.products = repeats_of(batch), g.terms = repeats_of(terms);
   if constexpr (std::is_same_v<T, float>) {
     if (gpu_gemm() == GpuGemm::cublas && cuda::cublas_multiply(g, taken_as(p.precision))) return;
-    if (p.precision == Precision::bf16) return cuda::gemm_mma_rounding(g);
+    if (p.precision == Precision::bf16) return cuda::gemm_mma_rounding<BFloat16>(g);
+    if (p.precision == Precision::f16) return cuda::gemm_mma_rounding<Float16>(g);
   }
   cuda::gemm_run_batch<T>(g);
 }

@@ -23,7 +23,8 @@ struct MatrixProduct {
   int64_t c_row_stride = 0;
   const T* bias = nullptr;
   bool accumulate = false;
-  Precision precision = Precision::f32;  // bf16 takes float operands rounded; double stays double
+  // bf16 takes float operands rounded, and so does f16, on a GPU alone; double stays double.
+  Precision precision = Precision::f32;
 };
 
 // One index space over which a product repeats, with the step that each operand takes along each

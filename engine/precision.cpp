@@ -15,6 +15,13 @@ std::atomic<const Bf16Kernels*> linked{nullptr};
 
 Precision product_precision() noexcept { return current; }
 
+Precision product_precision(const char* op, const Tensor& x) {
+  if (current == Precision::f16 && x.dtype() == DType::f32 && !x.device().on_gpu())
+    argument_error(op, "precision", "f16 on the CPU", "f32 or bf16",
+                   "products in f16 run on a GPU alone; move the operands there with to(Device)");
+  return current;
+}
+
 PrecisionScope::PrecisionScope(Precision precision) noexcept : before_(current) {
   static const Bf16Kernels kernels{gemm_bf16_kernels()};
   linked.store(&kernels, std::memory_order_release);

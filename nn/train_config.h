@@ -12,7 +12,8 @@ namespace espalier {
 struct TrainConfig {
   ViTConfig model = named_config("vit-tiny");
   std::string optimizer = "adamw";  // or "sgd" (momentum 0.9)
-  std::string precision = "f32";    // or "bf16": of matrix products; weights stay fp32
+  // Of matrix products, or "bf16", or on a GPU "f16", where the loss is scaled; weights stay fp32.
+  std::string precision = "f32";
   int64_t epochs = 3;
   int64_t batch_size = 128;
   int64_t chunk_size = 16;      // samples that go through the model at once on one thread

@@ -27,7 +27,7 @@ void add_lanes(const RecycledVector<Tensor>& lanes, const Tensor& sum) {
 struct Chunks {
   int64_t samples, size;
   uint64_t seed;
-  Precision precision;
+  const GradientOptions& options;
   ChunkLoss loss;
 
   int64_t count() const { return (samples + size - 1) / size; }
@@ -38,10 +38,11 @@ struct Chunks {
   // Adds the gradient of chunk i to the sink; its mean loss.
   Tensor run(int64_t i, const GradientSink& sink) const {
     const GeneratorScope generator(Generator(seed, static_cast<uint64_t>(i)));
-    const PrecisionScope products(precision);
+    const PrecisionScope products(options.precision);
     const Tensor mean = loss(i * size, std::min(samples, (i + 1) * size));
     const DeviceScope there(mean.device());
-    backward(mean, {.seed = Tensor::full(mean.shape(), share(i)), .sink = &sink});
+    backward(mean,
+             {.seed = Tensor::full(mean.shape(), share(i) * options.loss_scale), .sink = &sink});
     return mean;
   }
 };
@@ -51,6 +52,7 @@ double accumulate_on_gpu(const Chunks& chunks, const Tensor& gradients) {
   const GradientSink sink{gradients};
   RecycledVector<Tensor> means;
   for (int64_t i = 0; i < chunks.count(); ++i) means.push_back(chunks.run(i, sink).detach());
+  if (chunks.options.meanwhile) chunks.options.meanwhile();
   double total = 0;
   for (int64_t i = 0; i < chunks.count(); ++i)
     total += chunks.share(i) * means[static_cast<size_t>(i)].item();
@@ -60,8 +62,9 @@ double accumulate_on_gpu(const Chunks& chunks, const Tensor& gradients) {
 }  // namespace
 
 double accumulate_gradients(int64_t samples, int64_t chunk_size, uint64_t seed,
-                            const Tensor& gradients, ChunkLoss loss, Precision precision) {
-  const Chunks chunks{samples, chunk_size, seed, precision, loss};
+                            const Tensor& gradients, ChunkLoss loss,
+                            const GradientOptions& options) {
+  const Chunks chunks{samples, chunk_size, seed, options, loss};
   if (gradients.device().on_gpu()) return accumulate_on_gpu(chunks, gradients);
   const int64_t lane_count = std::min(chunks.count(), max_lanes);
   RecycledVector<Tensor> lanes(static_cast<size_t>(lane_count));

@@ -12,11 +12,13 @@
 #include "engine/ops/cross_entropy.h"
 #include "engine/ops/view.h"
 #include "engine/plan.h"
+#include "nn/data/batch_feed.h"
 #include "nn/distillation.h"
 #include "nn/model_file.h"
 #include "nn/named_tensors.h"
 #include "nn/optim/adamw.h"
 #include "nn/optim/ema.h"
+#include "nn/optim/loss_scale.h"
 #include "nn/optim/schedule.h"
 #include "nn/optim/sgd.h"
 #include "nn/train_step.h"
@@ -52,18 +54,39 @@ std::unique_ptr<Optimizer> make_optimizer(const TrainConfig& c, const NamedTenso
       parameters, AdamWOptions{.lr = c.learning_rate, .weight_decay = c.weight_decay});
 }
 
-LoaderOptions loader_options(const TrainConfig& c) {
+LoaderOptions loader_options(const TrainConfig& c, Device device) {
   return {.batch_size = c.batch_size,
           .drop_last = true,
           .seed = derive_seed(c.seed, loading),
           .augmentation = c.augmentation,
           .mean = c.model.mean,
-          .deviation = c.model.deviation};
+          .deviation = c.model.deviation,
+          .device = device};
 }
 
-TrainConfig validated(const TrainConfig& config) {
+TrainConfig validated(const TrainConfig& config, Device device) {
   validate(config);
+  if (precision_of(config) == Precision::f16 && !device.on_gpu())
+    argument_error("Trainer", "precision", "'f16' on the CPU", "'f32' or 'bf16' there",
+                   "products in f16 run on a GPU alone, as with --device cuda");
   return config;
+}
+
+std::optional<LossScale> first_loss_scale(const TrainConfig& config) {
+  if (precision_of(config) != Precision::f16) return std::nullopt;
+  return LossScale();
+}
+
+Json scale_to_json(const LossScale& scale) {
+  return {{"value", scale.value},
+          {"finite_steps", scale.finite_steps},
+          {"skipped_steps", scale.skipped_steps}};
+}
+
+LossScale scale_from_json(const Json& json) {
+  return {.value = json.at("value").get<double>(),
+          .finite_steps = json.at("finite_steps").get<int64_t>(),
+          .skipped_steps = json.at("skipped_steps").get<int64_t>()};
 }
 
 // The model of a checkpoint whose shape it alone knows.
@@ -100,17 +123,18 @@ struct Trainer::State {
   const Device device;
   std::unique_ptr<Optimizer> optimizer;
   std::optional<WeightAverage> average;
-  DataLoader loader;
+  BatchFeed feed;
   LrSchedule schedule;
 
   int64_t step = 0;
+  std::optional<LossScale> loss_scale;  // of f16
   double best_accuracy = -1;
   double epoch_loss = 0;     // summed over the steps of the present epoch
   double epoch_seconds = 0;  // of the present epoch, over all parts of the run
 
   State(const TrainConfig& c, ImageDataset train_set, ImageDataset validation_set, std::string dir,
         const TrainerParts& parts)
-      : config(validated(c)),
+      : config(validated(c, parts.device)),
         train(std::move(train_set)),
         validation(std::move(validation_set)),
         run_dir(std::move(dir)),
@@ -118,11 +142,12 @@ struct Trainer::State {
         averaged(parts.form ? parts.form() : new_model(config)),
         shrinking(parts.shrinking),
         device(parts.device),
-        loader(train, loader_options(config)),
+        feed(train, loader_options(config, device)),
         schedule(LrSchedule::cosine(
             config.learning_rate, std::min(config.warmup_steps, epoch_steps() * config.epochs - 1),
             epoch_steps() * config.epochs,
-            std::min(config.final_learning_rate, config.learning_rate))) {
+            std::min(config.final_learning_rate, config.learning_rate))),
+        loss_scale(first_loss_scale(config)) {
     start_optimizer();
     check_shrinking();
     if ((config.distillation > 0) == parts.teachers.empty())
@@ -136,7 +161,7 @@ struct Trainer::State {
   }
 
   int64_t epoch_steps() const {
-    if (loader.batches() > 0) return loader.batches();
+    if (feed.batches() > 0) return feed.batches();
     argument_error("Trainer", "batch_size", std::to_string(config.batch_size),
                    "at most the " + std::to_string(train.size()) + " training images", "");
   }
@@ -156,7 +181,8 @@ struct Trainer::State {
   bool shrink_if_due();
 
   Tensor taught(const Tensor& images);
-  StepReport train_batch(const Batch& batch);
+  bool update_weights(double norm);
+  StepReport train_batch(const FedBatch& batch);
   EpochReport finish_epoch(int64_t epoch);
   void save_checkpoint() const;
   [[noreturn]] void stop_on(const std::string& problem) const;
@@ -234,12 +260,28 @@ Tensor Trainer::State::taught(const Tensor& images) {
   return mul(sum, 1 / static_cast<double>(teachers.size()));
 }
 
-StepReport Trainer::State::train_batch(const Batch& batch) {
+// By gradients of this norm, and says whether it did: in f16 a step whose gradients are not finite
+// is skipped, and the next one's loss scaled less.
+bool Trainer::State::update_weights(double norm) {
+  const bool finite = std::isfinite(norm);
+  if (!finite && !loss_scale) stop_on("a gradient is no longer finite");
+  if (loss_scale) loss_scale->update(finite);
+  if (loss_scale && loss_scale->exhausted())
+    stop_on("a gradient is not finite, whatever the loss scale,");
+  if (!finite) return false;
+  optimizer->set_lr(schedule.at(step));
+  optimizer->step(&*average);
+  trained->prepare();
+  return true;
+}
+
+StepReport Trainer::State::train_batch(const FedBatch& batch) {
   const Clock::time_point start = Clock::now();
-  const int64_t samples = batch.images.size(0);
+  const std::optional<double> scale = loss_scale ? std::optional(loss_scale->value) : std::nullopt;
+  const Tensor &images = batch.there.images, &labels = batch.there.targets;
+  const int64_t samples = images.size(0);
   optimizer->zero_grad();
-  const Tensor images = batch.images.to(device), labels = batch.targets.to(device);
-  const Tensor targets = teachers.empty() ? Tensor() : taught(batch.images).to(device);
+  const Tensor targets = teachers.empty() ? Tensor() : taught(batch.here.images).to(device);
   const uint64_t seed =
       derive_seed(derive_seed(config.seed, dropping), static_cast<uint64_t>(step));
   const double loss = accumulate_gradients(
@@ -253,14 +295,14 @@ StepReport Trainer::State::train_batch(const Batch& batch) {
             distillation_loss(logits, slice(targets, 0, begin, end), config.temperature);
         return add(mul(loss, 1 - config.distillation), mul(of_teachers, config.distillation));
       },
-      precision_of(config));
+      {.precision = precision_of(config), .loss_scale = scale.value_or(1), .meanwhile = [&] {
+         feed.send_ahead();
+       }});
   if (!std::isfinite(loss)) stop_on("the loss is no longer finite");
   const double no_limit = std::numeric_limits<double>::max();
-  const double norm = optimizer->clip_grad_norm(config.clip_norm > 0 ? config.clip_norm : no_limit);
-  if (!std::isfinite(norm)) stop_on("a gradient is no longer finite");
-  optimizer->set_lr(schedule.at(step));
-  optimizer->step(&*average);
-  trained->prepare();
+  const double norm = optimizer->clip_grad_norm(config.clip_norm > 0 ? config.clip_norm : no_limit,
+                                                scale.value_or(1));
+  const bool updated = update_weights(norm);
   epoch_loss += loss;
   ++step;
   const double seconds = seconds_since(start);
@@ -269,9 +311,11 @@ StepReport Trainer::State::train_batch(const Batch& batch) {
           .steps = total_steps(),
           .epoch = (step - 1) / epoch_steps(),
           .loss = loss,
-          .learning_rate = optimizer->lr(),
+          .learning_rate = schedule.at(step - 1),
           .grad_norm = norm,
-          .images_per_second = static_cast<double>(samples) / seconds};
+          .images_per_second = static_cast<double>(samples) / seconds,
+          .loss_scale = scale,
+          .skipped = !updated};
 }
 
 EpochReport Trainer::State::finish_epoch(int64_t epoch) {
@@ -283,7 +327,8 @@ EpochReport Trainer::State::finish_epoch(int64_t epoch) {
                      .validation_loss = 0,
                      .validation_accuracy = 0,
                      .best = true,
-                     .seconds = epoch_seconds};
+                     .seconds = epoch_seconds,
+                     .skipped_steps = loss_scale ? loss_scale->skipped_steps : 0};
   if (validation.size() > 0) {
     const Evaluation result = averaged->evaluate(validation);
     report.validation_loss = result.loss;
@@ -304,10 +349,11 @@ void Trainer::State::save_checkpoint() const {
   NamedTensors tensors;
   append_named("model.", trained->named_parameters(), tensors);
   append_named("optimizer.", optimizer->state_dict(), tensors);
-  const Json progress = {{"step", step},
-                         {"best_accuracy", best_accuracy},
-                         {"epoch_loss", epoch_loss},
-                         {"epoch_seconds", epoch_seconds}};
+  Json progress = {{"step", step},
+                   {"best_accuracy", best_accuracy},
+                   {"epoch_loss", epoch_loss},
+                   {"epoch_seconds", epoch_seconds}};
+  if (loss_scale) progress["loss_scale"] = scale_to_json(*loss_scale);
   save_safetensors(last_path(run_dir), tensors,
                    {{kind_key, "checkpoint"},
                     {config_key, to_json(std::as_const(*trained).model().config)},
@@ -342,6 +388,7 @@ void Trainer::resume() {
     state_->best_accuracy = json.at("best_accuracy").get<double>();
     state_->epoch_loss = json.at("epoch_loss").get<double>();
     state_->epoch_seconds = json.at("epoch_seconds").get<double>();
+    if (state_->loss_scale) state_->loss_scale = scale_from_json(json.at("loss_scale"));
   } catch (const Error& error) {
     file_error(path, error.what());
   } catch (const Json::exception& error) {
@@ -355,9 +402,9 @@ bool Trainer::run(const TrainerEvents& events) {
   if (s.step == 0) s.save_checkpoint();
   while (s.step < s.total_steps()) {
     const int64_t epoch = s.step / s.epoch_steps();
-    s.loader.start(epoch, s.step % s.epoch_steps());
+    s.feed.start(epoch, s.step % s.epoch_steps());
     while (s.step < s.total_steps()) {
-      const std::optional<Batch> batch = s.loader.next();
+      const std::optional<FedBatch> batch = s.feed.next();
       if (!batch) break;
       const StepReport report = s.train_batch(*batch);
       if (events.step) events.step(report);

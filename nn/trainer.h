@@ -3,9 +3,10 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
-#include "nn/data/loader.h"
+#include "nn/data/dataset.h"
 #include "nn/optim/parameter_arena.h"
 #include "nn/train_config.h"
 #include "nn/trainable.h"
@@ -19,6 +20,10 @@ struct StepReport {
   double loss, learning_rate;
   double grad_norm;  // before clipping
   double images_per_second;
+  // In f16 alone: what the loss was multiplied by. A step of which a gradient was not finite then
+  // is skipped; it changes nothing but the scale.
+  std::optional<double> loss_scale = std::nullopt;
+  bool skipped = false;
 };
 
 // What one epoch came to. Validation is on the averaged weights where there are any.
@@ -28,6 +33,7 @@ struct EpochReport {
   double validation_loss, validation_accuracy;
   bool best;  // the best validation accuracy so far
   double seconds;
+  int64_t skipped_steps = 0;  // of the run so far: those that f16 cost
 };
 
 // Called on the trainer's thread; `interrupted` is asked after every step.
@@ -62,11 +68,13 @@ struct TrainerParts {
   // Makes what is trained; otherwise a new model of the configuration, from its seed.
   TrainableFactory form = nullptr;
   // Trained models on the same images and classes, for `distillation` of the configuration: the
-  // mean of their soft targets teaches (1503.02531, section 3). They multiply in its precision.
+  // mean of their soft targets teaches (1503.02531, section 3). They multiply in bf16 where it says
+  // so, else in f32.
   std::vector<Graph> teachers{};
   Shrinking shrinking{};
   // Where the model and the optimiser's state lie and run. Batches are made on the CPU, and
-  // teachers run there. A checkpoint of either device can be taken up on the other.
+  // teachers run there. A checkpoint of either device can be taken up on the other, unless it is of
+  // a run in f16.
   Device device{};
 };
 
@@ -76,8 +84,9 @@ struct TrainerParts {
 class Trainer {
  public:
   // A new run. The data sets are copied handles; `validation` may be empty. An argument error where
-  // the configuration asks for a teacher and there is none, or the other way round, and where the
-  // run is too short to shrink so often and train on.
+  // the configuration asks for a teacher and there is none, or the other way round, where it asks
+  // for f16 and the device is the CPU, and where the run is too short to shrink so often and train
+  // on.
   Trainer(const TrainConfig& config, ImageDataset train, ImageDataset validation,
           std::string run_dir, TrainerParts parts = {});
   ~Trainer();
@@ -87,7 +96,8 @@ class Trainer {
   void resume();
 
   // Trains to the end, or until `interrupted` says stop: then saves and returns false. Throws a
-  // numeric error when the loss is no longer finite, naming the step and the last good checkpoint.
+  // numeric error, naming the step and the last good checkpoint, when the loss is no longer finite,
+  // or a gradient: in f16, one that no loss scale makes finite.
   bool run(const TrainerEvents& events = {});
 
   int64_t step() const noexcept;

@@ -63,6 +63,7 @@ TEST_CASE("compression: what makes no sense is refused") {
   refused([](CompressConfig& c) { c.sparsity_of = "joy"; }, "or latency");
   refused([](CompressConfig& c) { c.latency_batch = 0; }, "latency_batch is 0");
   refused([](CompressConfig& c) { c.schedule = "slow"; }, "or cubic");
+  refused([](CompressConfig& c) { c.precision = "f16"; }, "expected f32 or bf16");
   refused([](CompressConfig& c) { c.schedule = "cubic"; }, "recover_epochs is 0");
   refused([](CompressConfig& c) { c.prune_steps = 0; }, "prune_steps is 0");
   refused([](CompressConfig& c) { c.prune_share = 1; }, "prune_share is 1");

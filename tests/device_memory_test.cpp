@@ -5,6 +5,7 @@
 #include "engine/ops/quantize.h"
 #include "engine/ops/softmax.h"
 #include "engine/ops/view.h"
+#include "engine/staging.h"
 #include "tests/device_test.h"
 
 namespace espalier::test {
@@ -54,6 +55,43 @@ TEST_CASE("values go to a GPU and come back") {
   there.copy_(Tensor::zeros({5, 7}));
   CHECK(there.to_vector() == std::vector<double>(35, 0));
   CHECK(x.to(Device::cpu()).same(x));
+}
+
+TEST_CASE("what is sent to a GPU arrives as it was, though its memory is let go at once") {
+  if (cuda_device_count() == 0) return;
+  std::vector<Tensor> there;
+  for (int i = 0; i < 12; ++i) {
+    const Tensor staged = staging_tensor({3, 5}, DType::f32, gpu);
+    staged.fill_(i);
+    there.push_back(sent_to(gpu, staged));
+  }
+  for (int i = 0; i < 12; ++i) {
+    const Tensor& x = there[static_cast<size_t>(i)];
+    CHECK(x.device() == gpu);
+    CHECK(x.to_vector() == std::vector<double>(15, i));
+  }
+}
+
+TEST_CASE("memory that a GPU has copied from is used again, and goes back to the system") {
+  if (cuda_device_count() == 0) return;
+  const auto sent = [](double value) {
+    const Tensor staged = staging_tensor({1000}, DType::f32, gpu);
+    staged.fill_(value);
+    return std::pair(sent_to(gpu, staged), staged.bytes());
+  };
+  const auto [first, memory] = sent(1);
+  synchronize(gpu);
+  const auto [second, again] = sent(2);
+  CHECK(again == memory);
+  release_cached_memory();  // what is under way aside
+  CHECK(first.to_vector() == std::vector<double>(1000, 1));
+  CHECK(second.to_vector() == std::vector<double>(1000, 2));
+}
+
+TEST_CASE("what is staged for the CPU stays where it is") {
+  const Tensor staged = staging_tensor({2, 3}, DType::s64, Device::cpu());
+  CHECK(staged.describe() == "s64 [2, 3]");
+  CHECK(sent_to(Device::cpu(), staged).same(staged));
 }
 
 TEST_CASE("new tensors lie where kernels run") {

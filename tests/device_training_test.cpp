@@ -1,89 +1,13 @@
-// Whole trainings on a GPU against the same on the CPU.
-#include <algorithm>
+// Whole trainings on a GPU against the same on the CPU, and how they get their batches.
+#include "tests/device_training.h"
 
-#include "nn/trainer.h"
-#include "tests/device_test.h"
-#include "tests/temporary_folder.h"
+#include "engine/ops/binary.h"
+#include "engine/ops/reduce.h"
+#include "nn/data/batch_feed.h"
+#include "nn/train_step.h"
 
 namespace espalier::test {
 namespace {
-
-// Noise of a brightness that tells the class.
-ImageDataset shades(int64_t samples, const ViTConfig& model, uint64_t seed) {
-  const std::vector<std::string> names(static_cast<size_t>(model.classes), "shade");
-  ImageDataset dataset{Tensor::empty(model.batch_shape(samples), DType::u8),
-                       Tensor::empty({samples}, DType::s64), names};
-  Generator generator(seed);
-  const int64_t pixels = dataset.images.numel() / std::max<int64_t>(1, samples);
-  for (int64_t i = 0; i < samples; ++i) {
-    const int64_t label = generator.below(model.classes);
-    dataset.labels.data<int64_t>()[i] = label;
-    for (int64_t k = 0; k < pixels; ++k)
-      dataset.images.data<uint8_t>()[i * pixels + k] =
-          static_cast<uint8_t>(label * 20 + generator.below(60));
-  }
-  return dataset;
-}
-
-// So many steps at batch 8, in two chunks, from the first step on at the full learning rate.
-TrainConfig short_run(const char* model, int64_t steps) {
-  TrainConfig config = named_train_config(model);
-  config.batch_size = 8;
-  config.chunk_size = 4;
-  config.epochs = 1;
-  config.max_steps = steps;
-  config.warmup_steps = 1;
-  config.model.dropout = config.model.drop_path = 0.1;
-  return config;
-}
-
-struct Course {
-  std::vector<double> losses, norms;
-  double validation_loss = 0;
-};
-
-TrainerParts on(Device device) {
-  TrainerParts parts;
-  parts.device = device;
-  return parts;
-}
-
-// `nudge` moves every weight of the beginning by as much of itself, up and down in turn.
-Course course(const TrainConfig& config, Device device, double nudge = 0) {
-  const TemporaryFolder folder;
-  std::filesystem::create_directories(folder.file("checkpoints"));
-  TrainerParts parts = on(device);
-  parts.form = [&] {
-    auto model = initial_model(config.model, config.seed);
-    for (const auto& [name, weight] : model->named_parameters())
-      for (int64_t i = 0; i < weight.numel(); ++i)
-        weight.data<float>()[i] *= static_cast<float>(1 + (i % 2 ? nudge : -nudge));
-    return std::make_unique<Trainable>(std::move(model));
-  };
-  Trainer trainer(config, shades(config.batch_size * config.max_steps, config.model, 1),
-                  shades(10, config.model, 2), folder.path(), std::move(parts));
-  Course out;
-  trainer.run({.step =
-                   [&](const StepReport& report) {
-                     out.losses.push_back(report.loss);
-                     out.norms.push_back(report.grad_norm);
-                   },
-               .epoch = [&](const EpochReport& r) { out.validation_loss = r.validation_loss; }});
-  return out;
-}
-
-// What rounding may do to a course: weights that are off by an epsilon from the beginning show how
-// far a training carries one rounding. A kernel may round as often as its longest sum has terms,
-// and errors of both signs add up like the root of that.
-std::vector<double> bounds_of(const Course& exact, const Course& nudged, double terms) {
-  std::vector<double> bounds;
-  double grown = 0;
-  for (size_t i = 0; i < exact.losses.size(); ++i) {
-    grown = std::max(grown, std::abs(exact.losses[i] - nudged.losses[i]));
-    bounds.push_back(std::sqrt(terms) * (grown + epsilon * exact.losses[i]));
-  }
-  return bounds;
-}
 
 void check_courses(const TrainConfig& config, double terms) {
   const Course exact = course(config, Device::cpu());
@@ -120,9 +44,7 @@ TEST_CASE("patches, a class token and momentum train on a GPU as they do on the 
 
 TEST_CASE("a run that a GPU began goes on on the CPU, and the other way round") {
   if (cuda_device_count() == 0) return;
-  TrainConfig config = short_run("vit-tiny", 4);
-  config.model.width = 16, config.model.mlp_hidden = 16, config.model.depth = 1;
-  config.model.conv_channels = {4};
+  const TrainConfig config = tiny_run(4);
   const ImageDataset train = shades(32, config.model, 1), none = shades(0, config.model, 2);
   for (const Device first : {Device::cuda(), Device::cpu()}) {
     const TemporaryFolder folder;
@@ -136,6 +58,60 @@ TEST_CASE("a run that a GPU began goes on on the CPU, and the other way round") 
     CHECK(taken_up.run());
     CHECK(taken_up.step() == 4);
     CHECK(taken_up.trained().named_parameters()[0].second.device() == second);
+  }
+}
+
+TEST_CASE("batches that are sent to a GPU ahead are those of the loader") {
+  if (cuda_device_count() == 0) return;
+  const ImageDataset dataset = shades(83, named_config("vit-tiny"), 1);
+  LoaderOptions options{.batch_size = 8, .seed = 3};
+  for (const double mixup : {0.0, 0.5}) {
+    options.augmentation.mixup = mixup;
+    options.device = Device::cpu();
+    DataLoader loader(dataset, options);
+    options.device = Device::cuda();
+    BatchFeed feed(dataset, options);
+    for (const int64_t first : {0, 3}) {
+      feed.start(0);
+      feed.send_ahead();  // which the next start drops
+      std::vector<Batch> sent;
+      feed.start(1, first);
+      while (const auto batch = feed.next()) {
+        sent.push_back(batch->there);
+        if (sent.size() % 2) feed.send_ahead();
+      }
+      CHECK(static_cast<int64_t>(sent.size()) == feed.batches() - first);
+      loader.start(1, first);
+      for (const Batch& batch : sent) {
+        const std::optional<Batch> expected = loader.next();
+        REQUIRE(expected.has_value());
+        CHECK(batch.images.device() == Device::cuda());
+        CHECK(batch.images.to_vector() == expected->images.to_vector());
+        CHECK(batch.targets.to_vector() == expected->targets.to_vector());
+      }
+    }
+    feed.start(0);
+    feed.send_ahead();  // and leave
+  }
+}
+
+TEST_CASE("what there is to do meanwhile is done once a batch, while a GPU is at work") {
+  for (const Device device : {Device::cpu(), Device::cuda()}) {
+    if (device.on_gpu() && cuda_device_count() == 0) return;
+    const Tensor weight = Tensor::full({3}, 1).to(device);
+    weight.set_requires_grad().set_arena_offset(0);
+    int64_t chunks = 0, calls = 0;
+    accumulate_gradients(10, 4, 1, Tensor::zeros({3}).to(device),
+                         [&](int64_t, int64_t) {
+                           // On the CPU several threads are here at once.
+                           if (device.on_gpu()) ++chunks;
+                           return mean(mul(weight, weight));
+                         },
+                         {.meanwhile = [&] {
+                           ++calls;
+                           CHECK(chunks == 3);  // all under way
+                         }});
+    CHECK(calls == (device.on_gpu() ? 1 : 0));
   }
 }
 

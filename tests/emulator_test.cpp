@@ -5,6 +5,7 @@
 
 #include <vector>
 
+#include "engine/staging.h"
 #include "kernels/simt/simt.h"
 #include "tests/fault_test.h"
 
@@ -76,6 +77,14 @@ __global__ void group_kernel(int* values) {
 }
 
 }  // namespace
+
+TEST_CASE("a copy that nobody waits for lands when the stream goes on, and not before") {
+  const Tensor staged = staging_tensor({4}, DType::f32, Device::cuda());
+  staged.fill_(1);
+  const Tensor there = sent_to(Device::cuda(), staged);
+  staged.fill_(2);  // which is too early
+  CHECK(there.to_vector() == std::vector<double>(4, 2));
+}
 
 TEST_CASE("every thread of a grid runs once and knows its place") {
   std::vector<int> out(2 * 3 * 2 * 64);

@@ -1,6 +1,8 @@
 // Products on a GPU's tensor cores: kernels/gemm_mma/gemm_mma.h.
 #include "kernels/gemm_mma/gemm_mma.h"
 
+#include "engine/ops/cast.h"
+#include "engine/ops/conv2d.h"
 #include "engine/ops/linear.h"
 #include "engine/ops/matmul.h"
 #include "engine/ops/view.h"
@@ -8,6 +10,7 @@
 #include "kernels/cast/cast.h"
 #include "tests/device_test.h"
 #include "tests/gemm_test.h"
+#include "tests/product_test.h"
 
 #if defined(ESPALIER_CUDA)
 namespace espalier::test::gemm_mma_tests {
@@ -200,6 +203,62 @@ TEST_CASE("linear and matmul in bf16 on a GPU agree with the CPU") {
         {random_tensor({3, 20, 8}, 1, f32), random_tensor({3, 30, 8}, 2, f32)}, 30);
   agree([](const auto& x) { return matmul(x[0], x[1]); },
         {random_tensor({4, 5, 9}, 1, f32), random_tensor({9, 7}, 2, f32)}, 20);
+}
+
+// Values that are in `half` already lose nothing on the way: their products are those of double.
+// And other values are rounded there as by a conversion before.
+void check_rounding(Precision precision, DType half) {
+  const auto convert = [&](const Tensor& x) { return to(to(x, half), DType::f32); };
+  const auto check = [&](const Function& f, const std::vector<Tensor>& given, int64_t terms) {
+    const PrecisionScope scope(precision);
+    std::vector<Tensor> rounded, exact, sizes;
+    for (const Tensor& x : given) {
+      rounded.push_back(convert(x));
+      exact.push_back(Tensor::of(rounded.back().to_vector(), x.shape()));
+      sizes.push_back(absolute(exact.back()));
+    }
+    const Tensor seed = convert(random_tensor(f(exact).shape(), 97, DType::f32));
+    const Tensor exact_seed = Tensor::of(seed.to_vector(), seed.shape());
+    const auto expected = with_seed(f, exact, exact_seed);
+    const auto size = with_seed(f, sizes, absolute(exact_seed));
+    const Tensor seed_there = seed.to(Device::cuda());
+    const auto found = with_seed(f, moved(rounded, Device::cuda()), seed_there);
+    const auto on_the_way = with_seed(f, moved(given, Device::cuda()), seed_there);
+    for (size_t i = 0; i < found.size(); ++i) {
+      INFO("output 0, gradients from 1: ", i);
+      const auto bound = size[i].to_vector();
+      // The contract's bound of a sum; the bias, and a sum that goes on, round once more.
+      check_close(found[i].to_vector(), expected[i].to_vector(), [&](size_t j) {
+        return static_cast<double>(terms) * std::ldexp(bound[j], -22) + 4 * epsilon * bound[j];
+      });
+      // A bias is no operand of a product, but here there is none.
+      CHECK(on_the_way[i].to_vector() == found[i].to_vector());
+    }
+  };
+  constexpr DType f32 = DType::f32;
+  check([](const auto& x) { return linear(x[0], x[1]); },
+        {random_tensor({70, 33}, 1, f32), random_tensor({66, 33}, 2, f32)}, 70);
+  check([](const auto& x) { return matmul(x[0], x[1]); },
+        {random_tensor({4, 5, 9}, 1, f32), random_tensor({9, 7}, 2, f32)}, 20);
+  check([](const auto& x) { return conv2d(x[0], x[1], Tensor(), 1, 1); },
+        {random_tensor({3, 6, 5, 4}, 1, f32), random_tensor({7, 3, 3, 4}, 2, f32)}, 90);
+}
+
+TEST_CASE("products on a GPU round their operands on the way, to bf16 and to f16") {
+  if (cuda_device_count() == 0) return;
+  check_rounding(Precision::bf16, DType::bf16);
+  check_rounding(Precision::f16, DType::f16);
+}
+
+TEST_CASE("what f16 cannot hold is infinite in products on a GPU") {
+  if (cuda_device_count() == 0) return;
+  const PrecisionScope scope(Precision::f16);
+  const Device gpu = Device::cuda();
+  const Tensor one = Tensor::full({1, 1}, 1).to(gpu);
+  CHECK(linear(Tensor::full({1, 1}, 65504).to(gpu), one).item() == 65504);
+  CHECK(std::isinf(linear(Tensor::full({1, 1}, 65536).to(gpu), one).item()));
+  CHECK(linear(Tensor::full({1, 1}, 0x1p-24).to(gpu), one).item() == 0x1p-24);
+  CHECK(linear(Tensor::full({1, 1}, 0x1p-26).to(gpu), one).item() == 0);
 }
 
 }  // namespace espalier::test::gemm_mma_tests

@@ -10,6 +10,7 @@
 #include "engine/ops/matmul.h"
 #include "nn/vit.h"
 #include "tests/product_test.h"
+#include "tests/refusal.h"
 
 namespace espalier::test {
 namespace {
@@ -172,6 +173,18 @@ TEST_CASE("the precision is that of the forward pass, of this thread, and of flo
   const Tensor exact_seed = to_f64(seed);
   CHECK(equal(run(p.f, p.inputs, exact_seed, Precision::bf16),
               run(p.f, p.inputs, exact_seed, Precision::f32)));
+}
+
+TEST_CASE("products in f16 are refused on the CPU, those of doubles aside") {
+  const PrecisionScope scope(Precision::f16);
+  for (const Product& p : products()) {
+    INFO(p.name);
+    const auto inputs = each(p.inputs, to_f32);
+    const std::string op = std::string(p.name).substr(0, std::string(p.name).find(' '));
+    CHECK(contains(refusal_of([&] { p.f(inputs); }),
+                   op + ": precision is f16 on the CPU; expected f32 or bf16"));
+    CHECK_NOTHROW(p.f(p.inputs));
+  }
 }
 
 TEST_CASE("products in bf16 give the same bits for any number of threads") {

@@ -1,6 +1,7 @@
 // Training: the same bits for any number of threads, and after any kill.
 #include "nn/trainer.h"
 
+#include "tests/refusal.h"
 #include "tests/small_training.h"
 
 namespace espalier::test {
@@ -27,6 +28,15 @@ TEST_CASE("an interrupt saves and says so; a foreign checkpoint is refused") {
   CHECK_THROWS_AS(foreign.resume(), Error);
   CHECK(load_run_config(run).model.width == 16);
   CHECK_THROWS_AS(load_run_config(folder.file("absent")), Error);
+}
+
+TEST_CASE("a training in f16 is refused on the CPU, before anything is made of it") {
+  const TemporaryFolder folder;
+  const std::string message = refusal_of(
+      [&] { Trainer(small_run("f16"), stripes(320, 1), stripes(10, 2), folder.file("absent")); });
+  CHECK(contains(message, "precision is 'f16' on the CPU; expected 'f32' or 'bf16' there"));
+  CHECK(contains(message, "--device cuda"));
+  CHECK(contains(refusal_of([&] { validate(small_run("f8")); }), "'f32', 'bf16' or 'f16'"));
 }
 
 TEST_CASE("a loss that is no longer finite stops the run and names step and checkpoint") {

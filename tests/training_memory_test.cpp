@@ -43,13 +43,12 @@ class Training {
 
   void step() {
     optimizer_.zero_grad();
-    accumulate_gradients(
-        32, 8, 1, optimizer_.arena().gradients(),
-        [&](int64_t begin, int64_t end) {
-          const Tensor logits = model_(slice(images_, 0, begin, end));
-          return cross_entropy(logits, slice(labels_, 0, begin, end), 0.1);
-        },
-        precision_);
+    accumulate_gradients(32, 8, 1, optimizer_.arena().gradients(),
+                         [&](int64_t begin, int64_t end) {
+                           const Tensor logits = model_(slice(images_, 0, begin, end));
+                           return cross_entropy(logits, slice(labels_, 0, begin, end), 0.1);
+                         },
+                         {.precision = precision_});
     optimizer_.clip_grad_norm(1);
     optimizer_.step(&average_);
   }

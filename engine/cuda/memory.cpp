@@ -9,6 +9,7 @@
 #include "engine/device_memory.h"
 #include "engine/error.h"
 #include "engine/recycled.h"
+#include "engine/staging.h"
 #include "engine/storage.h"
 
 namespace espalier {
@@ -83,7 +84,10 @@ void Storage::free_on_gpu(std::byte* data, size_t bytes, Device device) noexcept
   }
 }
 
-void release_cached_gpu_memory() noexcept { gpu_cache().release(); }
+void release_cached_gpu_memory() noexcept {
+  gpu_cache().release();
+  release_staging_memory();
+}
 
 void move_bytes(Device to_device, std::byte* to, Device from_device, const std::byte* from,
                 size_t bytes) {

@@ -70,6 +70,20 @@ void give_memory(int index, std::byte* block) noexcept {
   cudaFree(block);
 }
 
+std::byte* take_host_memory(int index, size_t bytes) {
+  use_device(index);
+  void* block = nullptr;
+  const cudaError_t error = cudaHostAlloc(&block, bytes, cudaHostAllocPortable);
+  if (error == cudaErrorMemoryAllocation) {
+    cudaGetLastError();
+    return nullptr;
+  }
+  check("taking page-locked memory", error);
+  return static_cast<std::byte*>(block);
+}
+
+void give_host_memory(std::byte* block) noexcept { cudaFreeHost(block); }
+
 MemoryLeft memory_left(int index) {
   use_device(index);
   MemoryLeft left{};
@@ -97,6 +111,29 @@ void synchronize(int index) {
   use_device(index);
   check("waiting for a GPU", cudaStreamSynchronize(native(index)));
 }
+
+void start_copy(int index, std::byte* to, const std::byte* from, size_t bytes) {
+  if (bytes == 0) return;
+  use_device(index);
+  check("copying", cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, native(index)));
+}
+
+Event record_event(int index) {
+  use_device(index);
+  cudaEvent_t event = nullptr;
+  check("making an event", cudaEventCreateWithFlags(&event, cudaEventDisableTiming));
+  check("recording an event", cudaEventRecord(event, native(index)));
+  return event;
+}
+
+bool has_passed(Event event) {
+  const cudaError_t error = cudaEventQuery(static_cast<cudaEvent_t>(event));
+  if (error == cudaErrorNotReady) return false;
+  check("asking for an event", error);
+  return true;
+}
+
+void free_event(Event event) noexcept { cudaEventDestroy(static_cast<cudaEvent_t>(event)); }
 
 Stream stream_of(int index) {
   static std::mutex mutex;

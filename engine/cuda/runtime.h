@@ -27,6 +27,10 @@ void give_memory(int index, std::byte* block) noexcept;
 // Of a block that was taken, its first `bytes` alone are in use: an emulated GPU that is checked
 // holds kernels to them.
 void use_memory(int index, const std::byte* block, size_t bytes) noexcept;
+// Page-locked memory of the processor, which GPU `index` and every other reads by itself; null
+// where there is not enough.
+std::byte* take_host_memory(int index, size_t bytes);
+void give_host_memory(std::byte* block) noexcept;
 // Free and total bytes of GPU `index`.
 struct MemoryLeft {
   size_t free, total;
@@ -38,6 +42,16 @@ enum class CopyKind { to_device, to_host, on_device };
 void copy(int index, std::byte* to, const std::byte* from, size_t bytes, CopyKind kind);
 void set_bytes(int index, std::byte* at, unsigned char value, size_t bytes);
 void synchronize(int index);
+// A copy from page-locked memory to GPU `index`, in the order of the stream. It goes on after the
+// return, for as long as an event behind it has not passed.
+void start_copy(int index, std::byte* to, const std::byte* from, size_t bytes);
+
+// A point in a stream, behind all that GPU `index` has been given so far. Whoever records it frees
+// it.
+using Event = void*;
+Event record_event(int index);
+bool has_passed(Event event);
+void free_event(Event event) noexcept;
 
 // What kernels of GPU `index` run in. Of an emulated one it points to the simt::DeviceMemoryDoors
 // through which a library gets at its memory.

@@ -1,12 +1,15 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <mutex>
+#include <vector>
 
 #include "engine/cuda/runtime.h"
 #include "engine/error.h"
+#include "engine/storage.h"
 #include "kernels/simt/emulator.h"
 
 namespace espalier::cuda {
@@ -92,8 +95,53 @@ DeviceMemory& memory() {
   return instance;
 }
 
+// Copies from page-locked memory that are under way. They land as late as they may, when the stream
+// is given something else or waited for: whoever writes to that memory too early sees it.
+class CopiesUnderWay {
+ public:
+  void start(std::byte* to, const std::byte* from, size_t bytes) {
+    const std::lock_guard lock(mutex_);
+    copies_.push_back({to, from, bytes});
+    ++started_;
+  }
+  void land() {
+    const std::lock_guard lock(mutex_);
+    for (const Copy& copy : copies_) std::memcpy(copy.to, copy.from, copy.bytes);
+    copies_.clear();
+  }
+  size_t started() {
+    const std::lock_guard lock(mutex_);
+    return started_;
+  }
+  size_t landed() {
+    const std::lock_guard lock(mutex_);
+    return started_ - copies_.size();
+  }
+
+ private:
+  struct Copy {
+    std::byte* to;
+    const std::byte* from;
+    size_t bytes;
+  };
+  std::mutex mutex_;
+  std::vector<Copy> copies_;
+  size_t started_ = 0;
+};
+
+CopiesUnderWay& copies() {
+  static CopiesUnderWay& instance = *new CopiesUnderWay;
+  return instance;
+}
+
+// For the next thing in the stream.
+void open_memory() {
+  memory().open();
+  copies().land();
+}
+
 struct Opened {
-  Opened() { memory().open(); }
+  Opened() { open_memory(); }
   ~Opened() { memory().close(); }
 };
 
@@ -106,7 +154,13 @@ void use_device(int) {}
 bool reads_host_memory() noexcept { return true; }
 std::byte* take_memory(int, size_t bytes) { return memory().take(bytes); }
 void use_memory(int, const std::byte* block, size_t bytes) noexcept { memory().use(block, bytes); }
-void give_memory(int, std::byte* block) noexcept { memory().give(block); }
+// Once the stream is done, as CUDA's.
+void give_memory(int index, std::byte* block) noexcept {
+  synchronize(index);
+  memory().give(block);
+}
+std::byte* take_host_memory(int, size_t bytes) { return Storage::from_system(bytes); }
+void give_host_memory(std::byte* block) noexcept { std::free(block); }
 MemoryLeft memory_left(int) { return {memory().free_bytes(), DeviceMemory::capacity}; }
 
 void copy(int, std::byte* to, const std::byte* from, size_t bytes, CopyKind) {
@@ -119,9 +173,19 @@ void set_bytes(int, std::byte* at, unsigned char value, size_t bytes) {
   std::memset(at, value, bytes);
 }
 
-void synchronize(int) {}
+void synchronize(int) { const Opened opened; }
+
+void start_copy(int, std::byte* to, const std::byte* from, size_t bytes) {
+  copies().start(to, from, bytes);
+}
+
+// How many copies had been started then.
+Event record_event(int) { return reinterpret_cast<Event>(copies().started()); }
+bool has_passed(Event event) { return copies().landed() >= reinterpret_cast<size_t>(event); }
+void free_event(Event) noexcept {}
+
 Stream stream_of(int) {
-  static simt::DeviceMemoryDoors doors = {[] { memory().open(); }, [] { memory().close(); },
+  static simt::DeviceMemoryDoors doors = {open_memory, [] { memory().close(); },
                                           [](const void* at) { return memory().extent(at); }};
   simt::set_device_memory(doors);
   return &doors;

@@ -339,7 +339,7 @@ void tie_axes(NodeAxes& n) {
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, int64_t stride,
               int64_t padding) {
   Convolution c = checked(x, weight, bias, stride, padding);
-  c.precision = product_precision();
+  c.precision = product_precision(conv2d_op.name, x);
   const OpScope scope(conv2d_op.name, x);
   const Tensor in = contiguous(x.detach()), filter = contiguous(weight.detach());
   const Tensor offset = bias.defined() ? contiguous(bias.detach()) : Tensor();

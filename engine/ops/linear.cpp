@@ -54,7 +54,7 @@ struct Sizes {
   Precision precision;
 
   Sizes(const Tensor& x, const Tensor& weight)
-      : in(weight.size(1)), out(weight.size(0)), precision(product_precision()) {
+      : in(weight.size(1)), out(weight.size(0)), precision(product_precision(linear_op.name, x)) {
     Shape rows = x.shape();
     rows[rows.rank() - 1] = 1;
     M = rows.numel();

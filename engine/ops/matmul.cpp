@@ -173,7 +173,7 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
       broadcast_shapes(matmul_op.name, Shape(a.shape().begin(), a.shape().end() - 2),
                        Shape(b.shape().begin(), b.shape().end() - 2));
   const int rank = sizes.rank();
-  const Precision precision = product_precision();
+  const Precision precision = product_precision(matmul_op.name, a);
   Shape shape = sizes;
   shape.push_back(M);
   shape.push_back(N);

@@ -1,8 +1,8 @@
 // Register tiles of `tile_rows` rows by one panel. Rows are dealt evenly over the tiles, so that 49
 // rows make 6,6,6,6,5,5,5,5,5 and no tile is too small to hide the latency of fma. A k-block of a
-// panel takes half of a 32 KiB first-level cache; a block of rows stays in the second level while
-// all panels pass over it, and the next block is prefetched meanwhile. A transposed A is read in
-// place too: copying its tiles first was measured and gained nothing.
+// panel takes 16 KiB of the first-level cache, or 32 where that has 48; a block of rows stays in
+// the second level while all panels pass over it, and the next block is prefetched meanwhile. A
+// transposed A is read in place too: copying its tiles first was measured and gained nothing.
 // Products of other element types share all of this: they say how a block of A is fetched and how a
 // word of A meets a word of B.
 #pragma once
@@ -12,7 +12,10 @@
 
 namespace espalier::ESPALIER_ISA {
 
-constexpr int64_t k_block = 4096 / panel;
+constexpr int64_t longest_block = 8192 / panel;
+ESPALIER_INLINE int64_t k_block() {
+  return first_level_cache() >= 48 << 10 ? longest_block : longest_block / 2;
+}
 constexpr int64_t line = 16;  // floats of a cache line
 
 // What a tile prefetches of the next block's A: `lines` cache lines from each of `rows` places.
@@ -225,7 +228,7 @@ ESPALIER_INLINE void run_blocks(const Gemm<float>& g, const Source& source, cons
   if (g.M <= 0 || g.N <= 0) return;
   constexpr int64_t tile_block = Source::block_rows / tile_rows;
   const Deal deal(g.M);
-  const int64_t k_blocks = g.K > k_block ? (g.K + k_block - 1) / k_block : 1;
+  const int64_t k_blocks = g.K > k_block() ? (g.K + k_block() - 1) / k_block() : 1;
   const int64_t row_blocks = (deal.tiles + tile_block - 1) / tile_block;
   // Past the last block: no tiles, so nothing to prefetch.
   const auto block_at = [&](int64_t i) {

@@ -8,8 +8,8 @@
 // their magnitudes, since tensor cores drop the bits of a sum that they cannot hold. No value of K,
 // N or M is too odd; rows of A and B that start on boundaries of 16 bytes are read faster.
 //
-// gemm_mma_rounding is for operands of float at any strides, rounded to bf16 on the way: the
-// product of kernels/gemm_bf16.
+// gemm_mma_rounding is for operands of float at any strides, rounded to bf16 or f16 on the way: in
+// bf16 the product of kernels/gemm_bf16. In f16 what lies past 65504 becomes infinite.
 #pragma once
 
 #include "kernels/gemm_f32/gemm_f32.h"
@@ -44,7 +44,8 @@ using GemmMmaRun = void(const GemmMma<Element>& gemm) noexcept;
 template <class Element>
 GemmMmaRun<Element> gemm_mma;
 
-// The bias is added to the start of each sum, as elsewhere.
+// To BFloat16 or Float16. The bias is added to the start of each sum, as elsewhere.
+template <class Element>
 GemmRunBatch<float> gemm_mma_rounding;
 
 }  // namespace espalier::cuda

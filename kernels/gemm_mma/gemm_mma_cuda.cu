@@ -63,12 +63,14 @@ __global__ void __launch_bounds__(wgmma::threads)
 #endif
 }
 
-using RoundedRead = MmaRead<BFloat16, float>;
+template <class Element>
+using RoundedRead = MmaRead<Element, float>;
 
+template <class Element>
 __global__ void __launch_bounds__(MmaSmallTile::threads)
-    rounding_kernel(const __grid_constant__ MmaShape s, RoundedRead a, RoundedRead b, int64_t terms,
-                    Finish finish) {
-  mma_multiply<MmaBf16, MmaSmallTile>(s, a, b, terms, finish);
+    rounding_kernel(const __grid_constant__ MmaShape s, RoundedRead<Element> a,
+                    RoundedRead<Element> b, int64_t terms, Finish finish) {
+  mma_multiply<typename TypeOf<Element>::Type, MmaSmallTile>(s, a, b, terms, finish);
 }
 
 // Whether all rows of an operand start on the boundaries that copies need.
@@ -126,12 +128,15 @@ template GemmMmaRun<BFloat16> gemm_mma<BFloat16>;
 template GemmMmaRun<Float16> gemm_mma<Float16>;
 template GemmMmaRun<float> gemm_mma<float>;
 
+template <class Element>
 void gemm_mma_rounding(const GemmBatch<float>& g) noexcept {
   const MmaShape s{g.M, g.N, g.K, g.products, g.terms};
-  launch(rounding_kernel, mma_grid<MmaSmallTile>(s), s,
-         RoundedRead{g.A, g.a_row_stride, g.a_k_stride},
-         RoundedRead{g.B, g.b_n_stride, g.b_k_stride}, count_of(g.terms),
+  launch(rounding_kernel<Element>, mma_grid<MmaSmallTile>(s), s,
+         RoundedRead<Element>{g.A, g.a_row_stride, g.a_k_stride},
+         RoundedRead<Element>{g.B, g.b_n_stride, g.b_k_stride}, count_of(g.terms),
          Finish{{g.C, g.c_row_stride, g.bias, g.accumulate ? g.C : nullptr, false}});
 }
+template GemmRunBatch<float> gemm_mma_rounding<BFloat16>;
+template GemmRunBatch<float> gemm_mma_rounding<Float16>;
 
 }  // namespace espalier::cuda

@@ -4,14 +4,16 @@
 #include <numeric>
 
 #include "engine/error.h"
+#include "engine/staging.h"
 
 namespace espalier {
 namespace {
 
 enum LoaderPurpose : uint64_t { shuffling = 1, augmenting = 2, mixing = 3 };
 
-Tensor one_hot(const Tensor& labels, int64_t classes) {
-  const Tensor out = Tensor::zeros({labels.size(0), classes});
+Tensor one_hot(const Tensor& labels, int64_t classes, Device device) {
+  const Tensor out = staging_tensor({labels.size(0), classes}, DType::f32, device);
+  out.fill_(0);
   for (int64_t i = 0; i < labels.size(0); ++i)
     out.data<float>()[i * classes + labels.data<int64_t>()[i]] = 1;
   return out;
@@ -51,8 +53,9 @@ Batch DataLoader::make(const std::vector<int64_t>& order, int64_t epoch, int64_t
   const int64_t end = std::min(dataset_.size(), begin + options_.batch_size);
   const Shape& all = dataset_.images.shape();
   const ImageShape shape{all[1], all[2], all[3]};
-  Batch batch{Tensor::empty({end - begin, all[1], all[2], all[3]}),
-              Tensor::empty({end - begin}, DType::s64)};
+  const Device device = options_.device;
+  Batch batch{staging_tensor({end - begin, all[1], all[2], all[3]}, DType::f32, device),
+              staging_tensor({end - begin}, DType::s64, device)};
   const uint64_t seed = derive_seed(options_.seed, augmenting);
   for (int64_t i = begin; i < end; ++i) {
     const int64_t sample = order[static_cast<size_t>(i)];
@@ -65,7 +68,7 @@ Batch DataLoader::make(const std::vector<int64_t>& order, int64_t epoch, int64_t
   if (options_.augmentation.mixup > 0 || options_.augmentation.cutmix > 0) {
     Generator generator(derive_seed(options_.seed, mixing),
                         static_cast<uint64_t>(epoch * batches() + index));
-    batch.targets = one_hot(batch.targets, dataset_.classes());
+    batch.targets = one_hot(batch.targets, dataset_.classes(), device);
     mix_batch(batch.images, batch.targets, options_.augmentation, generator);
   }
   return batch;

@@ -27,6 +27,7 @@ struct LoaderOptions {
   uint64_t seed = 0;
   Augmentation augmentation{};
   double mean = 0.2860, deviation = 0.3530;  // of pixels / 255
+  Device device{};                           // that batches, made on the CPU, will be sent to
 };
 
 // Gives the batches of one epoch after another. A batch depends on (seed, epoch, index) alone, so

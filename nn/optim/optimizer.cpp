@@ -50,9 +50,11 @@ void Optimizer::zero_grad() {
   gradient_scale_ = 1;
 }
 
-double Optimizer::clip_grad_norm(double max_norm) {
+double Optimizer::clip_grad_norm(double max_norm, double loss_scale) {
   if (!(max_norm > 0))
     argument_error("clip_grad_norm", "max_norm", std::to_string(max_norm), "a number > 0", "");
+  if (!(loss_scale > 0))
+    argument_error("clip_grad_norm", "loss_scale", std::to_string(loss_scale), "a number > 0", "");
   const OpScope scope("clip_grad_norm", arena_.values());
   double sum = 0;
   for (const ParameterArena::Segment& segment : arena_.segments())
@@ -61,9 +63,10 @@ double Optimizer::clip_grad_norm(double max_norm) {
         sum += sum_of_squares(arena_.gradients().data<T>() + segment.begin,
                               segment.end - segment.begin);
       });
-  const double norm = std::sqrt(sum);
+  const double norm = std::sqrt(sum) / loss_scale;
   // PyTorch's guard, which also keeps a gradient just at the limit under it.
-  gradient_scale_ = std::isfinite(norm) ? std::min(1.0, max_norm / (norm + 1e-6)) : norm;
+  gradient_scale_ =
+      std::isfinite(norm) ? std::min(1.0, max_norm / (norm + 1e-6)) / loss_scale : norm;
   return norm;
 }
 

@@ -25,7 +25,10 @@ class Optimizer {
   // The 2-norm of all gradients that are not frozen. Where it is above `max_norm` the next step()
   // scales them down to it, in its own pass; the gradients themselves stay as they are. A norm that
   // is not finite means that a gradient is not, and the next step() will refuse.
-  double clip_grad_norm(double max_norm);
+  //
+  // Where gradients are those of `loss_scale` times the loss, norm and limit are those of the loss,
+  // and so is the next step(): for a power of two to the bit.
+  double clip_grad_norm(double max_norm, double loss_scale = 1);
 
   // Updates every parameter that is not frozen, and `average` with them, in one pass. Throws a
   // numeric error, with nothing touched, when clip_grad_norm() found a gradient that is not finite.

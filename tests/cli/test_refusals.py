@@ -13,6 +13,7 @@ class Refusals(Command):
         self.expect(2, "train", "vit-tiny", "--set", "epoch=3", says="epoch")
         self.expect(2, "train", "vit-tiny", "--precision", "fp8", says="bf16")
         self.expect(2, "train", "--resume", self.run_dir, "--precision", "bf16", says="--resume")
+        self.expect(2, "compress", self.model, "--precision", "f16", says="bf16")
         self.expect(2, "predict", self.model)
         self.expect(2)
         self.expect(3, "eval", "/nowhere.safetensors")

@@ -54,6 +54,13 @@ class Training(Command):
         self.assertEqual(other.returncode, 2, other.stderr)
         self.assertFalse((self.folder / "other").exists())
 
+    def test_f16_is_refused_on_the_processor_before_there_is_a_folder(self):
+        folder = self.folder / "half"
+        refused = run("train", "vit-tiny", "--precision", "f16", "--run-dir", folder, check=False)
+        self.assertEqual(refused.returncode, 2)
+        self.assertIn("--device cuda", refused.stderr)
+        self.assertFalse(folder.exists())
+
     def test_a_run_can_learn_from_teachers(self):
         folder, teacher = self.folder / "taught", self.run_dir / "checkpoints/best.safetensors"
         taught = ["--teacher", teacher, "--teacher", teacher]
