@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 
+#include "app/bench_gpu.h"
 #include "app/command.h"
 #include "app/progress_file.h"
 #include "app/run_folder.h"
@@ -10,6 +11,7 @@
 #include "bench/png.h"
 #include "bench/roofline.h"
 #include "bench/training_step.h"
+#include "engine/error.h"
 #include "engine/io/file.h"
 #include "engine/io/json.h"
 #include "engine/parallel.h"
@@ -18,6 +20,7 @@ namespace espalier::app {
 namespace {
 
 struct BenchFlags : CommonFlags {
+  BenchFlags() { runs_on_gpu = true; }
   std::string filter, roofline;
   bool list = false;
 };
@@ -27,6 +30,7 @@ struct HardwareFlags : CommonFlags {
 };
 
 struct StepFlags : CommonFlags {
+  StepFlags() { runs_on_gpu = true; }
   std::string model = "vit-peer", precision = "f32";
   int64_t batch = 256, chunk = 16;
   int steps = 5;
@@ -56,11 +60,12 @@ void print_step_text(const StepFlags& flags, const bench::TrainingStepResult& re
 }
 
 int run_step(const StepFlags& flags) {
-  apply_machine_flags(flags);
+  const Device device = apply_machine_flags(flags);
   TrainConfig config = named_train_config(flags.model);
   config.precision = flags.precision;
   config.batch_size = flags.batch;
   config.chunk_size = flags.chunk;
+  if (device.on_gpu()) return bench_step_on_gpu(config, device, flags.json);
   const bench::TrainingStepResult result = bench::measure_training_step(config, flags.steps);
   std::vector<double> sorted = result.seconds;
   std::sort(sorted.begin(), sorted.end());
@@ -102,7 +107,7 @@ void add_step(CLI::App& verb, Body& chosen) {
   step->add_option("--chunk", flags->chunk, "Samples that go through the model at once")
       ->check(CLI::Range(1, 65'536))
       ->capture_default_str();
-  step->add_option("--steps", flags->steps, "Steps to time")
+  step->add_option("--steps", flags->steps, "Steps to time; on a GPU as many as last five seconds")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
   add_json_flag(*step, *flags);
@@ -111,7 +116,13 @@ void add_step(CLI::App& verb, Body& chosen) {
 }
 
 int run(const BenchFlags& flags) {
-  apply_machine_flags(flags);
+  const Device device = apply_machine_flags(flags);
+  if (device.on_gpu()) {
+    if (!flags.roofline.empty())
+      argument_error("bench kernels", "--roofline", "for " + device.str(), "--device cpu",
+                     "a GPU's peaks are not measured");
+    return bench_kernels_on_gpu(flags.filter, flags.list, device, flags.json);
+  }
   if (flags.list) {
     for (const std::string& name : bench::kernel_case_names()) std::printf("%s\n", name.c_str());
     return done;
@@ -174,7 +185,9 @@ void add_bench(CLI::App& app, Body& chosen) {
   add_bench_pruning(*verb, chosen);
   add_bench_turns(*verb, chosen);
   CLI::App* kernels = verb->add_subcommand(
-      "kernels", "Every kernel row against its reference and this machine's peak");
+      "kernels",
+      "Every kernel row against its reference and this machine's peak; on a GPU its "
+      "kernels against their reference and cuBLAS");
   kernels->add_option("filter", flags->filter, "Only cases whose name contains this");
   kernels->add_option("--roofline", flags->roofline, "Also draw the results into this PNG file");
   kernels->add_flag("--list", flags->list, "Print the names of the cases");

@@ -8,15 +8,19 @@
 #include "app/command.h"
 #include "bench/training_step.h"
 #include "engine/autograd.h"
+#include "engine/device_memory.h"
 #include "engine/io/json.h"
 #include "engine/io/safetensors.h"
 #include "engine/parallel.h"
 #include "engine/plan.h"
+#include "engine/precision.h"
+#include "nn/predictor.h"
 
 namespace espalier::app {
 namespace {
 
 struct TurnFlags : CommonFlags {
+  TurnFlags() { runs_on_gpu = chooses_gemm = true; }
   std::string model, input, output, dtype = "f32";
   bool step = false;
   int64_t chunk = 16;
@@ -60,6 +64,21 @@ void take_turns(const std::function<double()>& run, bool has_loss) {
   }
 }
 
+// On a GPU a batch comes from the processor's memory and its logits go there.
+void infer_on_gpu(const TurnFlags& flags, const Graph& graph, const Tensor& images, Device device) {
+  const PrecisionScope products(flags.dtype == dtype_name(DType::bf16) ? Precision::bf16
+                                                                       : Precision::f32);
+  Predictor predictor(graph, {}, device);
+  const Tensor logits = predictor(images);
+  if (!flags.output.empty()) save_safetensors(flags.output, {{"logits", logits}});
+  say({{"ready", true}, {"chunk", images.size(0)}, {"device", device_name(device)}});
+  const auto run = [&] {
+    predictor.run(images, logits);
+    return 0.0;
+  };
+  take_turns(run, false);
+}
+
 void infer(const TurnFlags& flags, const Graph& graph, const Tensor& images) {
   const NoGradGuard off;
   const DType weights = flags.dtype == dtype_name(DType::bf16) ? DType::bf16 : DType::f32;
@@ -74,31 +93,42 @@ void infer(const TurnFlags& flags, const Graph& graph, const Tensor& images) {
   take_turns(run, false);
 }
 
-void train(const TurnFlags& flags, VisionTransformer& model, const TensorFile& input) {
+void train(const TurnFlags& flags, VisionTransformer& model, const TensorFile& input,
+           Device device) {
   model.train();
+  model.to(device);
   TrainConfig config;
   config.chunk_size = flags.chunk;
   config.ema_decay = 0;
   config.precision = flags.dtype;
-  bench::TrainingStep step(model, config, input.at("images"), input.at("labels"));
+  bench::TrainingStep step(model, config, input.at("images").to(device),
+                           input.at("labels").to(device));
   const AdamWOptions& o = bench::TrainingStep::optimizer;
   say({{"ready", true},
+       {"device", device_name(device)},
        {"lr", o.lr},
        {"betas", {o.beta1, o.beta2}},
        {"eps", o.epsilon},
        {"weight_decay", o.weight_decay},
        {"clip_norm", bench::TrainingStep::clip_norm},
        {"label_smoothing", config.label_smoothing}});
-  take_turns([&] { return step.run(); }, true);
+  const auto run = [&] {
+    const double loss = step.run();
+    synchronize(device);
+    return loss;
+  };
+  take_turns(run, true);
 }
 
 int run(const TurnFlags& flags) {
-  apply_machine_flags(flags);
+  const Device device = apply_machine_flags(flags);
   const LoadedModel loaded = loaded_model_of(flags.model);
   const TensorFile input = load_safetensors(flags.input);
   if (flags.step) {
     check_fp32(loaded, flags.model);
-    train(flags, *loaded.model, input);
+    train(flags, *loaded.model, input, device);
+  } else if (device.on_gpu()) {
+    infer_on_gpu(flags, loaded.graph, input.at("images"), device);
   } else {
     infer(flags, loaded.graph, input.at("images"));
   }
@@ -136,7 +166,7 @@ void add_bench_turns(CLI::App& verb, Body& chosen) {
       ->add_option(
           "--dtype", flags->dtype,
           "What matrix products of an fp32 model multiply: f32, or bf16 with fp32 sums, in "
-          "which inference stores the weights too")
+          "which inference stores the weights too, but on a GPU")
       ->check(CLI::IsMember({dtype_name(DType::f32), dtype_name(DType::bf16)}))
       ->capture_default_str();
   add_machine_flags(*turns, *flags);

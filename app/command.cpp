@@ -4,15 +4,38 @@
 #include <filesystem>
 
 #include "app/progress_file.h"
+#include "engine/cuda/cublas.h"
 #include "engine/device.h"
 #include "engine/dispatch.h"
+#include "engine/error.h"
 #include "engine/parallel.h"
 #include "nn/model_file.h"
 
 namespace espalier::app {
+namespace {
+
+constexpr const char *own_gemm = "own", *cublas_gemm = "cublas";
+
+void choose_gemm(const CommonFlags& flags, Device device) {
+  if (flags.gemm != cublas_gemm) return;
+  if (device.kind == Device::Kind::cpu)
+    argument_error("--gemm", "cublas", "for --device cpu", "a GPU, such as --device cuda",
+                   "on the CPU use own");
+  set_gpu_gemm(GpuGemm::cublas, device);
+}
+
+}  // namespace
 
 void add_device_flags(CLI::App& verb, CommonFlags& flags) {
-  verb.add_option("--device", flags.device, "Device to run on")->capture_default_str();
+  verb.add_option("--device", flags.device,
+                  flags.runs_on_gpu ? "Device to run on: cpu, cuda or cuda:1" : "Device to run on")
+      ->capture_default_str();
+  if (flags.chooses_gemm)
+    verb.add_option("--gemm", flags.gemm,
+                    "Whose matrix products a GPU runs: own, or cublas, which is opened from where "
+                    "the loader looks or from the folder ESPALIER_CUBLAS")
+        ->check(CLI::IsMember({own_gemm, cublas_gemm}))
+        ->capture_default_str();
   verb.add_option("--isa", flags.isa,
                   "Use kernels of this instruction set and below: scalar, neon, dotprod, avx2, "
                   "avx512, avx512vnni256, avx512vnni, avx512bf16, amx "
@@ -46,10 +69,12 @@ Device apply_machine_flags(const CommonFlags& flags) {
   if (device.kind != Device::Kind::cpu && !flags.runs_on_gpu)
     throw Error(ErrorKind::device, "--device: '" + flags.device +
                                        "' is there, but this command runs on the CPU alone; train, "
-                                       "eval and predict run on a GPU; use cpu");
+                                       "eval, predict and bench kernels, model, step and turns "
+                                       "run on a GPU; use cpu");
   apply_isa_environment();
   if (!flags.isa.empty()) set_isa(flags.isa);
   if (flags.threads) set_num_threads(flags.threads);
+  choose_gemm(flags, device);
   return device;
 }
 

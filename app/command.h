@@ -32,10 +32,12 @@ struct CommonFlags {
   int threads = 0;            // 0: what the machine offers
   std::string progress = "";  // file to keep up to date
   bool json = false, quiet = false, verbose = false;
-  bool runs_on_gpu = false;  // the verb's own: whether it takes a GPU for --device
+  bool runs_on_gpu = false;   // the verb's own: whether it takes a GPU for --device
+  bool chooses_gemm = false;  // whether it has --gemm too
+  std::string gemm = "own";
 };
 
-// Adds --device, --isa, --progress, -q and -v.
+// Adds --device, --isa, --progress, -q and -v; --gemm too where the verb has it.
 void add_device_flags(CLI::App& verb, CommonFlags& flags);
 // Those and -t/--threads.
 void add_machine_flags(CLI::App& verb, CommonFlags& flags);

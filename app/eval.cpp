@@ -13,7 +13,7 @@ namespace espalier::app {
 namespace {
 
 struct EvalFlags : CommonFlags {
-  EvalFlags() { runs_on_gpu = true; }
+  EvalFlags() { runs_on_gpu = chooses_gemm = true; }
   std::string model, picture, outputs;
   double min_accuracy = 0;
 };

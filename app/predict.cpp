@@ -17,7 +17,7 @@ namespace espalier::app {
 namespace {
 
 struct PredictFlags : CommonFlags {
-  PredictFlags() { runs_on_gpu = true; }
+  PredictFlags() { runs_on_gpu = chooses_gemm = true; }
   std::string model, picture;
   std::vector<std::string> images;
   int64_t test_images = 0;

@@ -12,7 +12,7 @@ namespace espalier::app {
 namespace {
 
 struct TrainFlags : CommonFlags {
-  TrainFlags() { runs_on_gpu = true; }
+  TrainFlags() { runs_on_gpu = chooses_gemm = true; }
   std::string model = "vit-tiny", config, from, run_dir, resume;
   std::vector<std::string> settings, teachers;
   bool no_launch_graph = false;

@@ -18,9 +18,11 @@ struct Sample {
   double wall, cpu;  // of all calls together
 };
 
-Sample sample(const std::function<void()>& run, int64_t calls) {
+Sample sample(const std::function<void()>& run, int64_t calls,
+              const std::function<void()>& finish) {
   const double cpu = seconds(CLOCK_THREAD_CPUTIME_ID), wall = seconds(CLOCK_MONOTONIC);
   for (int64_t i = 0; i < calls; ++i) run();
+  if (finish) finish();
   return {seconds(CLOCK_MONOTONIC) - wall, seconds(CLOCK_THREAD_CPUTIME_ID) - cpu};
 }
 
@@ -30,10 +32,11 @@ struct RunCounts {
 };
 
 // Finds how many calls last `wanted` seconds; running them warms caches and branch predictors.
-RunCounts calibrate(const std::function<void()>& run, double wanted) {
+RunCounts calibrate(const std::function<void()>& run, double wanted,
+                    const std::function<void()>& finish) {
   int64_t calls = 1;
   for (;;) {
-    const double wall = sample(run, calls).wall;
+    const double wall = sample(run, calls, finish).wall;
     if (wall >= wanted / 2) {
       const double a_call = wall / static_cast<double>(calls);
       calls = std::max<int64_t>(1, std::llround(wanted / a_call));
@@ -59,11 +62,11 @@ Summary summarise(std::vector<double> samples) {
 }
 
 std::vector<Timing> measure(std::span<const std::function<void()>> candidates,
-                            const MeasureOptions& options) {
+                            const MeasureOptions& options, const std::function<void()>& finish) {
   std::vector<Timing> timings(candidates.size());
   double round_seconds = 0;
   for (size_t i = 0; i < candidates.size(); ++i) {
-    const RunCounts plan = calibrate(candidates[i], options.sample_seconds);
+    const RunCounts plan = calibrate(candidates[i], options.sample_seconds, finish);
     timings[i].calls = plan.calls;
     round_seconds += plan.seconds;
   }
@@ -73,7 +76,7 @@ std::vector<Timing> measure(std::span<const std::function<void()>> candidates,
     for (size_t turn = 0; turn < candidates.size(); ++turn) {
       const size_t i = (static_cast<size_t>(round) + turn) % candidates.size();
       Timing& timing = timings[i];
-      const Sample taken = sample(candidates[i], timing.calls);
+      const Sample taken = sample(candidates[i], timing.calls, finish);
       timing.wall.push_back(taken.wall / static_cast<double>(timing.calls));
       timing.cpu.push_back(taken.cpu / static_cast<double>(timing.calls));
     }

@@ -35,9 +35,11 @@ struct Timing {
 };
 
 // Times every candidate once a round; rounds start with another candidate each. Candidates run
-// beforehand, to warm up and to find how many calls make a sample.
+// beforehand, to warm up and to find how many calls make a sample. `finish` ends each sample,
+// within its time: it waits for what the calls have begun elsewhere.
 std::vector<Timing> measure(std::span<const std::function<void()>> candidates,
-                            const MeasureOptions& options);
+                            const MeasureOptions& options,
+                            const std::function<void()>& finish = nullptr);
 
 // Over rounds, of a's seconds divided by b's of the same round, so that a disturbance that lasts
 // longer than a round cancels. Both must stem from one call of measure().

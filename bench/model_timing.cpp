@@ -26,12 +26,8 @@ int64_t convolutions_in_bf16(const ViTConfig& config) {
   return std::count_if(inputs.begin(), inputs.end(), [](int64_t c) { return c % 2 == 0; });
 }
 
-// A plan differs from its graph where it sums a residual inside a product of K terms, a chain of
-// K + 2 roundings instead of the same in another order. Layer norms keep the stream's scale, so
-// that the relative errors of the sums add up. So do those of the weights' rounding in each product
-// that a logit passes, and in bf16 of what they are multiplied with, and that of the GELU between
-// two products in bf16, a share of what it is taken of, once in each block. An integer model has
-// its residuals, and all that plans fuse, in whole numbers, where nothing is rounded otherwise.
+}  // namespace
+
 double tolerance_of(const ViTConfig& config, const ModelForm& form,
                     const std::vector<double>& logits) {
   if (form.dtype() == arithmetic_name(DType::s8)) return 0;
@@ -56,6 +52,8 @@ double tolerance_of(const ViTConfig& config, const ModelForm& form,
   return (sums * terms * std::numeric_limits<float>::epsilon() + products * rounding + gelus) *
          largest;
 }
+
+namespace {
 
 Isa best_isa() {
   for (Isa isa : built_isas())

@@ -36,6 +36,15 @@ struct ModelTiming {
   double floor_seconds() const;
 };
 
+// A plan differs from its graph where it sums a residual inside a product of K terms, a chain of
+// K + 2 roundings instead of the same in another order. Layer norms keep the stream's scale, so
+// that the relative errors of the sums add up. So do those of the weights' rounding in each product
+// that a logit passes, and in bf16 of what they are multiplied with, and that of the GELU between
+// two products in bf16, a share of what it is taken of, once in each block. An integer model has
+// its residuals, and all that plans fuse, in whole numbers, where nothing is rounded otherwise.
+double tolerance_of(const ViTConfig& config, const ModelForm& form,
+                    const std::vector<double>& logits);
+
 // Times the forms of a model of `config` in turns. Sets the pool to `threads` and leaves it so.
 // Random images. Times only those that are verified.
 std::vector<ModelTiming> measure_model(const ViTConfig& config, std::span<const ModelForm> forms,

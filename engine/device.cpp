@@ -23,8 +23,12 @@ cuda::Context context_of(Device device) {
 
 #if defined(ESPALIER_CUDA)
 int cuda_device_count() noexcept { return cuda::device_count(); }
+std::string device_name(Device device) {
+  return device.on_gpu() ? cuda::device_name(device.index) : device.str();
+}
 #else
 int cuda_device_count() noexcept { return 0; }
+std::string device_name(Device device) { return device.str(); }
 #endif
 
 Device device_from_name(const std::string& name) {

@@ -24,6 +24,9 @@ struct Device {
   friend bool operator==(const Device&, const Device&) = default;
 };
 
+// What a device that is there calls itself: "cpu", "NVIDIA H200 (sm_90)", "emulated GPU".
+std::string device_name(Device device);
+
 // "cpu", "cuda" (the first GPU) or "cuda:1". A device error where this build or this machine has
 // none of the name, an argument error for any other text.
 Device device_from_name(const std::string& name);

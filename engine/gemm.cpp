@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/cuda/cublas.h"
 #include "engine/device_scope.h"
 #include "engine/dispatch.h"
 #include "engine/panels.h"
@@ -164,6 +165,19 @@ cuda::GemmRepeats repeats_of(const ProductBatch& batch) {
   return repeats;
 }
 
+// What the operands of a product in floats are rounded to.
+DType taken_as(Precision precision) {
+  switch (precision) {
+    case Precision::f32:
+      return DType::f32;
+    case Precision::bf16:
+      return DType::bf16;
+    case Precision::f16:
+      return DType::f16;
+  }
+  return DType::f32;
+}
+
 template <class T>
 void multiply_on_gpu(const MatrixProduct<T>& p, const ProductBatch& batch,
                      const ProductBatch& terms) {
@@ -176,6 +190,7 @@ void multiply_on_gpu(const MatrixProduct<T>& p, const ProductBatch& batch,
   g.accumulate = p.accumulate;
   g.products = repeats_of(batch), g.terms = repeats_of(terms);
   if constexpr (std::is_same_v<T, float>) {
+    if (gpu_gemm() == GpuGemm::cublas && cuda::cublas_multiply(g, taken_as(p.precision))) return;
     if (p.precision == Precision::bf16) return cuda::gemm_mma_rounding<BFloat16>(g);
     if (p.precision == Precision::f16) return cuda::gemm_mma_rounding<Float16>(g);
   }

@@ -1,5 +1,7 @@
 #include "nn/step_gradients.h"
 
+#include "engine/cuda/cublas.h"
+
 namespace espalier {
 
 double StepGradients::accumulate(const std::vector<Tensor>& batch, int64_t chunk_size,
@@ -9,7 +11,8 @@ double StepGradients::accumulate(const std::vector<Tensor>& batch, int64_t chunk
   const auto loss_of = [&](const std::vector<Tensor>& tensors) {
     return [&, loss](int64_t begin, int64_t end) { return loss(tensors, begin, end); };
   };
-  if (!recorded_ || !gradients.device().on_gpu())
+  const bool own_products = gpu_gemm() == GpuGemm::own;  // cuBLAS is given its products one by one
+  if (!recorded_ || !own_products || !gradients.device().on_gpu())
     return accumulate_gradients(samples, chunk_size, seed, gradients, loss_of(batch), options);
   Kind kind{{}, chunk_size, gradients.storage()->data(), options.precision, options.loss_scale};
   for (const Tensor& tensor : batch) kind.batch.emplace_back(tensor.shape(), tensor.dtype());

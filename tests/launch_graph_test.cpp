@@ -116,24 +116,28 @@ TEST_CASE("what a launch graph cannot hold is refused, and the GPU can be used o
   const Tensor x = numbers(4, 1), here = Tensor::zeros({4});
   const Tensor staged = staging_tensor({4}, DType::f32, gpu);
   staged.fill_(2);
-  const std::vector<std::pair<const char*, std::function<void()>>> cases = {
+  struct Case {
+    const char* what;
+    std::function<void()> work;
+  };
+  const std::vector<Case> cases = {
       {"a copy from one device to another", [&] { x.to_vector(); }},
       {"a copy from one device to another", [&] { x.copy_(here); }},
       {"a wait for the GPU", [&] { synchronize(gpu); }},
       {"a copy from page-locked memory", [&] { sent_to(gpu, staged); }},
       {"a recording inside a recording", [&] { const LaunchGraph inner(gpu, [] {}); }},
   };
-  for (const auto& [what, work] : cases) {
-    INFO("case: ", std::string(what));
+  for (const Case& c : cases) {
+    INFO("case: ", std::string(c.what));
     const std::string message = refusal_of(
-        [&, &work = work] {
+        [&] {
           const LaunchGraph graph(gpu, [&] {
             const Tensor y = add(x, x);
-            work();
+            c.work();
           });
         },
         ErrorKind::device);
-    CHECK(contains(message, what));
+    CHECK(contains(message, c.what));
     CHECK(!records_launches());
     CHECK(add(x, x).to_vector() == mul(x, 2).to_vector());
   }

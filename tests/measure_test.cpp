@@ -1,6 +1,7 @@
 #include "bench/measure.h"
 
 #include <doctest/doctest.h>
+#include <unistd.h>
 
 #include "bench/hardware.h"
 #include "kernels/isa.h"
@@ -38,6 +39,19 @@ TEST_CASE("every candidate is sampled in every round") {
     CHECK(runs[i] >= 4 * timings[i].calls);
     for (double wall : timings[i].wall) CHECK(wall > 0);
   }
+}
+
+TEST_CASE("a sample ends with what finishes it, within its time") {
+  int finished = 0;
+  const std::function<void()> candidates[] = {[] {}};
+  const auto finish = [&] {
+    ++finished;
+    usleep(1000);
+  };
+  const auto timings = measure(candidates, {.sample_seconds = 1e-6, .samples = 5}, finish);
+  CHECK(finished > 5);  // those that find out how many calls make a sample, too
+  for (const double wall : timings[0].wall)
+    CHECK(wall * static_cast<double>(timings[0].calls) >= 1e-3);
 }
 
 TEST_CASE("twice the work takes about twice as long") {

@@ -1,6 +1,7 @@
 // What stands for GPUs in a build without CUDA: nothing can lie there.
 #include <cstring>
 
+#include "engine/cuda/cublas.h"
 #include "engine/device_memory.h"
 #include "engine/launch_graph.h"
 #include "engine/storage.h"
@@ -27,5 +28,10 @@ LaunchGraph::LaunchGraph(Device device, FunctionRef<void()>) : device_(device) {
 }
 LaunchGraph::~LaunchGraph() = default;
 void LaunchGraph::launch(const char*) const {}
+
+void set_gpu_gemm(GpuGemm which, Device device) {
+  if (which == GpuGemm::cublas) check_device(device);
+}
+GpuGemm gpu_gemm() noexcept { return GpuGemm::own; }
 
 }  // namespace espalier

@@ -21,8 +21,6 @@ void check(const char* doing, cudaError_t error) {
   device_error(doing, error);
 }
 
-void use(int index) { check("choosing a GPU", cudaSetDevice(index)); }
-
 // cudaMalloc is no part of a stream, but CUDA refuses it to a thread that records unless that says
 // that it knows what it does.
 class RelaxedRecording {
@@ -50,6 +48,9 @@ int device_count() noexcept {
   return count;
 }
 
+bool is_emulated() noexcept { return false; }
+void use_device(int index) { check("choosing a GPU", cudaSetDevice(index)); }
+
 std::string device_name(int index) {
   cudaDeviceProp properties;
   check("reading a GPU's properties", cudaGetDeviceProperties(&properties, index));
@@ -64,7 +65,7 @@ bool reads_host_memory() noexcept {
 }
 
 std::byte* take_memory(int index, size_t bytes) {
-  use(index);
+  use_device(index);
   const RelaxedRecording relaxed;
   void* block = nullptr;
   const cudaError_t error = cudaMalloc(&block, bytes);
@@ -84,7 +85,7 @@ void give_memory(int index, std::byte* block) noexcept {
 }
 
 std::byte* take_host_memory(int index, size_t bytes) {
-  use(index);
+  use_device(index);
   void* block = nullptr;
   const cudaError_t error = cudaHostAlloc(&block, bytes, cudaHostAllocPortable);
   if (error == cudaErrorMemoryAllocation) {
@@ -98,7 +99,7 @@ std::byte* take_host_memory(int index, size_t bytes) {
 void give_host_memory(std::byte* block) noexcept { cudaFreeHost(block); }
 
 MemoryLeft memory_left(int index) {
-  use(index);
+  use_device(index);
   MemoryLeft left{};
   check("asking for a GPU's free memory", cudaMemGetInfo(&left.free, &left.total));
   return left;
@@ -106,7 +107,7 @@ MemoryLeft memory_left(int index) {
 
 void copy(int index, std::byte* to, const std::byte* from, size_t bytes, CopyKind kind) {
   if (bytes == 0) return;
-  use(index);
+  use_device(index);
   const cudaMemcpyKind direction = kind == CopyKind::to_device ? cudaMemcpyHostToDevice
                                    : kind == CopyKind::to_host ? cudaMemcpyDeviceToHost
                                                                : cudaMemcpyDeviceToDevice;
@@ -116,23 +117,23 @@ void copy(int index, std::byte* to, const std::byte* from, size_t bytes, CopyKin
 
 void set_bytes(int index, std::byte* at, unsigned char value, size_t bytes) {
   if (bytes == 0) return;
-  use(index);
+  use_device(index);
   check("setting memory", cudaMemsetAsync(at, value, bytes, native(index)));
 }
 
 void synchronize(int index) {
-  use(index);
+  use_device(index);
   check("waiting for a GPU", cudaStreamSynchronize(native(index)));
 }
 
 void start_copy(int index, std::byte* to, const std::byte* from, size_t bytes) {
   if (bytes == 0) return;
-  use(index);
+  use_device(index);
   check("copying", cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, native(index)));
 }
 
 Event record_event(int index) {
-  use(index);
+  use_device(index);
   cudaEvent_t event = nullptr;
   check("making an event", cudaEventCreateWithFlags(&event, cudaEventDisableTiming));
   check("recording an event", cudaEventRecord(event, native(index)));
@@ -149,12 +150,12 @@ bool has_passed(Event event) {
 void free_event(Event event) noexcept { cudaEventDestroy(static_cast<cudaEvent_t>(event)); }
 
 void begin_recording(int index) {
-  use(index);
+  use_device(index);
   check("recording", cudaStreamBeginCapture(native(index), cudaStreamCaptureModeThreadLocal));
 }
 
 Recording end_recording(int index) {
-  use(index);
+  use_device(index);
   cudaGraph_t graph = nullptr;
   check("recording", cudaStreamEndCapture(native(index), &graph));
   cudaGraphExec_t executable = nullptr;
@@ -172,7 +173,7 @@ void drop_recording(int index) noexcept {
 }
 
 void replay(int index, Recording recording) {
-  use(index);
+  use_device(index);
   check("launching a graph",
         cudaGraphLaunch(static_cast<cudaGraphExec_t>(recording), native(index)));
 }
@@ -190,7 +191,7 @@ Stream stream_of(int index) {
   const auto at = static_cast<size_t>(index);
   if (streams.size() <= at) streams.resize(at + 1);
   if (!streams[at]) {
-    use(index);
+    use_device(index);
     check("making a stream", cudaStreamCreateWithFlags(&streams[at], cudaStreamNonBlocking));
   }
   return streams[at];

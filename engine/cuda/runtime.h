@@ -13,6 +13,10 @@ namespace espalier::cuda {
 int device_count() noexcept;
 // "NVIDIA H100 80GB HBM3 (sm_90)".
 std::string device_name(int index);
+// Whether GPUs are those of kernels/simt/emulator.h, which the host runs.
+bool is_emulated() noexcept;
+// Makes this GPU the one that calls of this thread to CUDA's libraries are for.
+void use_device(int index);
 
 // True where kernels of the first GPU may be given any pointer of this process.
 bool reads_host_memory() noexcept;
@@ -61,7 +65,8 @@ void replay(int index, Recording recording);
 // Waits for the GPU.
 void free_recording(int index, Recording recording) noexcept;
 
-// What kernels of GPU `index` run in.
+// What kernels of GPU `index` run in. Of an emulated one it points to the simt::DeviceMemoryDoors
+// through which a library gets at its memory.
 Stream stream_of(int index);
 // Throws if a kernel that `op` launched since the last check could not run, or broke off.
 void check_launches(const char* op);

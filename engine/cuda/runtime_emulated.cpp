@@ -166,6 +166,8 @@ struct Opened {
 
 int device_count() noexcept { return 1; }
 std::string device_name(int) { return "emulated GPU"; }
+bool is_emulated() noexcept { return true; }
+void use_device(int) {}
 bool reads_host_memory() noexcept { return true; }
 std::byte* take_memory(int, size_t bytes) { return memory().take(bytes); }
 void use_memory(int, const std::byte* block, size_t bytes) noexcept {
@@ -234,9 +236,10 @@ void free_recording(int index, Recording recording) noexcept {
 }
 
 Stream stream_of(int) {
-  simt::set_device_memory(
-      {open_memory, [] { memory().close(); }, [](const void* at) { return memory().extent(at); }});
-  return nullptr;
+  static simt::DeviceMemoryDoors doors = {open_memory, [] { memory().close(); },
+                                          [](const void* at) { return memory().extent(at); }};
+  simt::set_device_memory(doors);
+  return &doors;
 }
 
 void check_launches(const char* op) {

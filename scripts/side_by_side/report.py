@@ -3,6 +3,7 @@ import json
 import statistics
 
 import fidelity
+from quartiles import milliseconds, quartiles, spread
 
 OURS = "Espalier"
 COLOURS = {OURS: "#1b6e53", "onnxruntime": "#c98a2b", "OpenVINO": "#3f6fb5",
@@ -18,16 +19,6 @@ int8 each was held against the fp32 logits.
 Each peer takes the batch whole or in pieces, whichever is faster; a compiled model as its eager form."""
 
 
-def quartiles(values):
-    return statistics.quantiles(values, n=4, method="inclusive")
-
-
-def spread(values):
-    """Half the distance between the quartiles, relative to the median."""
-    low, median, high = quartiles(values)
-    return (high - low) / 2 / median
-
-
 def best_peer(line):
     peers = [name for name in line["seconds"] if name != OURS]
     return min(peers, key=lambda name: statistics.median(line["seconds"][name]))
@@ -37,11 +28,6 @@ def ratios(line):
     """Our seconds over the best peer's, round by round."""
     return [ours / theirs for ours, theirs
             in zip(line["seconds"][OURS], line["seconds"][best_peer(line)])]
-
-
-def milliseconds(values):
-    low, median, high = quartiles(values)
-    return f"{1e3 * median:.4g} ({1e3 * low:.4g}–{1e3 * high:.4g})"
 
 
 def markdown(lines, facts):

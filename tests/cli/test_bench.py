@@ -1,10 +1,16 @@
-"""The verbs that measure: bench and profile."""
+"""The verbs that measure: bench and profile; and what scripts/peers_gpu says without a GPU."""
 import json
+import os
 import random
 import struct
+import subprocess
+import sys
 import unittest
+from pathlib import Path
 
-from command import Command, run, tensors
+from command import ESPALIER, Command, run, tensors
+
+SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 
 
 class Bench(Command):
@@ -164,6 +170,36 @@ class Bench(Command):
         run("bench", "turns", "vit-tiny", "--input", batch, "--output", logits, "--dtype", "bf16",
             input="")
         self.assertNotEqual(tensors(logits)["logits"], full)
+
+    def peers_gpu(self, *words):
+        return subprocess.run([sys.executable, SCRIPTS / "peers_gpu", *words], capture_output=True, text=True,
+                              env={**os.environ, "ESPALIER": ESPALIER})
+
+    def test_peers_gpu_ends_in_one_line_where_there_is_no_gpu(self):
+        self.assertIn("CUDA graphs", self.peers_gpu("--help").stdout)
+        self.assertEqual(self.peers_gpu("--dtypes", "f8").returncode, 2)
+        if run("bench", "kernels", "--list", "--device", "cuda").returncode == 0:
+            self.skipTest("there is a GPU")
+        ended = self.peers_gpu("--out", self.folder)
+        self.assertEqual(ended.returncode, 5, ended.stderr)
+        self.assertRegex(ended.stderr, r"\Apeers_gpu: .*cuda:0.*nothing was timed\n\Z")
+        for verb in (("kernels",), ("model", "vit-tiny"), ("step", "vit-tiny")):
+            self.expect(5, "bench", *verb, "--device", "cuda", says="cuda:0")
+
+    def test_what_peers_gpu_finds_names_the_card(self):
+        sys.path.insert(0, str(SCRIPTS / "side_by_side"))
+        import gpu_report
+        context = {"gpu": "A card (sm_90)", "cublas": "cuBLASLt 13.0.2"}
+        lines = [{"title": "inference, f32, batch 1",
+                  "seconds": {"Espalier": [1, 1, 2], "PyTorch eager": [4, 4, 4], "PyTorch compiled": [2, 3, 3]}}]
+        gemm = [{"name": "gemm_mma_s8/4096x4096x4096", "way": way, "median_seconds": 1e-3, "spread": 0.01,
+                 "Gop/s": 137e3, **more} for way, more in (("own", {"versus_baseline": 0.9}), ("cuBLASLt", {}))]
+        gpu_report.save({"context": context, "lines": lines, "gemm": gemm}, self.folder)
+        text = (self.folder / "peers_gpu.md").read_text()
+        self.assertIn("A card (sm_90), cuBLASLt 13.0.2", text)
+        self.assertIn("| PyTorch compiled | **2.00** (1.75–2.50) |", text)  # of 2, 3 and 1.5 times
+        self.assertIn("| own | 1 | 1.0 % | 137.0 | **0.90** |", text)
+        self.assertIn("| cuBLASLt | 1 | 1.0 % | 137.0 | – |", text)
 
 
 if __name__ == "__main__":

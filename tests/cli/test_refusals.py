@@ -22,6 +22,10 @@ class Refusals(Command):
         self.expect(3, "train", "vit-tiny", "--run-dir", self.run_dir, says="--resume")
         self.expect(3, "train", "--resume", self.folder / "absent")
         self.expect(5, "eval", self.model, "--device", "cuda")
+        self.expect(5, "eval", self.model, "--device", "cuda", "--gemm", "cublas", says="cuda:0")
+        self.expect(2, "eval", self.model, "--gemm", "cublas", says="--device cuda")
+        self.expect(2, "train", "--gemm", "mkl", says="cublas")
+        self.expect(2, "inspect", self.model, "--gemm", "own", says="--gemm")
         self.expect(5, "eval", self.model, "--isa", "sse9", says="scalar")
 
     def test_a_flipped_byte_is_refused(self):
