@@ -4,11 +4,11 @@
 
 namespace espalier {
 
-double StepGradients::accumulate(const std::vector<Tensor>& batch, int64_t chunk_size,
+double StepGradients::accumulate(const RecycledVector<Tensor>& batch, int64_t chunk_size,
                                  uint64_t seed, const Tensor& gradients, BatchLoss loss,
                                  const GradientOptions& options) {
   const int64_t samples = batch.at(0).size(0);
-  const auto loss_of = [&](const std::vector<Tensor>& tensors) {
+  const auto loss_of = [&](const RecycledVector<Tensor>& tensors) {
     return [&, loss](int64_t begin, int64_t end) { return loss(tensors, begin, end); };
   };
   const bool own_products = gpu_gemm() == GpuGemm::own;  // cuBLAS is given its products one by one
@@ -22,7 +22,7 @@ double StepGradients::accumulate(const std::vector<Tensor>& batch, int64_t chunk
     return accumulate_gradients(samples, chunk_size, seed, gradients, loss_of(batch), options);
   }
   if (!graph_) {
-    std::vector<Tensor> fixed;
+    RecycledVector<Tensor> fixed;
     for (const Tensor& tensor : batch)
       fixed.push_back(Tensor::empty(tensor.shape(), tensor.dtype(), gradients.device()));
     RecordedGradients recorded(samples, chunk_size, gradients, loss_of(fixed), options);

@@ -4,6 +4,7 @@
 #include <optional>
 #include <vector>
 
+#include "engine/recycled.h"
 #include "nn/train_step.h"
 
 namespace espalier {
@@ -16,12 +17,12 @@ class StepGradients {
  public:
   // Of the samples [begin, end) of `batch`.
   using BatchLoss =
-      FunctionRef<Tensor(const std::vector<Tensor>& batch, int64_t begin, int64_t end)>;
+      FunctionRef<Tensor(const RecycledVector<Tensor>& batch, int64_t begin, int64_t end)>;
 
   explicit StepGradients(bool recorded) : recorded_(recorded) {}
 
   // Along the first dimension of each tensor of `batch` stand its samples.
-  double accumulate(const std::vector<Tensor>& batch, int64_t chunk_size, uint64_t seed,
+  double accumulate(const RecycledVector<Tensor>& batch, int64_t chunk_size, uint64_t seed,
                     const Tensor& gradients, BatchLoss loss, const GradientOptions& options);
   // When what `loss` reads beside the batch, or what it does, is no longer what it was.
   void forget() noexcept { kind_.reset(), graph_.reset(); }
@@ -38,7 +39,7 @@ class StepGradients {
     bool operator==(const Kind&) const = default;
   };
   struct Graph {
-    std::vector<Tensor> batch;  // that it reads
+    RecycledVector<Tensor> batch;  // that it reads
     RecordedGradients gradients;
   };
 

@@ -184,7 +184,7 @@ struct Trainer::State {
 
   Tensor taught(const Tensor& images);
   bool update_weights(double norm);
-  Tensor chunk_loss(const std::vector<Tensor>& batch, int64_t begin, int64_t end) const;
+  Tensor chunk_loss(const RecycledVector<Tensor>& batch, int64_t begin, int64_t end) const;
   StepReport train_batch(const FedBatch& batch);
   EpochReport finish_epoch(int64_t epoch);
   void save_checkpoint() const;
@@ -281,7 +281,7 @@ bool Trainer::State::update_weights(double norm) {
 }
 
 // Of samples of a batch: images, targets and what the teachers say of them.
-Tensor Trainer::State::chunk_loss(const std::vector<Tensor>& batch, int64_t begin,
+Tensor Trainer::State::chunk_loss(const RecycledVector<Tensor>& batch, int64_t begin,
                                   int64_t end) const {
   const auto part = [&](size_t i) { return slice(batch[i], 0, begin, end); };
   const Tensor logits = trained->forward(part(0));
@@ -298,14 +298,14 @@ StepReport Trainer::State::train_batch(const FedBatch& batch) {
   // Which the processor has at hand; a graph that was recorded could not.
   if (device.on_gpu() && there.targets.dtype() == DType::s64)
     check_class_indices("Trainer", batch.here.targets, config.model.classes);
-  std::vector<Tensor> read = {there.images, there.targets};
+  RecycledVector<Tensor> read = {there.images, there.targets};
   optimizer->zero_grad();
   if (!teachers.empty()) read.push_back(taught(batch.here.images).to(device));
   const uint64_t seed =
       derive_seed(derive_seed(config.seed, dropping), static_cast<uint64_t>(step));
   const double loss = gradients.accumulate(
       read, config.chunk_size, seed, optimizer->arena().gradients(),
-      [&](const std::vector<Tensor>& tensors, int64_t begin, int64_t end) {
+      [&](const RecycledVector<Tensor>& tensors, int64_t begin, int64_t end) {
         return chunk_loss(tensors, begin, end);
       },
       {.precision = precision_of(config), .loss_scale = scale.value_or(1), .meanwhile = [&] {
