@@ -27,8 +27,8 @@ class LaunchGraph {
 
  private:
   Device device_;
-  void* recording_ = nullptr;
-  void* memory_ = nullptr;
+  [[maybe_unused]] void* recording_ = nullptr;  // a build without CUDA records nothing
+  [[maybe_unused]] void* memory_ = nullptr;
 };
 
 #if defined(ESPALIER_CUDA)
