@@ -93,7 +93,7 @@ class Tabs(PageTest):
         self.open("train")
         panel = self.page.locator("#panel-train")
         panel.get_by_text("More settings").click()
-        panel.locator("input[name=max_steps]").fill("40")
+        panel.locator("input[name=max_steps]").fill("160")  # so that there is time to see it
         self.page.get_by_role("button", name="Train", exact=True).click()
         expect(panel.locator(".job-card progress")).to_be_visible()
         expect(panel.locator(".stack:has(.job-card) figure.chart path.line").first).to_be_visible(timeout=LONG_MS)
