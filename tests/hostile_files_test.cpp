@@ -28,6 +28,7 @@ struct Format {
   std::string sample;  // a good file
   std::function<void(const std::string& path)> read;
   size_t unread_tail = 0;  // bytes at the end that a good file may lose
+  bool sealed = false;     // a checksum refuses any change before more than a header is read
 };
 
 // A new file each time: ext4 writes one that is emptied and filled again to the disk at once.
@@ -117,8 +118,8 @@ const std::vector<Format>& formats() {
   static const std::vector<Format> all = {
       {"safetensors", foreign_safetensors, read_tensors},
       {"safetensors of ours", own_safetensors(), read_tensors},
-      {"model", model_file(), load_model},
-      {"model in whole numbers", int8_model_file(), load_model},
+      {"model", model_file(), load_model, 0, true},
+      {"model in whole numbers", int8_model_file(), load_model, 0, true},
       {"JSON", R"({"model": {"width": 64, "rate": 1e-3, "on": true, "t": "\u00e9"}, "l": [1]})",
        read_json},
       {"configuration", R"({"seed": 7, "learning_rate": 0.01, "model": {"conv_channels": [32]}})",
@@ -171,10 +172,11 @@ TEST_CASE("readers survive truncation at every byte and every flipped byte") {
       INFO("byte ", i);
       const bool loaded = survives_bytes(format, path, format.sample.substr(0, i));
       CHECK((!loaded || i + format.unread_tail >= format.sample.size()));
-      for (const int flip : {0x01, 0x10, 0x80, 0xff}) {
+      for (const int flip :
+           format.sealed ? std::vector{0x01, 0x80} : std::vector{0x01, 0x10, 0x80, 0xff}) {
         std::string bytes = format.sample;
         bytes[i] = static_cast<char>(bytes[i] ^ flip);
-        survives_bytes(format, path, bytes);
+        CHECK((!survives_bytes(format, path, bytes) || !format.sealed));
       }
     }
   }
@@ -192,6 +194,7 @@ TEST_CASE("readers survive huge numbers, repeats and losses anywhere") {
                                  "1e400",
                                  std::string(3, '\0')};
   for (const Format& format : formats()) {
+    if (format.sealed) continue;  // its header is that of a safetensors file
     INFO(format.name);
     const std::string& good = format.sample;
     for (size_t i = 0; i < good.size(); ++i)
