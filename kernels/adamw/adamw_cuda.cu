@@ -1,5 +1,5 @@
 // Resources (scripts/checks/cuda_resources):
-//   update_kernel  32  0  256  1.00
+//   update_kernel  33  0  256  0.75
 #include "kernels/adamw/adamw_scalar.h"
 #include "kernels/grad_norm/grad_norm.h"
 #include "kernels/simt/simt.h"
@@ -14,9 +14,10 @@ __global__ void update_kernel(const AdamWStep<T>* step, const double* gradient_s
                               const T* gradient, T* parameter, T* first_moment, T* second_moment,
                               T* average, int64_t count) {
   const int64_t i = element_index();
-  if (i >= count || !is_step(*gradient_scale)) return;
-  adamw_scalar_update(*step, static_cast<T>(*gradient_scale) * gradient[i], parameter[i],
-                      first_moment[i], second_moment[i], average ? average + i : nullptr);
+  const double scale = *gradient_scale;
+  if (i >= count || !is_step(scale)) return;
+  adamw_scalar_update(*step, static_cast<T>(scale) * gradient[i], parameter[i], first_moment[i],
+                      second_moment[i], average ? average + i : nullptr);
 }
 
 }  // namespace

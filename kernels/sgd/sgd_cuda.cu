@@ -1,5 +1,5 @@
 // Resources (scripts/checks/cuda_resources):
-//   update_kernel  16  0  256  1.00
+//   update_kernel  24  0  256  1.00
 #include "kernels/grad_norm/grad_norm.h"
 #include "kernels/sgd/sgd_scalar.h"
 #include "kernels/simt/simt.h"
@@ -14,8 +14,9 @@ __global__ void update_kernel(const SgdStep<T>* step, const double* gradient_sca
                               const T* gradient, T* parameter, T* velocity, T* average,
                               int64_t count) {
   const int64_t i = element_index();
-  if (i >= count || !is_step(*gradient_scale)) return;
-  sgd_scalar_update(*step, static_cast<T>(*gradient_scale) * gradient[i], parameter[i],
+  const double scale = *gradient_scale;
+  if (i >= count || !is_step(scale)) return;
+  sgd_scalar_update(*step, static_cast<T>(scale) * gradient[i], parameter[i],
                     velocity ? velocity + i : nullptr, average ? average + i : nullptr);
 }
 
