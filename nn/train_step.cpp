@@ -1,13 +1,13 @@
 #include "nn/train_step.h"
 
 #include <algorithm>
-#include <cstring>
-#include <variant>
+#include <new>
 
 #include "engine/device_scope.h"
 #include "engine/dispatch.h"
+#include "engine/ops/binary.h"
+#include "engine/ops/cast.h"
 #include "engine/parallel.h"
-#include "engine/staging.h"
 #include "kernels/binary/binary.h"
 
 namespace espalier {
@@ -26,46 +26,57 @@ void add_lanes(const RecycledVector<Tensor>& lanes, const Tensor& sum) {
   });
 }
 
-// What the chunks of one batch have in common.
-struct Chunks {
+struct Split {
   int64_t samples, size;
-  std::variant<uint64_t, const uint64_t*> seed;  // itself, or where it lies on a GPU
-  const GradientOptions& options;
-  ChunkLoss loss;
 
   int64_t count() const { return (samples + size - 1) / size; }
   double share(int64_t i) const {
     const int64_t begin = i * size, end = std::min(samples, begin + size);
     return static_cast<double>(end - begin) / static_cast<double>(samples);
   }
-  Generator generator(int64_t i) const {
-    const auto stream = static_cast<uint64_t>(i);
-    if (const auto* at = std::get_if<const uint64_t*>(&seed))
-      return Generator::of_seed_at(*at, stream);
-    return Generator(std::get<uint64_t>(seed), stream);
-  }
-  // Adds the gradient of chunk i to the sink; its mean loss.
-  Tensor run(int64_t i, const GradientSink& sink) const {
-    const GeneratorScope random(generator(i));
-    const PrecisionScope products(options.precision);
+};
+
+// What the chunks of one batch have in common.
+struct Chunks : Split {
+  Precision precision;
+  ChunkLoss loss;
+
+  // Adds the gradient of chunk i to the sink; its mean loss. What it draws comes from `generator`,
+  // and `scaled_share` makes what a loss counts, of the shape of this one.
+  Tensor run(int64_t i, const GradientSink& sink, Generator generator,
+             FunctionRef<Tensor(const Tensor& mean)> scaled_share) const {
+    const GeneratorScope random(generator);
+    const PrecisionScope products(precision);
     const Tensor mean = loss(i * size, std::min(samples, (i + 1) * size));
     const DeviceScope there(mean.device());
-    backward(mean,
-             {.seed = Tensor::full(mean.shape(), share(i) * options.loss_scale), .sink = &sink});
-    return mean;
+    backward(mean, {.seed = scaled_share(mean), .sink = &sink});
+    return mean.detach();
+  }
+  // By a seed and a scale that the processor has.
+  Tensor run(int64_t i, const GradientSink& sink, uint64_t seed, double loss_scale) const {
+    return run(i, sink, Generator(seed, static_cast<uint64_t>(i)), [&](const Tensor& mean) {
+      return Tensor::full(mean.shape(), share(i) * loss_scale);
+    });
   }
 };
 
+// *total += share mean, in double, on the GPU where both lie. It rounds as the processor would.
+void add_share(double share, const Tensor& mean, double* total) {
+  const DeviceScope there(mean.device());
+  const Tensor part = mul(to(mean, DType::f64), share);
+  kernel(axpby_kernels<double>()).run(1, part.data<double>(), 1, total, 1);
+}
+
 // Nobody waits for the GPU before all of them are under way.
-double accumulate_on_gpu(const Chunks& chunks, const Tensor& gradients) {
+double accumulate_on_gpu(const Chunks& chunks, uint64_t seed, const Tensor& gradients,
+                         const GradientOptions& options) {
+  const DeviceScope there(gradients.device());
   const GradientSink sink{gradients};
-  RecycledVector<Tensor> means;
-  for (int64_t i = 0; i < chunks.count(); ++i) means.push_back(chunks.run(i, sink).detach());
-  if (chunks.options.meanwhile) chunks.options.meanwhile();
-  double total = 0;
+  const Tensor total = Tensor::zeros({1}, DType::f64);
   for (int64_t i = 0; i < chunks.count(); ++i)
-    total += chunks.share(i) * means[static_cast<size_t>(i)].item();
-  return total;
+    add_share(chunks.share(i), chunks.run(i, sink, seed, options.loss_scale), total.data<double>());
+  if (options.meanwhile) options.meanwhile();
+  return total.item();
 }
 
 }  // namespace
@@ -73,8 +84,8 @@ double accumulate_on_gpu(const Chunks& chunks, const Tensor& gradients) {
 double accumulate_gradients(int64_t samples, int64_t chunk_size, uint64_t seed,
                             const Tensor& gradients, ChunkLoss loss,
                             const GradientOptions& options) {
-  const Chunks chunks{samples, chunk_size, seed, options, loss};
-  if (gradients.device().on_gpu()) return accumulate_on_gpu(chunks, gradients);
+  const Chunks chunks{{samples, chunk_size}, options.precision, loss};
+  if (gradients.device().on_gpu()) return accumulate_on_gpu(chunks, seed, gradients, options);
   const int64_t lane_count = std::min(chunks.count(), max_lanes);
   RecycledVector<Tensor> lanes(static_cast<size_t>(lane_count));
   RecycledVector<double> losses(static_cast<size_t>(chunks.count()));
@@ -82,7 +93,8 @@ double accumulate_gradients(int64_t samples, int64_t chunk_size, uint64_t seed,
     const GradientSink sink{Tensor::zeros({gradients.numel()})};
     lanes[static_cast<size_t>(lane)] = sink.arena;
     for (int64_t i = lane; i < chunks.count(); i += lane_count)
-      losses[static_cast<size_t>(i)] = chunks.share(i) * chunks.run(i, sink).item();
+      losses[static_cast<size_t>(i)] =
+          chunks.share(i) * chunks.run(i, sink, seed, options.loss_scale).item();
   });
   add_lanes(lanes, gradients);
   double total = 0;
@@ -90,30 +102,35 @@ double accumulate_gradients(int64_t samples, int64_t chunk_size, uint64_t seed,
   return total;
 }
 
-RecordedGradients::RecordedGradients(int64_t samples, int64_t chunk_size, const Tensor& gradients,
-                                     ChunkLoss loss, const GradientOptions& options)
-    : seed_(Tensor::zeros({1}, DType::s64).to(gradients.device())) {
-  const DeviceScope there(gradients.device());
-  const auto* seed = reinterpret_cast<const uint64_t*>(seed_.data<int64_t>());
-  const Chunks chunks{samples, chunk_size, seed, options, loss};
-  const GradientSink sink{gradients};
-  graph_ = std::make_unique<const LaunchGraph>(gradients.device(), [&] {
-    for (int64_t i = 0; i < chunks.count(); ++i) {
-      shares_.push_back(chunks.share(i));
-      means_.push_back(chunks.run(i, sink).detach());
-    }
-  });
+GradientsByNumbers::GradientsByNumbers(int64_t samples, int64_t chunk_size, Precision precision)
+    : samples_(samples), chunk_size_(chunk_size), precision_(precision) {}
+
+int64_t GradientsByNumbers::numbers() const noexcept {
+  return 1 + Split{samples_, chunk_size_}.count();
 }
 
-double RecordedGradients::operator()(uint64_t seed, const std::function<void()>& meanwhile) const {
-  const Tensor staged = staging_tensor({1}, DType::s64, seed_.device());
-  std::memcpy(staged.bytes(), &seed, sizeof seed);
-  seed_.copy_(sent_to(seed_.device(), staged));
-  graph_->launch("training step");
-  if (meanwhile) meanwhile();
-  double total = 0;
-  for (size_t i = 0; i < means_.size(); ++i) total += shares_[i] * means_[i].item();
-  return total;
+void GradientsByNumbers::write_numbers(uint64_t seed, double loss_scale, double* to) const {
+  static_assert(sizeof seed == sizeof(double));
+  new (to) uint64_t(seed);
+  const Split split{samples_, chunk_size_};
+  for (int64_t i = 0; i < split.count(); ++i) to[1 + i] = split.share(i) * loss_scale;
+}
+
+void GradientsByNumbers::run(const Tensor& numbers, const Tensor& gradients, ChunkLoss loss,
+                             double* mean_loss) const {
+  const DeviceScope there(gradients.device());
+  const auto* seed = reinterpret_cast<const uint64_t*>(numbers.data<double>());
+  const Chunks chunks{{samples_, chunk_size_}, precision_, loss};
+  const GradientSink sink{gradients};
+  for (int64_t i = 0; i < chunks.count(); ++i) {
+    const auto scaled_share = [&](const Tensor& mean) {
+      const Tensor at =
+          numbers.as_strided(mean.shape(), mean.strides(), numbers.storage_offset() + 1 + i);
+      return to(at, mean.dtype());
+    };
+    const Generator generator = Generator::of_seed_at(seed, static_cast<uint64_t>(i));
+    add_share(chunks.share(i), chunks.run(i, sink, generator, scaled_share), mean_loss);
+  }
 }
 
 }  // namespace espalier

@@ -2,11 +2,8 @@
 #pragma once
 
 #include <functional>
-#include <memory>
-#include <vector>
 
 #include "engine/autograd.h"
-#include "engine/launch_graph.h"
 #include "engine/precision.h"
 #include "engine/random.h"
 
@@ -34,23 +31,22 @@ double accumulate_gradients(int64_t samples, int64_t chunk_size, uint64_t seed,
                             const Tensor& gradients, ChunkLoss loss,
                             const GradientOptions& options = {});
 
-// The same on a GPU for one batch after another of one size, recorded once (engine/launch_graph.h):
-// launch() then costs the processor one call. `loss` reads tensors whose values the caller sets
-// before each launch. Nothing else may change from one to the next, neither the arena nor the
-// weights' place nor the options, but the seed may. Call accumulate_gradients() once before.
-class RecordedGradients {
+// The same on a GPU as work that may be recorded (engine/launch_graph.h): what changes from one
+// batch to the next is read from the GPU's memory, and nobody waits.
+class GradientsByNumbers {
  public:
-  RecordedGradients(int64_t samples, int64_t chunk_size, const Tensor& gradients, ChunkLoss loss,
-                    const GradientOptions& options = {});
+  GradientsByNumbers(int64_t samples, int64_t chunk_size, Precision precision);
 
-  // As accumulate_gradients(). `meanwhile` may be null.
-  double operator()(uint64_t seed, const std::function<void()>& meanwhile = nullptr) const;
+  // What changes takes so many doubles.
+  int64_t numbers() const noexcept;
+  void write_numbers(uint64_t seed, double loss_scale, double* to) const;
+  // As accumulate_gradients(), by `numbers` on the GPU of `gradients`, f64 and contiguous. Adds the
+  // mean loss to the one there.
+  void run(const Tensor& numbers, const Tensor& gradients, ChunkLoss loss, double* mean_loss) const;
 
  private:
-  Tensor seed_;
-  std::vector<double> shares_;
-  std::vector<Tensor> means_;  // of the chunks
-  std::unique_ptr<const LaunchGraph> graph_;
+  int64_t samples_, chunk_size_;
+  Precision precision_;
 };
 
 }  // namespace espalier

@@ -3,42 +3,24 @@
 #include <chrono>
 #include <cmath>
 #include <limits>
-#include <optional>
 
-#include "engine/error.h"
-#include "engine/io/json.h"
-#include "engine/io/safetensors.h"
 #include "engine/ops/binary.h"
 #include "engine/ops/cross_entropy.h"
 #include "engine/ops/view.h"
-#include "engine/plan.h"
-#include "nn/data/batch_feed.h"
 #include "nn/distillation.h"
-#include "nn/model_file.h"
 #include "nn/named_tensors.h"
 #include "nn/optim/adamw.h"
-#include "nn/optim/ema.h"
-#include "nn/optim/loss_scale.h"
-#include "nn/optim/schedule.h"
 #include "nn/optim/sgd.h"
-#include "nn/step_gradients.h"
+#include "nn/trainer_state.h"
 
 namespace espalier {
 namespace {
-
-constexpr const char* training_key = "espalier.training";
-constexpr const char* progress_key = "espalier.progress";
-constexpr const char* form_key = "espalier.training_form";
 
 enum TrainerPurpose : uint64_t { initialising = 11, loading = 12, dropping = 13 };
 
 using Clock = std::chrono::steady_clock;
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-std::string last_path(const std::string& run_dir) {
-  return run_dir + "/checkpoints/last.safetensors";
 }
 
 std::unique_ptr<Trainable> new_model(const TrainConfig& config) {
@@ -77,35 +59,6 @@ std::optional<LossScale> first_loss_scale(const TrainConfig& config) {
   return LossScale();
 }
 
-Json scale_to_json(const LossScale& scale) {
-  return {{"value", scale.value},
-          {"finite_steps", scale.finite_steps},
-          {"skipped_steps", scale.skipped_steps}};
-}
-
-LossScale scale_from_json(const Json& json) {
-  return {.value = json.at("value").get<double>(),
-          .finite_steps = json.at("finite_steps").get<int64_t>(),
-          .skipped_steps = json.at("skipped_steps").get<int64_t>()};
-}
-
-// The model of a checkpoint whose shape it alone knows.
-std::unique_ptr<VisionTransformer> model_in(const TensorFile& file, const std::string& path) {
-  const auto config = file.metadata.find(config_key);
-  if (config == file.metadata.end()) file_error(path, "does not say what model it holds");
-  const ViTConfig shape = vit_config_from_json(config->second, path);
-  const NamedTensors weights = file.under("model.");
-  int64_t held = 0;  // before memory for the model is taken
-  for (const auto& [name, tensor] : weights) held += tensor.numel();
-  if (held != shape.parameter_count())
-    file_error(path, "holds " + std::to_string(held) + " parameters; its configuration needs " +
-                         std::to_string(shape.parameter_count()));
-  Generator unused;
-  auto model = std::make_unique<VisionTransformer>(shape, unused);
-  model->load_state_dict(weights);
-  return model;
-}
-
 }  // namespace
 
 std::unique_ptr<VisionTransformer> initial_model(const ViTConfig& config, uint64_t seed) {
@@ -113,83 +66,34 @@ std::unique_ptr<VisionTransformer> initial_model(const ViTConfig& config, uint64
   return std::make_unique<VisionTransformer>(config, generator);
 }
 
-struct Trainer::State {
-  const TrainConfig config;
-  const ImageDataset train, validation;
-  const std::string run_dir;
-  std::unique_ptr<Trainable> trained, averaged;
-  std::vector<Plan> teachers;
-  const Shrinking shrinking;
-  const Device device;
-  std::unique_ptr<Optimizer> optimizer;
-  std::optional<WeightAverage> average;
-  BatchFeed feed;
-  StepGradients gradients;
-  LrSchedule schedule;
-
-  int64_t step = 0;
-  std::optional<LossScale> loss_scale;  // of f16
-  double best_accuracy = -1;
-  double epoch_loss = 0;     // summed over the steps of the present epoch
-  double epoch_seconds = 0;  // of the present epoch, over all parts of the run
-
-  State(const TrainConfig& c, ImageDataset train_set, ImageDataset validation_set, std::string dir,
-        const TrainerParts& parts)
-      : config(validated(c, parts.device)),
-        train(std::move(train_set)),
-        validation(std::move(validation_set)),
-        run_dir(std::move(dir)),
-        trained(parts.form ? parts.form() : new_model(config)),
-        averaged(parts.form ? parts.form() : new_model(config)),
-        shrinking(parts.shrinking),
-        device(parts.device),
-        feed(train, loader_options(config, device)),
-        gradients(parts.launch_graph),
-        schedule(LrSchedule::cosine(
-            config.learning_rate, std::min(config.warmup_steps, epoch_steps() * config.epochs - 1),
-            epoch_steps() * config.epochs,
-            std::min(config.final_learning_rate, config.learning_rate))),
-        loss_scale(first_loss_scale(config)) {
-    start_optimizer();
-    check_shrinking();
-    if ((config.distillation > 0) == parts.teachers.empty())
-      argument_error("Trainer", "teachers", parts.teachers.empty() ? "none" : "given",
-                     "a teacher where `distillation` is above 0, and only there",
-                     parts.teachers.empty() ? "give one, as train --teacher does"
-                                            : "leave it out, as train without --teacher");
-    const DType weights = precision_of(config) == Precision::bf16 ? DType::bf16 : DType::f32;
-    for (const Graph& graph : parts.teachers)
-      teachers.push_back(compile(graph, {.weights = weights}));
-  }
-
-  int64_t epoch_steps() const {
-    if (feed.batches() > 0) return feed.batches();
-    argument_error("Trainer", "batch_size", std::to_string(config.batch_size),
-                   "at most the " + std::to_string(train.size()) + " training images", "");
-  }
-  int64_t total_steps() const {
-    const int64_t all = epoch_steps() * config.epochs;
-    return config.max_steps ? std::min(all, config.max_steps) : all;
-  }
-
-  // The step that the model shrinks after for the i-th time.
-  int64_t shrinking_step(int64_t i) const { return i * shrinking_span() / shrinking.times; }
-  int64_t shrinking_span() const {
-    return static_cast<int64_t>(shrinking.share * static_cast<double>(total_steps()));
-  }
-  void check_shrinking() const;
-  void start_optimizer();
-  void take(const VisionTransformer& model);
-  bool shrink_if_due();
-
-  Tensor taught(const Tensor& images);
-  bool update_weights(double norm);
-  Tensor chunk_loss(const RecycledVector<Tensor>& batch, int64_t begin, int64_t end) const;
-  StepReport train_batch(const FedBatch& batch);
-  EpochReport finish_epoch(int64_t epoch);
-  void save_checkpoint() const;
-  [[noreturn]] void stop_on(const std::string& problem) const;
-};
+Trainer::State::State(const TrainConfig& c, ImageDataset train_set, ImageDataset validation_set,
+                      std::string dir, const TrainerParts& parts)
+    : config(validated(c, parts.device)),
+      train(std::move(train_set)),
+      validation(std::move(validation_set)),
+      run_dir(std::move(dir)),
+      trained(parts.form ? parts.form() : new_model(config)),
+      averaged(parts.form ? parts.form() : new_model(config)),
+      shrinking(parts.shrinking),
+      device(parts.device),
+      feed(train, loader_options(config, device)),
+      whole_step(parts.launch_graph),
+      schedule(LrSchedule::cosine(config.learning_rate,
+                                  std::min(config.warmup_steps, epoch_steps() * config.epochs - 1),
+                                  epoch_steps() * config.epochs,
+                                  std::min(config.final_learning_rate, config.learning_rate))),
+      loss_scale(first_loss_scale(config)) {
+  start_optimizer();
+  check_shrinking();
+  if ((config.distillation > 0) == parts.teachers.empty())
+    argument_error("Trainer", "teachers", parts.teachers.empty() ? "none" : "given",
+                   "a teacher where `distillation` is above 0, and only there",
+                   parts.teachers.empty() ? "give one, as train --teacher does"
+                                          : "leave it out, as train without --teacher");
+  const DType weights = precision_of(config) == Precision::bf16 ? DType::bf16 : DType::f32;
+  for (const Graph& graph : parts.teachers)
+    teachers.push_back(compile(graph, {.weights = weights}));
+}
 
 Trainer::Trainer(const TrainConfig& config, ImageDataset train, ImageDataset validation,
                  std::string run_dir, TrainerParts parts)
@@ -201,7 +105,7 @@ Trainer::~Trainer() = default;
 // From its beginning, on the present parameters.
 void Trainer::State::start_optimizer() {
   average.reset();  // before the arena that it is part of
-  gradients.forget();
+  whole_step.forget();
   trained->to(device);
   averaged->to(device);
   optimizer = make_optimizer(config, trained->named_parameters());
@@ -241,7 +145,7 @@ bool Trainer::State::shrink_if_due() {
     const SmallerModel smaller = shrinking.next(*copy_of(std::as_const(*trained).model()), i);
     take(*smaller.model);
     optimizer->rebuild(trained->named_parameters(), smaller.kept);
-    gradients.forget();
+    whole_step.forget();
     trained->prepare();
     best_accuracy = -1;
     return true;
@@ -265,19 +169,16 @@ Tensor Trainer::State::taught(const Tensor& images) {
   return mul(sum, 1 / static_cast<double>(teachers.size()));
 }
 
-// By gradients of this norm, and says whether it did: in f16 a step whose gradients are not finite
-// is skipped, and the next one's loss scaled less.
-bool Trainer::State::update_weights(double norm) {
-  const bool finite = std::isfinite(norm);
-  if (!finite && !loss_scale) stop_on("a gradient is no longer finite");
-  if (loss_scale) loss_scale->update(finite);
+// Says whether it changed the weights: in f16 a step whose gradients are not finite is skipped, and
+// the next one's loss scaled less.
+bool Trainer::State::take_note(const StepResult& result) {
+  if (!std::isfinite(result.loss)) stop_on("the loss is no longer finite");
+  if (!result.updated && !loss_scale) stop_on("a gradient is no longer finite");
+  if (loss_scale) loss_scale->update(result.updated);
   if (loss_scale && loss_scale->exhausted())
     stop_on("a gradient is not finite, whatever the loss scale,");
-  if (!finite) return false;
-  optimizer->set_lr(schedule.at(step));
-  optimizer->step(&*average);
-  trained->prepare();
-  return true;
+  if (result.updated) trained->prepare();
+  return result.updated;
 }
 
 // Of samples of a batch: images, targets and what the teachers say of them.
@@ -299,33 +200,30 @@ StepReport Trainer::State::train_batch(const FedBatch& batch) {
   if (device.on_gpu() && there.targets.dtype() == DType::s64)
     check_class_indices("Trainer", batch.here.targets, config.model.classes);
   RecycledVector<Tensor> read = {there.images, there.targets};
-  optimizer->zero_grad();
   if (!teachers.empty()) read.push_back(taught(batch.here.images).to(device));
-  const uint64_t seed =
-      derive_seed(derive_seed(config.seed, dropping), static_cast<uint64_t>(step));
-  const double loss = gradients.accumulate(
-      read, config.chunk_size, seed, optimizer->arena().gradients(),
+  const double no_limit = std::numeric_limits<double>::max();
+  optimizer->set_lr(schedule.at(step));
+  const StepResult result = whole_step.run(
+      read, *optimizer, &*average,
+      {.chunk_size = config.chunk_size,
+       .seed = derive_seed(derive_seed(config.seed, dropping), static_cast<uint64_t>(step)),
+       .limits = {config.clip_norm > 0 ? config.clip_norm : no_limit, scale.value_or(1)},
+       .precision = precision_of(config),
+       .meanwhile = [&] { feed.send_ahead(); }},
       [&](const RecycledVector<Tensor>& tensors, int64_t begin, int64_t end) {
         return chunk_loss(tensors, begin, end);
-      },
-      {.precision = precision_of(config), .loss_scale = scale.value_or(1), .meanwhile = [&] {
-         feed.send_ahead();
-       }});
-  if (!std::isfinite(loss)) stop_on("the loss is no longer finite");
-  const double no_limit = std::numeric_limits<double>::max();
-  const double norm = optimizer->clip_grad_norm(config.clip_norm > 0 ? config.clip_norm : no_limit,
-                                                scale.value_or(1));
-  const bool updated = update_weights(norm);
-  epoch_loss += loss;
+      });
+  const bool updated = take_note(result);
+  epoch_loss += result.loss;
   ++step;
   const double seconds = seconds_since(start);
   epoch_seconds += seconds;
   return {.step = step,
           .steps = total_steps(),
           .epoch = (step - 1) / epoch_steps(),
-          .loss = loss,
+          .loss = result.loss,
           .learning_rate = schedule.at(step - 1),
-          .grad_norm = norm,
+          .grad_norm = result.grad_norm,
           .images_per_second = static_cast<double>(there.images.size(0)) / seconds,
           .loss_scale = scale,
           .skipped = !updated};
@@ -358,57 +256,6 @@ EpochReport Trainer::State::finish_epoch(int64_t epoch) {
   return report;
 }
 
-void Trainer::State::save_checkpoint() const {
-  NamedTensors tensors;
-  append_named("model.", trained->named_parameters(), tensors);
-  append_named("optimizer.", optimizer->state_dict(), tensors);
-  Json progress = {{"step", step},
-                   {"best_accuracy", best_accuracy},
-                   {"epoch_loss", epoch_loss},
-                   {"epoch_seconds", epoch_seconds}};
-  if (loss_scale) progress["loss_scale"] = scale_to_json(*loss_scale);
-  save_safetensors(last_path(run_dir), tensors,
-                   {{kind_key, "checkpoint"},
-                    {config_key, to_json(std::as_const(*trained).model().config)},
-                    {training_key, to_json(config)},
-                    {form_key, trained->kind()},
-                    {progress_key, progress.dump()}});
-}
-
-void Trainer::resume() {
-  const std::string path = last_path(state_->run_dir);
-  const TensorFile file = load_safetensors(path);
-  const auto training = file.metadata.find(training_key),
-             progress = file.metadata.find(progress_key);
-  if (training == file.metadata.end() || progress == file.metadata.end())
-    file_error(path, "is no checkpoint of a training run");
-  // Through a configuration, since an older run's text lacks fields that were added since.
-  if (to_json(train_config_from_json(training->second, path)) != to_json(state_->config))
-    file_error(path, "belongs to a run with other settings");
-  // Checkpoints from before there was another kind do not name theirs.
-  const auto form = file.metadata.find(form_key);
-  if ((form == file.metadata.end() ? "plain" : form->second) != state_->trained->kind())
-    file_error(path, "belongs to another kind of training; take it up by the verb that began it");
-  try {
-    if (state_->shrinking.times > 0) {
-      state_->take(*model_in(file, path));
-      state_->start_optimizer();
-    }
-    copy_named("resume", state_->trained->named_parameters(), file.under("model."));
-    state_->optimizer->load_state_dict(file.under("optimizer."));
-    const Json json = parse_json(progress->second, path);
-    state_->step = json.at("step").get<int64_t>();
-    state_->best_accuracy = json.at("best_accuracy").get<double>();
-    state_->epoch_loss = json.at("epoch_loss").get<double>();
-    state_->epoch_seconds = json.at("epoch_seconds").get<double>();
-    if (state_->loss_scale) state_->loss_scale = scale_from_json(json.at("loss_scale"));
-  } catch (const Error& error) {
-    file_error(path, error.what());
-  } catch (const Json::exception& error) {
-    file_error(path, std::string("damaged progress: ") + error.what());
-  }
-}
-
 bool Trainer::run(const TrainerEvents& events) {
   State& s = *state_;
   s.trained->prepare();
@@ -438,18 +285,10 @@ bool Trainer::run(const TrainerEvents& events) {
 
 int64_t Trainer::step() const noexcept { return state_->step; }
 const Trainable& Trainer::trained() const noexcept { return *state_->trained; }
-int64_t Trainer::graph_launches() const noexcept { return state_->gradients.launched(); }
+int64_t Trainer::graph_launches() const noexcept { return state_->whole_step.launched(); }
 std::string Trainer::last_checkpoint() const { return last_path(state_->run_dir); }
 std::string Trainer::best_checkpoint() const {
   return state_->run_dir + "/checkpoints/best.safetensors";
-}
-
-TrainConfig load_run_config(const std::string& run_dir) {
-  const std::string path = last_path(run_dir);
-  const TensorFile file = load_safetensors(path);
-  const auto training = file.metadata.find(training_key);
-  if (training == file.metadata.end()) file_error(path, "is no checkpoint of a training run");
-  return train_config_from_json(training->second, path);
 }
 
 }  // namespace espalier

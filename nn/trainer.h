@@ -76,8 +76,8 @@ struct TrainerParts {
   // teachers run there. A checkpoint of either device can be taken up on the other, unless it is of
   // a run in f16.
   Device device{};
-  // On a GPU a step's gradients are launched as one graph, recorded at the second step. It changes
-  // no bit of the run; without it each kernel is launched by itself, as a profiler may want it.
+  // On a GPU a step is launched as one graph, recorded at the second. It changes no bit of the run;
+  // without it each kernel is launched by itself, as a profiler may want it.
   bool launch_graph = true;
 };
 
@@ -105,7 +105,7 @@ class Trainer {
 
   int64_t step() const noexcept;
   const Trainable& trained() const noexcept;  // with the weights of the last step
-  int64_t graph_launches() const noexcept;    // steps so far whose gradients one launch gave
+  int64_t graph_launches() const noexcept;    // steps so far that one launch gave
   std::string last_checkpoint() const;
   std::string best_checkpoint() const;
 

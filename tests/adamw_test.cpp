@@ -5,13 +5,13 @@
 namespace espalier::test::adamw_tests {
 namespace {
 
-constexpr double lr = 3e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0.05;
+constexpr double unscaled = 1, lr = 3e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-8,
+                 weight_decay = 0.05;
 
 // The constants of step `t` as PyTorch computes them, rounded once to T.
 template <class T>
-AdamWStep<T> step_at(int t, double scale = 1.0) {
-  return {T(scale),
-          T(1 - lr * weight_decay),
+AdamWStep<T> step_at(int t) {
+  return {T(1 - lr * weight_decay),
           T(1 - beta1),
           T(beta2),
           T(1 - beta2),
@@ -41,8 +41,8 @@ Arrays<T> sample(size_t count) {
 }
 
 void run(const KernelRow<AdamWUpdate<double>>& row, const AdamWStep<double>& step,
-         Arrays<double>& x) {
-  row.run(step, x.g.data(), x.p.data(), x.m.data(), x.v.data(), x.a.data(),
+         Arrays<double>& x, double scale = 1) {
+  row.run(&step, &scale, x.g.data(), x.p.data(), x.m.data(), x.v.data(), x.a.data(),
           static_cast<int64_t>(x.g.size()));
 }
 
@@ -91,19 +91,16 @@ TEST_CASE("adamw rows agree with the double reference") {
         std::copy(start.m.begin(), start.m.end(), m.begin());
         std::copy(start.v.begin(), start.v.end(), v.begin());
         std::copy(start.a.begin(), start.a.end(), a.begin());
-        const auto step = step_at<float>(3, 0.7);
-        row.run(step, g.data(), p.data(), m.data(), v.data(), average ? a.data() : nullptr, width);
+        const auto step = step_at<float>(3);
+        const double scale = static_cast<double>(0.7f);  // the oracle's too
+        row.run(&step, &scale, g.data(), p.data(), m.data(), v.data(), average ? a.data() : nullptr,
+                width);
         // The oracle sees the same rounded constants.
-        const AdamWStep<double> exact = {step.gradient_scale,
-                                         step.decay,
-                                         step.beta1_complement,
-                                         step.beta2,
-                                         step.beta2_complement,
-                                         step.step_size,
-                                         step.inverse_root_bias2,
-                                         step.epsilon,
-                                         average ? step.average_weight : 0.0};
-        run(adamw_kernels<double>().back(), exact, wide);
+        const AdamWStep<double> exact = {step.decay,     step.beta1_complement,
+                                         step.beta2,     step.beta2_complement,
+                                         step.step_size, step.inverse_root_bias2,
+                                         step.epsilon,   average ? step.average_weight : 0.0};
+        run(adamw_kernels<double>().back(), exact, wide, scale);
         const auto moment_bound = [&](size_t i) {  // 4 roundings, of terms no larger than these
           return 4 * epsilon * (std::abs(start.m[i]) + std::abs(start.g[i]));
         };
@@ -132,8 +129,9 @@ TEST_CASE("adamw rows let special gradients through to their own element alone")
     for (float special : special_values()) {
       auto x = sample<float>(37), clean = sample<float>(37);
       x.g[20] = special;
+      const auto step = step_at<float>(1);
       for (auto* y : {&x, &clean})
-        row.run(step_at<float>(1), y->g.data(), y->p.data(), y->m.data(), y->v.data(), nullptr, 37);
+        row.run(&step, &unscaled, y->g.data(), y->p.data(), y->m.data(), y->v.data(), nullptr, 37);
       for (size_t i = 0; i < 37; ++i) {
         if (i != 20) CHECK(same_bits(x.p[i], clean.p[i]));
       }
@@ -143,6 +141,24 @@ TEST_CASE("adamw rows let special gradients through to their own element alone")
   });
 }
 
+TEST_CASE("adamw rows change nothing by a scale that is not finite") {
+  const auto check = [](const auto& row, auto number) {
+    using T = decltype(number);
+    for (const double scale : {std::nan(""), std::numeric_limits<double>::infinity()}) {
+      auto x = sample<T>(37);
+      const auto before = sample<T>(37);
+      const auto step = step_at<T>(2);
+      row.run(&step, &scale, x.g.data(), x.p.data(), x.m.data(), x.v.data(), x.a.data(), 37);
+      CHECK(x.p == before.p);
+      CHECK(x.m == before.m);
+      CHECK(x.v == before.v);
+      CHECK(x.a == before.a);
+    }
+  };
+  for_each_row(adamw_kernels<float>(), [&](const auto& row) { check(row, 0.0f); });
+  for_each_row(adamw_kernels<double>(), [&](const auto& row) { check(row, 0.0); });
+}
+
 TEST_CASE("adamw SIMD rows give the same bits, wherever an element stands") {
   std::vector<float> first;
   for_each_row(adamw_kernels<float>(), [&](const auto& row) {
@@ -150,7 +166,8 @@ TEST_CASE("adamw SIMD rows give the same bits, wherever an element stands") {
     for (int64_t split : {0, 1, 16, 30}) {
       auto x = sample<float>(67);
       const auto part = [&](int64_t from, int64_t count) {
-        row.run(step_at<float>(5), x.g.data() + from, x.p.data() + from, x.m.data() + from,
+        const auto step = step_at<float>(5);
+        row.run(&step, &unscaled, x.g.data() + from, x.p.data() + from, x.m.data() + from,
                 x.v.data() + from, x.a.data() + from, count);
       };
       part(0, split), part(split, 67 - split);

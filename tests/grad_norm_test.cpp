@@ -64,4 +64,47 @@ TEST_CASE("sum of squares is finite exactly when every float is") {
   });
 }
 
+TEST_CASE("fold sums rows add a segment's blocks in their order, and that to the total") {
+  for_each_row(fold_sums_kernels(), [](const auto& row) {
+    for (const size_t count : {0u, 1u, 31u, 32u, 33u, 100u}) {
+      std::vector<double> sums(count);
+      fill_normal(sums, 7);
+      double total = 0.1, expected = 0;
+      for (double& sum : sums) expected += sum *= sum;
+      row.run(sums.data(), static_cast<int64_t>(count), &total);
+      CHECK(same_bits(total, 0.1 + expected));
+      if (count == 0) continue;
+      sums.back() = std::nan("");
+      row.run(sums.data(), static_cast<int64_t>(count), &total);
+      CHECK(std::isnan(total));
+    }
+  });
+}
+
+TEST_CASE("clip norm rows: norm and scale are those of the loss, and of a step that may be") {
+  for_each_row(clip_norm_kernels(), [](const auto& row) {
+    const auto outcome_of = [&](NormLimits limits, double loss, double sum) {
+      StepOutcome outcome = {loss, sum, 0, 0};
+      row.run(&limits, &outcome);
+      CHECK(same_bits(outcome.loss, loss));
+      CHECK(same_bits(outcome.sum_of_squares, sum));
+      return outcome;
+    };
+    const StepOutcome clipped = outcome_of({2, 4}, 1, 400);  // of 4 times the loss: 20 there
+    CHECK(clipped.norm == 5);
+    CHECK(clipped.gradient_scale == 2 / (5 + 1e-6) / 4);
+    const StepOutcome within = outcome_of({5.5, 4}, 1, 400);
+    CHECK(within.norm == 5);
+    CHECK(within.gradient_scale == 0.25);
+    CHECK(outcome_of({5, 1}, 1, 25).gradient_scale < 1);  // just at the limit
+    const double infinity = std::numeric_limits<double>::infinity();
+    for (const double bad : {std::nan(""), infinity}) {
+      CHECK(!is_step(outcome_of({2, 4}, 1, bad).gradient_scale));
+      CHECK(same_bits(outcome_of({2, 4}, 1, infinity).norm, infinity));
+      CHECK(!is_step(outcome_of({2, 4}, bad, 400).gradient_scale));
+      CHECK(outcome_of({2, 4}, bad, 400).norm == 5);
+    }
+  });
+}
+
 }  // namespace espalier::test::grad_norm_tests

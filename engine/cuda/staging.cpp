@@ -108,18 +108,25 @@ Tensor staging_tensor(const Shape& shape, DType dtype, Device device) {
 Tensor sent_to(Device device, const Tensor& staged) {
   if (!device.on_gpu() || staged.device().on_gpu() || !staged.is_contiguous())
     return staged.to(device);
+  const Tensor there = Tensor::empty(staged.shape(), staged.dtype(), device);
+  send(staged, there);
+  return there;
+}
+
+void send(const Tensor& staged, const Tensor& there) {
+  const Device device = there.device();
+  if (!device.on_gpu()) return there.copy_(staged);
   if (records_launches())
     throw Error(
         ErrorKind::device,
         "sent_to: a copy from page-locked memory while launches are recorded; send it before");
-  const Tensor there = Tensor::empty(staged.shape(), staged.dtype(), device);
-  const size_t element = dtype_size(staged.dtype());
-  const std::byte* from =
-      staged.storage()->data() + static_cast<size_t>(staged.storage_offset()) * element;
-  cuda::start_copy(device.index, there.storage()->data(), from,
-                   static_cast<size_t>(staged.numel()) * element);
+  const auto element = static_cast<int64_t>(dtype_size(staged.dtype()));
+  const auto at = [&](const Tensor& tensor) {
+    return tensor.storage()->data() + tensor.storage_offset() * element;
+  };
+  cuda::start_copy(device.index, at(there), at(staged),
+                   static_cast<size_t>(staged.numel() * element));
   staging().keep(device.index, staged.storage());
-  return there;
 }
 
 void release_staging_memory() noexcept { staging().release(); }

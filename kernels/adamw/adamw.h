@@ -9,8 +9,10 @@
 //   a = a + average_weight (p - a)                      only when an average is given
 //
 // Contract: `count` elements in each array, count may be zero, no alignment is assumed, no arrays
-// overlap; `average` may be null. The gradient is left as it was. NaN and infinity propagate. Every
-// SIMD row gives the same bits, and an element's result does not depend on where it stands.
+// overlap; `average` may be null. The gradient is left as it was. `step` and `gradient_scale` lie
+// where the arrays do: on a GPU they may be what it has just found. A scale that is not finite
+// changes nothing; in the arrays NaN and infinity propagate. Every SIMD row gives the same bits,
+// and an element's result does not depend on where it stands.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +24,6 @@ namespace espalier {
 // What is the same for all elements. t counts steps from 1.
 template <class T>
 struct AdamWStep {
-  T gradient_scale;
   T decay;             // 1 - lr * weight_decay
   T beta1_complement;  // 1 - beta1
   T beta2;
@@ -34,8 +35,9 @@ struct AdamWStep {
 };
 
 template <class T>
-using AdamWUpdate = void(const AdamWStep<T>& step, const T* gradient, T* parameter, T* first_moment,
-                         T* second_moment, T* average, int64_t count) noexcept;
+using AdamWUpdate = void(const AdamWStep<T>* step, const double* gradient_scale, const T* gradient,
+                         T* parameter, T* first_moment, T* second_moment, T* average,
+                         int64_t count) noexcept;
 
 template <class T>
 std::span<const KernelRow<AdamWUpdate<T>>> adamw_kernels() noexcept;

@@ -7,11 +7,10 @@
 
 namespace espalier {
 
-// `average` may be null.
+// By the gradient `g`, scaled. `average` may be null.
 template <class T>
-ESPALIER_ANYWHERE void adamw_scalar_update(const AdamWStep<T>& step, T gradient, T& p, T& m, T& v,
+ESPALIER_ANYWHERE void adamw_scalar_update(const AdamWStep<T>& step, T g, T& p, T& m, T& v,
                                            T* average) {
-  const T g = step.gradient_scale * gradient;
   m += step.beta1_complement * (g - m);
   v = step.beta2 * v + step.beta2_complement * g * g;
   p = step.decay * p -

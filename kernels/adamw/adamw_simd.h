@@ -2,13 +2,18 @@
 #pragma once
 
 #include "kernels/adamw/adamw.h"
+#include "kernels/grad_norm/grad_norm.h"
 #include "kernels/simd.h"
 
 namespace espalier::ESPALIER_ISA {
 
-void adamw(const AdamWStep<float>& step, const float* gradient, float* parameter,
-           float* first_moment, float* second_moment, float* average, int64_t count) noexcept {
-  const f32x16 scale = broadcast(step.gradient_scale), decay = broadcast(step.decay);
+void adamw(const AdamWStep<float>* numbers, const double* gradient_scale, const float* gradient,
+           float* parameter, float* first_moment, float* second_moment, float* average,
+           int64_t count) noexcept {
+  if (!is_step(*gradient_scale)) return;
+  const AdamWStep<float>& step = *numbers;
+  const f32x16 scale = broadcast(static_cast<float>(*gradient_scale)),
+               decay = broadcast(step.decay);
   const f32x16 beta1_complement = broadcast(step.beta1_complement);
   const f32x16 beta2 = broadcast(step.beta2), beta2_complement = broadcast(step.beta2_complement);
   const f32x16 minus_step = broadcast(-step.step_size), epsilon = broadcast(step.epsilon);

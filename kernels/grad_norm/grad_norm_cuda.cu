@@ -1,6 +1,8 @@
 // Resources (scripts/checks/cuda_resources):
 //   blocks_kernel  32  0  128  1.00
-#include "kernels/grad_norm/grad_norm.h"
+//   fold_kernel    32  0  32   0.50
+//   clip_kernel    32  0  32   0.50
+#include "kernels/grad_norm/grad_norm_scalar.h"
 #include "kernels/simt/simt.h"
 
 namespace espalier::cuda {
@@ -26,6 +28,22 @@ __global__ void blocks_kernel(const T* x, int64_t count, double* sums) {
   if (lane_id() == 0) sums[block] = sum;
 }
 
+// One warp: it reads 32 sums at once, and each lane adds them in their order. Past the last are
+// zeros, which change no sum of squares.
+__global__ void fold_kernel(const double* sums, int64_t count, double* total) {
+  double sum = 0;
+  for (int64_t first = 0; first < count; first += warp_size) {
+    const int64_t i = first + lane_id();
+    const double own = i < count ? sums[i] : 0;
+    for (unsigned lane = 0; lane < warp_size; ++lane) sum += shuffle(own, lane);
+  }
+  if (lane_id() == 0) *total += sum;
+}
+
+__global__ void clip_kernel(const NormLimits* limits, StepOutcome* outcome) {
+  if (lane_id() == 0) clip_norm_scalar(*limits, *outcome);
+}
+
 }  // namespace
 
 void sums_of_squares(const float* x, int64_t count, double* sums) noexcept {
@@ -33,6 +51,13 @@ void sums_of_squares(const float* x, int64_t count, double* sums) noexcept {
 }
 void sums_of_squares(const double* x, int64_t count, double* sums) noexcept {
   launch(blocks_kernel<double>, rows_grid(grad_norm_blocks(count)), x, count, sums);
+}
+
+void fold_sums(const double* sums, int64_t count, double* total) noexcept {
+  launch(fold_kernel, {}, sums, count, total);
+}
+void clip_norm(const NormLimits* limits, StepOutcome* outcome) noexcept {
+  launch(clip_kernel, {}, limits, outcome);
 }
 
 }  // namespace espalier::cuda

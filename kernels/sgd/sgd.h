@@ -11,9 +11,10 @@
 // A velocity of zeros makes the first step PyTorch's, whose buffer starts as the first gradient.
 //
 // Contract: `count` elements in each array, count may be zero, no alignment is assumed, no arrays
-// overlap; `velocity` and `average` may be null. The gradient is left as it was. NaN and infinity
-// propagate. Every SIMD row gives the same bits, and an element's result does not depend on where
-// it stands.
+// overlap; `velocity` and `average` may be null. The gradient is left as it was. `step` and
+// `gradient_scale` lie where the arrays do: on a GPU they may be what it has just found. A scale
+// that is not finite changes nothing; in the arrays NaN and infinity propagate. Every SIMD row
+// gives the same bits, and an element's result does not depend on where it stands.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +26,6 @@ namespace espalier {
 // What is the same for all elements.
 template <class T>
 struct SgdStep {
-  T gradient_scale;
   T l2;     // weight decay as a part of the gradient, or 0
   T decay;  // decoupled weight decay: 1 - lr * weight_decay, or 1
   T momentum;
@@ -35,8 +35,8 @@ struct SgdStep {
 };
 
 template <class T>
-using SgdUpdate = void(const SgdStep<T>& step, const T* gradient, T* parameter, T* velocity,
-                       T* average, int64_t count) noexcept;
+using SgdUpdate = void(const SgdStep<T>* step, const double* gradient_scale, const T* gradient,
+                       T* parameter, T* velocity, T* average, int64_t count) noexcept;
 
 template <class T>
 std::span<const KernelRow<SgdUpdate<T>>> sgd_kernels() noexcept;

@@ -1,5 +1,6 @@
 // Resources (scripts/checks/cuda_resources):
-//   update_kernel  16  0  256  1.00
+//   update_kernel  24  0  256  1.00
+#include "kernels/grad_norm/grad_norm.h"
 #include "kernels/sgd/sgd_scalar.h"
 #include "kernels/simt/simt.h"
 
@@ -9,25 +10,27 @@ namespace {
 using namespace simt;
 
 template <class T>
-__global__ void update_kernel(SgdStep<T> step, const T* gradient, T* parameter, T* velocity,
-                              T* average, int64_t count) {
+__global__ void update_kernel(const SgdStep<T>* step, const double* gradient_scale,
+                              const T* gradient, T* parameter, T* velocity, T* average,
+                              int64_t count) {
   const int64_t i = element_index();
-  if (i >= count) return;
-  sgd_scalar_update(step, gradient[i], parameter[i], velocity ? velocity + i : nullptr,
-                    average ? average + i : nullptr);
+  const double scale = *gradient_scale;
+  if (i >= count || !is_step(scale)) return;
+  sgd_scalar_update(*step, static_cast<T>(scale) * gradient[i], parameter[i],
+                    velocity ? velocity + i : nullptr, average ? average + i : nullptr);
 }
 
 }  // namespace
 
-void sgd(const SgdStep<float>& step, const float* gradient, float* parameter, float* velocity,
-         float* average, int64_t count) noexcept {
-  launch(update_kernel<float>, elements_grid(count), step, gradient, parameter, velocity, average,
-         count);
+void sgd(const SgdStep<float>* step, const double* gradient_scale, const float* gradient,
+         float* parameter, float* velocity, float* average, int64_t count) noexcept {
+  launch(update_kernel<float>, elements_grid(count), step, gradient_scale, gradient, parameter,
+         velocity, average, count);
 }
-void sgd(const SgdStep<double>& step, const double* gradient, double* parameter, double* velocity,
-         double* average, int64_t count) noexcept {
-  launch(update_kernel<double>, elements_grid(count), step, gradient, parameter, velocity, average,
-         count);
+void sgd(const SgdStep<double>* step, const double* gradient_scale, const double* gradient,
+         double* parameter, double* velocity, double* average, int64_t count) noexcept {
+  launch(update_kernel<double>, elements_grid(count), step, gradient_scale, gradient, parameter,
+         velocity, average, count);
 }
 
 }  // namespace espalier::cuda

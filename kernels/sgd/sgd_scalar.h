@@ -5,11 +5,11 @@
 
 namespace espalier {
 
-// `velocity` and `average` may be null.
+// By the gradient `scaled`. `velocity` and `average` may be null.
 template <class T>
-ESPALIER_ANYWHERE void sgd_scalar_update(const SgdStep<T>& step, T gradient, T& p, T* velocity,
+ESPALIER_ANYWHERE void sgd_scalar_update(const SgdStep<T>& step, T scaled, T& p, T* velocity,
                                          T* average) {
-  const T g = step.gradient_scale * gradient + step.l2 * p;
+  const T g = scaled + step.l2 * p;
   T direction = g;
   if (velocity) {
     *velocity = step.momentum * *velocity + g;

@@ -1,14 +1,17 @@
 // Stochastic gradient descent on sixteen lanes: everything is read once and written once.
 #pragma once
 
+#include "kernels/grad_norm/grad_norm.h"
 #include "kernels/sgd/sgd.h"
 #include "kernels/simd.h"
 
 namespace espalier::ESPALIER_ISA {
 
-void sgd(const SgdStep<float>& step, const float* gradient, float* parameter, float* velocity,
-         float* average, int64_t count) noexcept {
-  const f32x16 scale = broadcast(step.gradient_scale), l2 = broadcast(step.l2);
+void sgd(const SgdStep<float>* numbers, const double* gradient_scale, const float* gradient,
+         float* parameter, float* velocity, float* average, int64_t count) noexcept {
+  if (!is_step(*gradient_scale)) return;
+  const SgdStep<float>& step = *numbers;
+  const f32x16 scale = broadcast(static_cast<float>(*gradient_scale)), l2 = broadcast(step.l2);
   const f32x16 decay = broadcast(step.decay), momentum = broadcast(step.momentum);
   const f32x16 minus_lr = broadcast(-step.lr), weight = broadcast(step.average_weight);
   blocks(count, [&](int64_t i, int n) ESPALIER_INLINE_LAMBDA {

@@ -1,6 +1,7 @@
 #include "nn/optim/adamw.h"
 
 #include <cmath>
+#include <new>
 
 #include "engine/dispatch.h"
 #include "engine/op.h"
@@ -28,12 +29,13 @@ AdamW::AdamW(const NamedTensors& parameters, const AdamWOptions& options, Parame
       first_moment_(arena().add_companion("exp_avg")),
       second_moment_(arena().add_companion("exp_avg_sq")) {}
 
-void AdamW::update(const Update& what) const {
+int64_t AdamW::segment_numbers() const { return doubles_of<AdamWStep>(); }
+
+void AdamW::write_segment_numbers(const SegmentStep& what, double* to) const {
   const auto t = static_cast<double>(what.step);
   const double beta1 = options_.beta1, beta2 = options_.beta2;
   visit_floating_point(arena().dtype(), [&]<class T>() {
-    AdamWStep<T> step;
-    step.gradient_scale = static_cast<T>(what.gradient_scale);
+    AdamWStep<T>& step = *new (to) AdamWStep<T>;
     step.decay = static_cast<T>(what.decay ? 1 - what.lr * options_.weight_decay : 1);
     step.beta1_complement = static_cast<T>(1 - beta1);
     step.beta2 = static_cast<T>(beta2);
@@ -42,12 +44,18 @@ void AdamW::update(const Update& what) const {
     step.inverse_root_bias2 = static_cast<T>(1 / std::sqrt(1 - std::pow(beta2, t)));
     step.epsilon = static_cast<T>(options_.epsilon);
     step.average_weight = static_cast<T>(what.average_weight);
+  });
+}
+
+void AdamW::update(const Update& what) const {
+  visit_floating_point(arena().dtype(), [&]<class T>() {
+    const auto part = [&](const Tensor& flat) {
+      return flat.defined() ? flat.data<T>() + what.begin : nullptr;
+    };
     kernel(adamw_kernels<T>())
-        .run(step, arena().gradients().data<T>() + what.begin,
-             arena().values().data<T>() + what.begin, first_moment_.data<T>() + what.begin,
-             second_moment_.data<T>() + what.begin,
-             what.average.defined() ? what.average.data<T>() + what.begin : nullptr,
-             what.end - what.begin);
+        .run(reinterpret_cast<const AdamWStep<T>*>(what.numbers), what.gradient_scale,
+             part(arena().gradients()), part(arena().values()), part(first_moment_),
+             part(second_moment_), part(what.average), what.end - what.begin);
   });
 }
 

@@ -1,6 +1,8 @@
 // What every optimiser does: gradients in, one fused update of each segment of the arena out.
 #pragma once
 
+#include "engine/op.h"
+#include "kernels/grad_norm/grad_norm.h"
 #include "nn/optim/parameter_arena.h"
 
 namespace espalier {
@@ -32,7 +34,20 @@ class Optimizer {
 
   // Updates every parameter that is not frozen, and `average` with them, in one pass. Throws a
   // numeric error, with nothing touched, when clip_grad_norm() found a gradient that is not finite.
-  void step(WeightAverage* average = nullptr);
+  void step(const WeightAverage* average = nullptr);
+
+  // ---- both at once, which a GPU may do without the processor (nn/whole_step.h) ----
+
+  // What changes from one step to the next takes so many doubles, and these are the next step's, at
+  // the present learning rate.
+  int64_t numbers() const;
+  void write_numbers(const NormLimits& limits, const WeightAverage* average, double* to) const;
+  // Numbers and outcome lie where the arena does. Of the outcome stands the loss, beside zeros.
+  // Where that or a gradient is not finite, nothing is touched; else count_step() is called when
+  // that is known.
+  void clip_and_update(const double* numbers, const WeightAverage* average,
+                       StepOutcome* outcome) const;
+  void count_step() noexcept;
 
   // The arena's companions (moments, averages) and "step". Construct what belongs to the arena
   // before loading. A learning rate is the schedule's to give, and weights are the module's.
@@ -45,19 +60,42 @@ class Optimizer {
  protected:
   Optimizer(const NamedTensors& parameters, ParameterPolicy policy, double lr);
 
-  // What one step asks of an optimiser for elements [begin, end) of a segment.
-  struct Update {
-    int64_t begin, end;
+  // What one step is for a segment.
+  struct SegmentStep {
     double lr;              // the segment's own
     bool decay;             // weight decay applies
-    double gradient_scale;  // multiply gradients by this
     int64_t step;           // from 1
-    Tensor average;         // the weight average's array, or undefined
     double average_weight;  // how far the average moves towards the new value
+  };
+  // The numbers of a step that an optimiser makes of that, in doubles.
+  virtual int64_t segment_numbers() const = 0;
+  virtual void write_segment_numbers(const SegmentStep& what, double* to) const = 0;
+
+  // What it does with them for elements [begin, end) of the arena. The numbers, and what gradients
+  // are multiplied by, lie where the arena does.
+  struct Update {
+    int64_t begin, end;
+    const double *numbers, *gradient_scale;
+    Tensor average;  // the weight average's array, or undefined
   };
   virtual void update(const Update& what) const = 0;
 
+  // How many doubles a Step of the arena's type takes.
+  template <template <class> class Step>
+  int64_t doubles_of() const {
+    int64_t count = 0;
+    visit_floating_point(arena_.dtype(), [&]<class T>() {
+      static_assert(alignof(Step<T>) <= alignof(double));
+      count = static_cast<int64_t>((sizeof(Step<T>) + sizeof(double) - 1) / sizeof(double));
+    });
+    return count;
+  }
+
  private:
+  void find_norm(const NormLimits* limits, StepOutcome* outcome) const;
+  void update_segments(const double* numbers, const double* gradient_scale,
+                       const WeightAverage* average) const;
+
   ParameterArena arena_;
   double lr_ = 0;
   double gradient_scale_ = 1;

@@ -25,23 +25,30 @@ Sgd::Sgd(const NamedTensors& parameters, const SgdOptions& options, ParameterPol
   if (options.momentum > 0) velocity_ = &arena().add_companion("momentum_buffer");
 }
 
-void Sgd::update(const Update& what) const {
+int64_t Sgd::segment_numbers() const { return doubles_of<SgdStep>(); }
+
+void Sgd::write_segment_numbers(const SegmentStep& what, double* to) const {
   const double weight_decay = what.decay ? options_.weight_decay : 0;
   visit_floating_point(arena().dtype(), [&]<class T>() {
-    SgdStep<T> step;
-    step.gradient_scale = static_cast<T>(what.gradient_scale);
+    SgdStep<T>& step = *new (to) SgdStep<T>;
     step.l2 = static_cast<T>(options_.decoupled ? 0 : weight_decay);
     step.decay = static_cast<T>(options_.decoupled ? 1 - what.lr * weight_decay : 1);
     step.momentum = static_cast<T>(options_.momentum);
     step.lr = static_cast<T>(what.lr);
     step.average_weight = static_cast<T>(what.average_weight);
     step.nesterov = options_.nesterov;
+  });
+}
+
+void Sgd::update(const Update& what) const {
+  visit_floating_point(arena().dtype(), [&]<class T>() {
+    const auto part = [&](const Tensor& flat) {
+      return flat.defined() ? flat.data<T>() + what.begin : nullptr;
+    };
     kernel(sgd_kernels<T>())
-        .run(step, arena().gradients().data<T>() + what.begin,
-             arena().values().data<T>() + what.begin,
-             velocity_ ? velocity_->data<T>() + what.begin : nullptr,
-             what.average.defined() ? what.average.data<T>() + what.begin : nullptr,
-             what.end - what.begin);
+        .run(reinterpret_cast<const SgdStep<T>*>(what.numbers), what.gradient_scale,
+             part(arena().gradients()), part(arena().values()),
+             velocity_ ? part(*velocity_) : nullptr, part(what.average), what.end - what.begin);
   });
 }
 

@@ -20,6 +20,8 @@ class Sgd : public Optimizer {
                ParameterPolicy policy = decay_matrices);
 
  protected:
+  int64_t segment_numbers() const override;
+  void write_segment_numbers(const SegmentStep& what, double* to) const override;
   void update(const Update& what) const override;
 
  private:
