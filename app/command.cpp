@@ -24,12 +24,17 @@ void choose_gemm(const CommonFlags& flags, Device device) {
   set_gpu_gemm(GpuGemm::cublas, device);
 }
 
+std::string device_help(const CommonFlags& flags) {
+  if (!flags.runs_on_gpu)
+    return std::string("Device to run on: cpu. For a GPU there is ") + flags.gpu_elsewhere;
+  return std::string("Device to run on: cpu, cuda or cuda:1") + flags.on_gpu;
+}
+
 }  // namespace
 
 void add_device_flags(CLI::App& verb, CommonFlags& flags) {
-  verb.add_option("--device", flags.device,
-                  flags.runs_on_gpu ? "Device to run on: cpu, cuda or cuda:1" : "Device to run on")
-      ->capture_default_str();
+  if (flags.runs_on_gpu || *flags.gpu_elsewhere)
+    verb.add_option("--device", flags.device, device_help(flags))->capture_default_str();
   if (flags.chooses_gemm)
     verb.add_option("--gemm", flags.gemm,
                     "Whose matrix products a GPU runs: own, or cublas, which is opened from where "
@@ -68,14 +73,22 @@ Device apply_machine_flags(const CommonFlags& flags) {
   const Device device = device_from_name(flags.device);
   if (device.kind != Device::Kind::cpu && !flags.runs_on_gpu)
     throw Error(ErrorKind::device, "--device: '" + flags.device +
-                                       "' is there, but this command runs on the CPU alone; train, "
-                                       "eval, predict and bench kernels, model, step and turns "
-                                       "run on a GPU; use cpu");
+                                       "' is there, but this command runs on the CPU alone; for a "
+                                       "GPU there is " +
+                                       flags.gpu_elsewhere + "; use cpu");
   apply_isa_environment();
   if (!flags.isa.empty()) set_isa(flags.isa);
   if (flags.threads) set_num_threads(flags.threads);
   choose_gemm(flags, device);
   return device;
+}
+
+std::string device_words(const CommonFlags& flags) {
+  const CommonFlags usual;
+  std::string words;
+  if (flags.device != usual.device) words += " --device " + flags.device;
+  if (flags.gemm != usual.gemm) words += " --gemm " + flags.gemm;
+  return words;
 }
 
 LoadedModel loaded_model_of(const std::string& name_or_file) {

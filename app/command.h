@@ -32,12 +32,15 @@ struct CommonFlags {
   int threads = 0;            // 0: what the machine offers
   std::string progress = "";  // file to keep up to date
   bool json = false, quiet = false, verbose = false;
-  bool runs_on_gpu = false;   // the verb's own: whether it takes a GPU for --device
-  bool chooses_gemm = false;  // whether it has --gemm too
   std::string gemm = "own";
+  // The verb's own: whether it has --device, what more that says there, and whether it has --gemm.
+  bool runs_on_gpu = false, chooses_gemm = false;
+  const char* on_gpu = "";
+  // Where it has --device for the CPU alone: what to take for a GPU.
+  const char* gpu_elsewhere = "";
 };
 
-// Adds --device, --isa, --progress, -q and -v; --gemm too where the verb has it.
+// Adds --isa, --progress, -q and -v, and --device and --gemm where the verb has them.
 void add_device_flags(CLI::App& verb, CommonFlags& flags);
 // Those and -t/--threads.
 void add_machine_flags(CLI::App& verb, CommonFlags& flags);
@@ -45,6 +48,9 @@ void add_data_flag(CLI::App& verb, CommonFlags& flags);
 void add_json_flag(CLI::App& verb, CommonFlags& flags);
 // Applies what add_machine_flags took and returns the device; throws a device or argument error.
 Device apply_machine_flags(const CommonFlags& flags);
+// " --device cuda --gemm cublas": where a verb ran, for the command that takes it up; empty for the
+// defaults.
+std::string device_words(const CommonFlags& flags);
 
 // The model in a file, or a built-in one with random weights, which take as long as trained ones.
 LoadedModel loaded_model_of(const std::string& name_or_file);

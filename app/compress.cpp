@@ -17,6 +17,10 @@ namespace espalier::app {
 namespace {
 
 struct CompressFlags : CommonFlags {
+  CompressFlags() {
+    runs_on_gpu = chooses_gemm = true;
+    on_gpu = ", for the training of --recover; all else is done on the CPU";
+  }
   CompressConfig config;
   std::string run_dir, resume, report, command;
   bool sensitivity = false;
@@ -76,11 +80,12 @@ void check_timed(const CompressFlags& flags) {
 }
 
 int run(CompressFlags flags) {
-  apply_machine_flags(flags);
+  const Device device = apply_machine_flags(flags);
   const bool resuming = !flags.resume.empty();
   if (resuming) take_up(flags);
   const CompressConfig& config = flags.config;
   if (!flags.sensitivity) validate(config), check_timed(flags);
+  check_stages_run_on(device, config);
   const LoadedModel before = load_model(config.model);
   if (!before.model)
     file_error(config.model, "holds " + described(before) + " already; give the fp32 model");
@@ -93,7 +98,8 @@ int run(CompressFlags flags) {
   }
   const bool keeps = config.report || config.recover_epochs > 0 || config.qat_epochs > 0;
   if (!resuming && keeps) begin(flags);
-  const CompressRun asked = {config, flags.data, flags.run_dir, flags.quiet};
+  const CompressRun asked = {config,      flags.data, flags.run_dir,
+                             flags.quiet, device,     device_words(flags)};
   const std::string again = flags.command + " -t " + std::to_string(num_threads());
   if (!config.target.empty())
     return run_target(asked, before, again, flags.timed_seconds, flags.json);

@@ -71,7 +71,7 @@ bool make_artefacts(const CompressRun& run, const LoadedModel& original) {
   write_baseline(run, original);
   const auto stopped = [&] {
     if (!interrupt_requested()) return false;
-    progress.line("interrupted; continue with: espalier compress --resume " + run.run_dir);
+    progress.line("interrupted; continue with: " + run.resume_command());
     return true;
   };
   for (const Artefact& each : artefacts_of(run)) {
@@ -82,6 +82,8 @@ bool make_artefacts(const CompressRun& run, const LoadedModel& original) {
                    .data = run.data,
                    .run_dir = each.trainings,
                    .quiet = run.quiet,
+                   .device = run.device,
+                   .device_words = run.device_words,
                    .resume_dir = run.run_dir},
                   original))
       return false;

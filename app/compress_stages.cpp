@@ -42,12 +42,12 @@ std::string train_stage(const CompressRun& run, const LoadedModel& original,
   if (!std::filesystem::exists(folder + "/checkpoints/last.safetensors"))
     std::filesystem::remove_all(folder);
   if (run.config.distillation > 0) parts.teachers = {original.graph};
+  parts.device = run.device;
   const TrainingResult result =
       run_training({.config = training,
                     .folder = folder,
                     .what = what,
-                    .resume_command = "espalier compress --resume " +
-                                      (run.resume_dir.empty() ? run.run_dir : run.resume_dir),
+                    .resume_command = run.resume_command(),
                     .resume = std::filesystem::exists(folder + "/checkpoints/last.safetensors"),
                     .quiet = run.quiet,
                     .parts = std::move(parts)},
@@ -197,6 +197,13 @@ class Stages {
 std::string recover_stage(const std::string& model) { return "training " + model + ", pruned"; }
 std::string qat_stage(const std::string& model) {
   return "training " + model + " on its integer kernels";
+}
+
+void check_stages_run_on(Device device, const CompressConfig& config) {
+  if (device.on_gpu() && config.qat_epochs > 0)
+    throw Error(ErrorKind::device,
+                "--qat: trains on integer kernels, which have no rows for " + device.str() +
+                    "; recover there without --qat, then run it with --device cpu");
 }
 
 double expected_steps(const TrainConfig& config) {

@@ -14,6 +14,10 @@ namespace espalier::app {
 namespace {
 
 struct LearnFlags : CommonFlags {
+  LearnFlags() {
+    runs_on_gpu = chooses_gemm = true;
+    on_gpu = "; memory, and what --compress and --sparsity make, stay on the CPU";
+  }
   std::string network = "mlp", config, run_dir, resume;
   std::vector<std::string> settings;
 };
@@ -49,7 +53,7 @@ LearnConfig chosen_config(const LearnFlags& flags) {
 }
 
 int run(const LearnFlags& flags) {
-  apply_machine_flags(flags);
+  const Device device = apply_machine_flags(flags);
   const bool resuming = !flags.resume.empty();
   if (resuming && !(flags.settings.empty() && flags.config.empty()))
     argument_error("learn", "--resume", "with settings", "--resume alone",
@@ -57,9 +61,14 @@ int run(const LearnFlags& flags) {
   const LearnConfig config = resuming ? load_learn_config(flags.resume) : chosen_config(flags);
   std::string folder = resuming ? flags.resume : flags.run_dir;
   if (folder.empty()) folder = default_run_dir("learn-" + config.method);
-  const ExitCode code = run_learning({config, folder, resuming, flags.quiet},
-                                     load_fashion_mnist(flags.data, Split::train),
-                                     load_fashion_mnist(flags.data, Split::test));
+  const ExitCode code = run_learning(
+      {.config = config,
+       .folder = folder,
+       .resume_command = "espalier learn --resume " + folder + device_words(flags),
+       .resume = resuming,
+       .quiet = flags.quiet,
+       .device = device},
+      load_fashion_mnist(flags.data, Split::train), load_fashion_mnist(flags.data, Split::test));
   if (code == gate_missed)
     std::fprintf(stderr,
                  "espalier: the last network is over budget in every form; %s/report.md has what "

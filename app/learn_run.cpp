@@ -122,7 +122,7 @@ bool exists_in(const std::string& folder) {
 }
 
 ExitCode learn_plainly(const LearnRun& run, Stream stream, Progress& progress) {
-  ContinualTrainer trainer(run.config, std::move(stream), run.folder);
+  ContinualTrainer trainer(run.config, std::move(stream), run.folder, nullptr, run.device);
   if (run.resume)
     trainer.resume();
   else
@@ -168,7 +168,7 @@ bool finish(HardwareOptimizedTrainer& trainer, const std::string& folder, Progre
 // Where the last artefact misses its budget, says so by the exit code.
 ExitCode learn_and_compress(const LearnRun& run, const Stream& stream, Progress& progress) {
   HardwareOptions options = hardware_options(run.config);
-  HardwareOptimizedTrainer trainer(run.config, stream, run.folder, options);
+  HardwareOptimizedTrainer trainer(run.config, stream, run.folder, options, nullptr, run.device);
   if (run.resume)
     trainer.resume();
   else
@@ -183,7 +183,7 @@ ExitCode learn_and_compress(const LearnRun& run, const Stream& stream, Progress&
   if (!run.config.control) return code;
   const std::string folder = run.folder + "/control";
   options.control = true;
-  HardwareOptimizedTrainer control(run.config, stream, folder, options);
+  HardwareOptimizedTrainer control(run.config, stream, folder, options, nullptr, run.device);
   if (exists_in(folder)) {
     control.resume();
   } else {
@@ -206,8 +206,7 @@ ExitCode run_learning(const LearnRun& run, const ImageDataset& train, const Imag
   const ExitCode code = run.config.compress == "off"
                             ? learn_plainly(run, std::move(stream), progress)
                             : learn_and_compress(run, stream, progress);
-  if (code == interrupted)
-    progress.line("interrupted; continue with: espalier learn --resume " + run.folder);
+  if (code == interrupted) progress.line("interrupted; continue with: " + run.resume_command);
   return code;
 }
 

@@ -10,8 +10,9 @@ namespace espalier::app {
 
 struct LearnRun {
   LearnConfig config;
-  std::string folder;
+  std::string folder, resume_command;
   bool resume = false, quiet = false;
+  Device device{};
 };
 
 // Starts the run or takes it up. `interrupted` where an interrupt ended it before, `gate_missed`

@@ -14,6 +14,7 @@ namespace espalier::app {
 namespace {
 
 struct ProfileFlags : CommonFlags {
+  ProfileFlags() { gpu_elsewhere = "bench model and bench step"; }
   std::string model, dtype, trace, roofline, run_dir;
   int64_t batch = 1;
   double seconds = 2;

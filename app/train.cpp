@@ -62,9 +62,7 @@ LoadedModel load_start(const std::string& path) {
 
 // With what the run folder does not hold: where it ran, and teachers, which are files of their own.
 std::string resume_command(const TrainFlags& flags, const std::string& folder) {
-  std::string command = "espalier train --resume " + folder;
-  if (flags.device != "cpu") command += " --device " + flags.device;
-  if (flags.gemm != "own") command += " --gemm " + flags.gemm;
+  std::string command = "espalier train --resume " + folder + device_words(flags);
   for (const std::string& path : flags.teachers) command += " --teacher " + path;
   return command;
 }

@@ -13,6 +13,7 @@ struct RowGroup {
   int64_t rows() const { return end - begin; }
 };
 
+// All of it on the CPU, wherever the network lies.
 struct StepBatch {
   // What enters the network at Learner::entry: images f32 [N, H, W, C], normalised, or what the
   // stages before it make of them.
@@ -37,6 +38,7 @@ struct BatchPart {
   int64_t begin, end;  // rows of the batch
   Tensor logits;       // [end - begin, classes], on the tape
   Tensor features;     // [end - begin, F], on the tape: what the classifier made them of
+  // Of the batch, where the logits are.
   Tensor inputs() const;
   Tensor labels() const;
   Tensor kept() const;

@@ -25,7 +25,7 @@ struct ContinualTrainer::State {
   std::vector<int64_t> order{};  // of the images of the present epoch; empty where unknown
 
   State(const LearnConfig& config, Stream stream, std::string dir,
-        std::unique_ptr<StagedModule> network);
+        std::unique_ptr<StagedModule> network, Device device);
 
   int64_t task_count() const { return static_cast<int64_t>(learner.stream.tasks.size()); }
   int64_t task_steps(const Task& task) const;

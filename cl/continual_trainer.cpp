@@ -75,10 +75,11 @@ std::string shape_of(const StagedModule& network) {
 }
 
 ContinualTrainer::State::State(const LearnConfig& config, Stream stream, std::string dir,
-                               std::unique_ptr<StagedModule> network)
+                               std::unique_ptr<StagedModule> network, Device device)
     : learner{validated(config), std::move(stream), nullptr, nullptr, std::nullopt, nullptr},
       method(make_method(config)),
       run_dir(std::move(dir)) {
+  learner.device = device;
   learner.stream = method->taught(std::move(learner.stream));
   stream_mark = mark_of(learner.stream);
   learner.network = network ? std::move(network) : method->network(config, learner.stream);
@@ -107,9 +108,9 @@ int64_t ContinualTrainer::State::total_steps() const {
 }
 
 ContinualTrainer::ContinualTrainer(const LearnConfig& config, Stream stream, std::string run_dir,
-                                   std::unique_ptr<StagedModule> network)
+                                   std::unique_ptr<StagedModule> network, Device device)
     : state_(std::make_unique<State>(config, std::move(stream), std::move(run_dir),
-                                     std::move(network))) {}
+                                     std::move(network), device)) {}
 ContinualTrainer::~ContinualTrainer() = default;
 
 const Learner& ContinualTrainer::learner() const noexcept { return state_->learner; }
@@ -291,6 +292,7 @@ void ContinualTrainer::replace_network(std::unique_ptr<StagedModule> smaller,
   if (!s.method->survives_pruning())
     argument_error(name, "method", "'" + learner.config.method + "'",
                    "one that keeps nothing of the network's widths", "learn without pruning");
+  smaller->to(learner.device);
   learner.optimizer->rebuild(smaller->named_parameters(), kept);
   learner.network = std::move(smaller);
   learner.network->train();

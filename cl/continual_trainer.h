@@ -42,11 +42,13 @@ struct LearnEvents {
 // seed and the step.
 class ContinualTrainer {
  public:
-  // A new run, of the configuration's network unless another one is given. Argument errors: a
+  // A new run, of the configuration's network unless another one is given. It trains and answers on
+  // `device`, the memory stays on the CPU, and a checkpoint of either device can be taken up on the
+  // other: which samples are drawn and kept is the same. Argument errors: a
   // configuration out of range; a stream that the network does not fit; a memory too small for one
   // sample.
   ContinualTrainer(const LearnConfig& config, Stream stream, std::string run_dir,
-                   std::unique_ptr<StagedModule> network = nullptr);
+                   std::unique_ptr<StagedModule> network = nullptr, Device device = {});
   ~ContinualTrainer();
 
   // Takes up the run in the folder from its last checkpoint. A file error where there is none or it

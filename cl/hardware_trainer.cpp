@@ -142,8 +142,10 @@ struct HardwareOptimizedTrainer::State {
   double whole = 0;                               // of it, what `sparsity` is a share of
 
   State(const LearnConfig& config, Stream stream, const std::string& dir,
-        const HardwareOptions& how, std::unique_ptr<VisionTransformer> network)
-      : trainer(config, std::move(stream), dir, std::move(network)), options(how), run_dir(dir) {
+        const HardwareOptions& how, std::unique_ptr<VisionTransformer> network, Device device)
+      : trainer(config, std::move(stream), dir, std::move(network), device),
+        options(how),
+        run_dir(dir) {
     validate(options);
     original = copy_of(vit_of(learner()));
     describe();
@@ -333,9 +335,10 @@ void HardwareOptimizedTrainer::State::compress_task() {
 HardwareOptimizedTrainer::HardwareOptimizedTrainer(const LearnConfig& config, Stream stream,
                                                    std::string run_dir,
                                                    const HardwareOptions& options,
-                                                   std::unique_ptr<VisionTransformer> network)
+                                                   std::unique_ptr<VisionTransformer> network,
+                                                   Device device)
     : state_(std::make_unique<State>(config, std::move(stream), run_dir, options,
-                                     std::move(network))) {}
+                                     std::move(network), device)) {}
 HardwareOptimizedTrainer::~HardwareOptimizedTrainer() = default;
 
 void HardwareOptimizedTrainer::resume() {

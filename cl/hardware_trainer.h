@@ -72,12 +72,14 @@ void validate(const HardwareOptions& options);
 // A run that was killed and resumed writes artefacts with the same bits as one that was not.
 class HardwareOptimizedTrainer {
  public:
-  // A new run, of the configuration's network unless one is given. Argument errors: those of
+  // A new run, of the configuration's network unless one is given. It learns on `device`; artefacts
+  // are made and measured on the CPU. Argument errors: those of
   // ContinualTrainer and of validate(); a network that is no Vision Transformer; recovery without a
   // memory of images; a sparsity that the network is too small for.
   HardwareOptimizedTrainer(const LearnConfig& config, Stream stream, std::string run_dir,
                            const HardwareOptions& options = {},
-                           std::unique_ptr<VisionTransformer> network = nullptr);
+                           std::unique_ptr<VisionTransformer> network = nullptr,
+                           Device device = {});
   ~HardwareOptimizedTrainer();
 
   // Takes up the run in the folder. A file error where there is none, or one of other options.

@@ -11,11 +11,11 @@
 #include "engine/ops/binary.h"
 #include "engine/ops/cat.h"
 #include "engine/ops/view.h"
-#include "engine/plan.h"
 #include "nn/evaluate.h"
 #include "nn/mlp_classifier.h"
 #include "nn/optim/adamw.h"
 #include "nn/optim/sgd.h"
+#include "nn/predictor.h"
 #include "nn/train_step.h"
 #include "nn/vit.h"
 
@@ -63,10 +63,6 @@ Tensor inputs_of(const Learner& learner, const std::vector<int64_t>& slots, int6
   return latents ? rows : entering(learner, rows);
 }
 
-void copy_logits(const Tensor& logits, const Tensor& all, int64_t begin) {
-  std::copy_n(logits.data<float>(), logits.numel(), all.data<float>() + begin * all.size(1));
-}
-
 }  // namespace
 
 std::unique_ptr<StagedModule> make_network(const LearnConfig& config, const Stream& stream) {
@@ -93,17 +89,26 @@ std::unique_ptr<StagedModule> make_network(const LearnConfig& config, const Stre
 }
 
 Tensor logits_of(const Learner& learner, const Tensor& images) {
+  constexpr int64_t at_once = 512;
   StagedModule& network = *learner.network;
   const ImageInput input = network.input();
   const EvaluationScope without_dropout(network);
-  Plan plan = compile(capture(network, {input.height, input.width, input.channels}));
-  return plan(normalized(images, input));
+  Predictor predict(capture(network, {input.height, input.width, input.channels}), {},
+                    learner.device);
+  const int64_t count = images.size(0);
+  const Tensor logits = Tensor::empty({count, network.classes()});
+  for (int64_t begin = 0; begin < count; begin += at_once) {
+    const int64_t end = std::min(count, begin + at_once);
+    predict.run(normalized(slice(images, 0, begin, end), input), slice(logits, 0, begin, end));
+  }
+  return logits;
 }
 
 void renew_optimizer(Learner& learner, ParameterPolicy policy) {
   const LearnConfig& c = learner.config;
   const NamedTensors parameters = learner.network->named_parameters();
   learner.optimizer.reset();
+  learner.network->to(learner.device);
   if (c.optimizer == "sgd")
     learner.optimizer = std::make_unique<Sgd>(
         parameters,
@@ -131,14 +136,15 @@ double add_gradients(const Learner& learner, StepBatch& batch,
       batch.together ? std::vector<RowGroup>{{0, rows}} : batch.groups;
   const std::vector<double> weights = batch.together ? std::vector{1.0} : weights_of_groups;
   const int64_t chunk = batch.together ? rows : learner.config.chunk_size;
-  batch.logits = Tensor::empty({rows, learner.network->classes()});
+  const Tensor all_logits =
+      Tensor::empty({rows, learner.network->classes()}, DType::f32, learner.device);
   const uint64_t seed = derive_seed(learner.seed(dropping), static_cast<uint64_t>(learner.step));
-  return accumulate_gradients(rows, chunk, seed, gradients, [&](int64_t begin, int64_t end) {
+  const auto chunk_loss = [&](int64_t begin, int64_t end) {
     const StagedModule& network = *learner.network;
-    const Tensor features =
-        network.run_stages(slice(batch.inputs, 0, begin, end), learner.entry, network.stages() - 1);
+    const Tensor inputs = slice(batch.inputs, 0, begin, end).to(learner.device);
+    const Tensor features = network.run_stages(inputs, learner.entry, network.stages() - 1);
     const Tensor logits = network.classify(features);
-    copy_logits(logits.detach(), batch.logits, begin);
+    slice(all_logits, 0, begin, end).copy_(logits.detach());
     const double share = static_cast<double>(end - begin) / static_cast<double>(rows);
     Tensor sum;
     for (size_t g = 0; g < groups.size(); ++g) {
@@ -155,7 +161,10 @@ double add_gradients(const Learner& learner, StepBatch& batch,
       sum = sum.defined() ? add(sum, weighed) : weighed;
     }
     return sum;
-  });
+  };
+  const double total = accumulate_gradients(rows, chunk, seed, gradients, chunk_loss);
+  batch.logits = all_logits.to(Device::cpu());
+  return total;
 }
 
 bool clip_gradients(Learner& learner) {

@@ -28,6 +28,9 @@ struct Learner {
   // The stage of the network at which rows of a step enter it: those before it are frozen, and run
   // on their own, without dropout; a method moves it in shape().
   int64_t entry = 0;
+  // Where network and optimiser lie and run. Streams, batches and the memory stay on the CPU; rows
+  // are sent chunk by chunk.
+  Device device{};
 
   // What went through the network, by steps and by hooks, until the ledger takes it.
   int64_t rows_spent = 0;
@@ -48,7 +51,8 @@ std::unique_ptr<StagedModule> make_network(const LearnConfig& config, const Stre
 std::unique_ptr<StagedModule> make_network(const LearnConfig& config, const Stream& stream,
                                            int64_t outputs);
 
-// An optimiser of the configuration, from its beginning, over the network's present parameters.
+// An optimiser of the configuration, from its beginning, over the network's present parameters,
+// which it moves to the learner's device.
 void renew_optimizer(Learner& learner, ParameterPolicy policy = decay_matrices);
 
 // The same with the stages before `stage` frozen.
@@ -63,7 +67,8 @@ using PartLoss = FunctionRef<Tensor(const BatchPart& part)>;
 double add_gradients(const Learner& learner, StepBatch& batch, const std::vector<double>& weights,
                      PartLoss loss, const Tensor& gradients);
 
-// The logits f32 [N, classes] of images u8 [N, H, W, C], in evaluation mode, by a compiled plan.
+// The logits f32 [N, classes] of images u8 [N, H, W, C], in evaluation mode, by a compiled plan
+// or, on a GPU, call by call.
 Tensor logits_of(const Learner& learner, const Tensor& images);
 
 // Clips the optimiser's gradients to config.clip_norm where that is above 0; false where one is not

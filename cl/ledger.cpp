@@ -1,5 +1,6 @@
 #include "cl/ledger.h"
 
+#include "engine/device_scope.h"
 #include "engine/error.h"
 #include "engine/io/json.h"
 
@@ -7,6 +8,7 @@ namespace espalier {
 
 double multiply_accumulates(StagedModule& network, int64_t begin, int64_t end) {
   const EvaluationScope without_dropout(network);
+  const DeviceScope there(network.device());
   const Graph graph = capture([&](const Tensor& x) { return network.run_stages(x, begin, end); },
                               shape_entering(network, begin), network.named_parameters());
   int64_t flops = 0;

@@ -30,14 +30,20 @@ void add_into(const Tensor& sum, const Tensor& term) {
   }
 }
 
-void accumulate(const Tensor& sum, const Tensor& term) {
-  visit_floating_point(sum.dtype(), [&]<class T>() { add_into<T>(sum, term); });
-}
-
 Tensor copy_of(const Tensor& x) {
   Tensor out = Tensor::empty(x.shape(), x.dtype());
   out.copy_(x);
   return out;
+}
+
+// On a GPU only kernels reach the elements, and they add what is dense.
+void accumulate(const Tensor& sum, const Tensor& term) {
+  const auto addable = [](const Tensor& x) {
+    return x.is_contiguous() || !x.device().on_gpu() ? x : copy_of(x);
+  };
+  const Tensor total = addable(sum), added = addable(term);
+  visit_floating_point(sum.dtype(), [&]<class T>() { add_into<T>(total, added); });
+  if (!total.same(sum)) sum.copy_(total);
 }
 
 // A leaf's place in the sink's arena.

@@ -103,8 +103,8 @@ Tensor ImageTextModel::text_embeddings(const std::vector<int64_t>& numbers) cons
     if (number < 0 || number >= texts())
       argument_error("ImageTextModel", "text", std::to_string(number),
                      "0 to " + std::to_string(texts() - 1), "");
-  return text_(
-      embedding(Tensor::of(numbers, {static_cast<int64_t>(numbers.size())}), word_shares_));
+  const Tensor rows = Tensor::of(numbers, {static_cast<int64_t>(numbers.size())});
+  return text_(embedding(rows, word_shares_).to(device()));
 }
 
 Tensor ImageTextModel::matches(const std::vector<int64_t>& classes,
@@ -114,11 +114,12 @@ Tensor ImageTextModel::matches(const std::vector<int64_t>& classes,
   float* to = out.data<float>();
   for (const int64_t c : classes)
     for (const int64_t number : numbers) *to++ = said_of_.data<float>()[c * texts() + number];
-  return out;
+  return out.to(log_scale_.device());
 }
 
 Tensor ImageTextModel::prototypes() const {
-  return unit_rows(matmul(class_averages_, text_(word_shares_)));
+  const Device there = log_scale_.device();
+  return unit_rows(matmul(class_averages_.to(there), text_(word_shares_.to(there))));
 }
 
 Tensor ImageTextModel::scale() const { return minimum(exp(log_scale_), largest_scale); }

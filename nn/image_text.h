@@ -46,6 +46,7 @@ class ImageTextModel : public StagedModule {
                  const TextEncoder::Options& options, Generator& generator);
 
   const StagedModule& image_;
+  // On the CPU, and sent from there.
   const Tensor word_shares_;     // [texts, words]
   const Tensor class_averages_;  // [classes, texts]: 1 / count for the texts of a class
   const Tensor said_of_;         // [classes, texts]: 1 where the same text is said of the class

@@ -1,5 +1,6 @@
 #include "nn/module.h"
 
+#include "engine/device_scope.h"
 #include "nn/named_tensors.h"
 
 namespace espalier {
@@ -57,7 +58,13 @@ Tensor Module::register_parameter(std::string name, const Tensor& parameter) {
   return parameter;
 }
 
+Device Module::device() const {
+  const NamedTensors parameters = named_parameters();
+  return parameters.empty() ? Device::cpu() : parameters.front().second.device();
+}
+
 Graph capture(const Module& module, const Shape& sample) {
+  const DeviceScope there(module.device());  // where the capture makes its inputs
   return capture([&](const Tensor& x) { return module(x); }, sample, module.named_parameters());
 }
 

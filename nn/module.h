@@ -38,6 +38,8 @@ class Module {
   // Moves every parameter; who holds a handle of one sees it there. Gradients are dropped. Before
   // an optimiser gathers them.
   void to(Device device);
+  // Where its parameters lie; the CPU without any.
+  Device device() const;
 
   // Dropout and drop path act in training mode only. New modules are in training mode.
   void train(bool on = true);
@@ -81,7 +83,8 @@ class EvaluationScope {
 };
 
 // The operations of `module` on a batch of inputs of shape `sample`, by capture() of
-// engine/capture.h. In evaluation mode this is what the model computes.
+// engine/capture.h. In evaluation mode this is what the model computes. Its
+// constants lie where the module does.
 Graph capture(const Module& module, const Shape& sample);
 
 }  // namespace espalier

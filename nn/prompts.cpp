@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "engine/autograd.h"
+#include "engine/device_scope.h"
 #include "engine/error.h"
 #include "engine/ops/binary.h"
 #include "engine/ops/cat.h"
@@ -52,8 +53,10 @@ int64_t PromptedTransformer::stage_of(const std::string& parameter) const {
 Tensor PromptedTransformer::choice(const Tensor& x) const {
   const NoGradGuard off_the_tape;
   const Tensor nearness = contiguous(matmul(unit_rows(contiguous(query_of(x.detach()))),
-                                            transpose(unit_rows(keys.detach()), 0, 1)));
+                                            transpose(unit_rows(keys.detach()), 0, 1)))
+                              .to(Device::cpu());
   const int64_t rows = nearness.size(0), count = options.chosen;
+  const DeviceScope here(Device::cpu());
   const Tensor out = Tensor::empty({rows, count}, DType::s64);
   std::vector<int64_t> order(static_cast<size_t>(options.pool));
   for (int64_t row = 0; row < rows; ++row) {
@@ -64,7 +67,7 @@ Tensor PromptedTransformer::choice(const Tensor& x) const {
     });
     std::copy_n(order.begin(), count, out.data<int64_t>() + row * count);
   }
-  return out;
+  return out.to(x.device());
 }
 
 Tensor PromptedTransformer::pull(const Tensor& x) const {

@@ -54,7 +54,7 @@ struct SmallerModel {
 struct Shrinking {
   int64_t times = 0;   // 0: never
   double share = 0.5;  // of the run's steps, at whose ends it shrinks: after i / times of them
-  // The i-th, from 1, of what the weights are by then, in evaluation mode.
+  // The i-th, from 1, of what the weights are by then, in evaluation mode, on the CPU.
   std::function<SmallerModel(const VisionTransformer& model, int64_t i)> next = nullptr;
   // What is trained of it; a plain Trainable unless given.
   std::function<std::unique_ptr<Trainable>(std::unique_ptr<VisionTransformer>)> form = nullptr;

@@ -3,6 +3,7 @@
 
 #include "engine/ops/binary.h"
 #include "engine/ops/reduce.h"
+#include "engine/ops/view.h"
 #include "nn/data/batch_feed.h"
 #include "nn/train_step.h"
 
@@ -59,6 +60,24 @@ TEST_CASE("a run that a GPU began goes on on the CPU, and the other way round") 
     CHECK(taken_up.step() == 4);
     CHECK(taken_up.trained().named_parameters()[0].second.device() == second);
   }
+}
+
+TEST_CASE("gradients of one tensor add up on a GPU in whatever order their elements lie") {
+  if (cuda_device_count() == 0) return;
+  Generator generator(3);
+  const Tensor x = normal({3, 4}, generator), a = normal({3, 4}, generator),
+               b = normal({4, 3}, generator);
+  std::vector<std::vector<double>> gradients;
+  for (const Device device : {Device::cpu(), Device::cuda()}) {
+    const Tensor leaf = x.to(device).detach().set_requires_grad();
+    const Tensor used = mul(leaf, 2);
+    // Which gives `used` a gradient with the strides of a transposed one, last and first.
+    const Tensor turned = sum(mul(transpose(used, 0, 1), b.to(device)));
+    backward(add(turned,
+                 add(sum(mul(used, a.to(device))), sum(mul(transpose(used, 0, 1), b.to(device))))));
+    gradients.push_back(leaf.grad().to_vector());
+  }
+  CHECK(gradients[0] == gradients[1]);  // no sum has a rounding of its own
 }
 
 TEST_CASE("batches that are sent to a GPU ahead are those of the loader") {

@@ -1,6 +1,7 @@
 #include "cl/methods/a_gem.h"
 
 #include "cl/purposes.h"
+#include "engine/device_scope.h"
 #include "engine/ops/binary.h"
 #include "engine/ops/reduce.h"
 
@@ -34,6 +35,7 @@ void AveragedGem::adjust_gradients(Learner& learner, const StepBatch&) {
   add_rows(learner, draw_past(learner), past);
   if (past.groups.empty()) return;
   const Tensor& gradients = learner.optimizer->arena().gradients();
+  const DeviceScope there(learner.device);
   const Tensor reference = Tensor::zeros(gradients.shape());
   add_gradients(
       learner, past, {1}, [&](const BatchPart& part) { return loss(learner, part); }, reference);

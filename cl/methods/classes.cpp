@@ -18,15 +18,15 @@ void add_labels(const Tensor& labels, const RowGroup& rows, ClassSet& classes) {
     classes[static_cast<size_t>(labels.data<int64_t>()[i])] = true;
 }
 
-Tensor indicator(const ClassSet& classes, DType dtype) {
-  return to(Tensor::of(std::vector<float>(classes.begin(), classes.end()),
-                       {static_cast<int64_t>(classes.size())}),
-            dtype);
+Tensor indicator(const ClassSet& classes, const Tensor& like) {
+  const Tensor here = Tensor::of(std::vector<float>(classes.begin(), classes.end()),
+                                 {static_cast<int64_t>(classes.size())});
+  return to(here, like.dtype()).to(like.device());
 }
 
 Tensor among(const Tensor& logits, const ClassSet& classes) {
   constexpr double low = 1e9;
-  return add(logits, mul(sub(indicator(classes, logits.dtype()), 1), low));
+  return add(logits, mul(sub(indicator(classes, logits), 1), low));
 }
 
 }  // namespace espalier

@@ -15,8 +15,8 @@ using ClassSet = std::vector<bool>;
 ClassSet classes_of_first(const Stream& stream, int64_t tasks);
 // Adds those that `rows` of labels s64 [N] name.
 void add_labels(const Tensor& labels, const RowGroup& rows, ClassSet& classes);
-// 1 for each class of the set and 0 for the others: [classes].
-Tensor indicator(const ClassSet& classes, DType dtype);
+// 1 for each class of the set and 0 for the others: [classes], as `like` in dtype and device.
+Tensor indicator(const ClassSet& classes, const Tensor& like);
 
 // Logits [N, classes] in which the other classes stand so low that a softmax gives them exactly 0
 // and no gradient: cross-entropy among the set alone, for targets that are in it.

@@ -2,12 +2,14 @@
 
 #include <algorithm>
 
+#include "cl/network_features.h"
 #include "engine/autograd.h"
+#include "engine/device_scope.h"
 #include "engine/ops/binary.h"
 #include "engine/ops/cross_entropy.h"
 #include "engine/ops/reduce.h"
+#include "engine/ops/unary.h"
 #include "engine/ops/view.h"
-#include "engine/parallel.h"
 #include "nn/evaluate.h"
 
 namespace espalier {
@@ -21,12 +23,10 @@ ImageDataset spread(const ImageDataset& data, int64_t count) {
 
 // squares += gradient^2 of one image, whose gradient goes to `sink`.
 void add_square(const StagedModule& network, const Tensor& image, const Tensor& label,
-                const GradientSink& sink, float* squares) {
+                const GradientSink& sink, const Tensor& squares) {
   sink.arena.fill_(0);
   backward(cross_entropy(network(image), label), {.sink = &sink});
-  const float* gradient = sink.arena.data<float>();
-  for (int64_t i = 0, count = sink.arena.numel(); i < count; ++i)
-    squares[i] += gradient[i] * gradient[i];
+  squares.copy_(add(squares, square(sink.arena)));
 }
 
 }  // namespace
@@ -35,14 +35,16 @@ Tensor diagonal_fisher(const Learner& learner, const ImageDataset& data) {
   constexpr int64_t most_lanes = 8;  // fixed, so that threads do not change the sums
   const int64_t count = std::min(data.size(), fisher_samples), lanes = std::min(count, most_lanes);
   const ImageDataset some = spread(data, count);
-  const Tensor images = normalized(some.images, learner.network->input());
+  const Tensor images = normalized(some.images, learner.network->input()).to(learner.device);
+  const Tensor labels = some.labels.to(learner.device);
+  const DeviceScope there(learner.device);
   const Tensor sums = Tensor::zeros({lanes, learner.optimizer->arena().size()});
   const EvaluationScope without_dropout(*learner.network);
-  parallel_for(lanes, 1, [&](int64_t lane, int64_t) {
+  for_each_chunk(learner.device, lanes, [&](int64_t lane) {
     const GradientSink sink{Tensor::empty({sums.size(1)})};
     for (int64_t i = lane; i < count; i += lanes)
-      add_square(*learner.network, slice(images, 0, i, i + 1), slice(some.labels, 0, i, i + 1),
-                 sink, sums.data<float>() + lane * sums.size(1));
+      add_square(*learner.network, slice(images, 0, i, i + 1), slice(labels, 0, i, i + 1), sink,
+                 select(sums, 0, lane));
   });
   return div(sum(sums, {0}), static_cast<double>(count));
 }

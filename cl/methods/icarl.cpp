@@ -12,7 +12,7 @@
 namespace espalier {
 namespace {
 
-// 1 for the class of each row, else 0: [N, classes].
+// 1 for the class of each row, else 0: [N, classes], on the CPU as the labels.
 Tensor one_hot(const Tensor& labels, int64_t classes, DType dtype) {
   const Tensor rows = Tensor::zeros({labels.size(0), classes}, dtype);
   for (int64_t i = 0; i < labels.size(0); ++i)
@@ -32,18 +32,19 @@ void Icarl::before_task(Learner& learner) {
 }
 
 Tensor Icarl::loss(const Learner& learner, const BatchPart& part) const {
-  const DType dtype = part.logits.dtype();
+  const Tensor& logits = part.logits;
   const ClassSet so_far = classes_of_first(learner.stream, learner.task + 1);
-  Tensor targets = one_hot(part.labels(), part.logits.size(1), dtype);
+  const Tensor labels = slice(part.batch.labels, 0, part.begin, part.end);
+  Tensor targets = one_hot(labels, logits.size(1), logits.dtype()).to(logits.device());
   if (teacher_.taken()) {
     ClassSet old = classes_of_first(learner.stream, learner.task);
     for (int64_t c : learner.current().classes) old[static_cast<size_t>(c)] = false;
-    const Tensor is_old = indicator(old, dtype);
+    const Tensor is_old = indicator(old, logits);
     targets =
         add(mul(targets, sub(1, is_old)), mul(sigmoid(teacher_.logits(part.inputs())), is_old));
   }
-  const Tensor of_rows = mul(binary_cross_entropy(part.logits, targets), indicator(so_far, dtype));
-  return div(sum(of_rows), static_cast<double>(part.logits.size(0)));
+  const Tensor of_rows = mul(binary_cross_entropy(logits, targets), indicator(so_far, logits));
+  return div(sum(of_rows), static_cast<double>(logits.size(0)));
 }
 
 Tensor Icarl::scores(const Learner& learner, const Tensor& images) const {

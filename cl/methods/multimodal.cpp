@@ -68,7 +68,7 @@ Tensor Multimodal::loss(const Learner& learner, const BatchPart& part) const {
 Tensor Multimodal::scores(const Learner& learner, const Tensor& images) const {
   const Tensor embeddings = features_of(learner, images);
   const NoGradGuard off_the_tape;
-  return learner.network->classify(embeddings);
+  return learner.network->classify(embeddings.to(learner.device)).to(Device::cpu());
 }
 
 }  // namespace espalier

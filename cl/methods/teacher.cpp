@@ -5,7 +5,10 @@
 namespace espalier {
 
 void Teacher::copy(const Learner& learner, const NamedTensors& weights) {
-  if (!network_) network_ = make_network(learner.config, learner.stream);
+  if (!network_) {
+    network_ = make_network(learner.config, learner.stream);
+    network_->to(learner.device);
+  }
   network_->load_state_dict(weights);
   network_->eval();
 }

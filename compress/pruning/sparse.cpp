@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "engine/error.h"
+#include "engine/ops/binary.h"
 #include "nn/named_tensors.h"
 
 namespace espalier {
@@ -109,16 +110,31 @@ SparseModel::SparseModel(std::unique_ptr<VisionTransformer> model) : Trainable(s
   const VisionTransformer& of = std::as_const(*this).model();
   const NamedTensors parameters = named_parameters();
   for (const auto& [name, weight] : weights_of(of)) {
-    Zeros zeros{*find_named(parameters, name), {}};
+    Zeros zeros{*find_named(parameters, name), {}, {}};
     for (int64_t i = 0; i < weight.numel(); ++i)
       if (weight.data<float>()[i] == 0) zeros.at.push_back(i);
     if (!zeros.at.empty()) zeros_.push_back(std::move(zeros));
   }
 }
 
+// On a GPU all weights are multiplied, by 1 or 0.
+void SparseModel::Zeros::set_on_gpu() {
+  if (!mask.defined()) {
+    const Tensor here = Tensor::full(weight.shape(), 1);
+    for (const int64_t i : at) here.data<float>()[i] = 0;
+    mask = here.to(weight.device());
+  }
+  weight.copy_(mul(weight.detach(), mask));
+}
+
 void SparseModel::prepare() {
-  for (const Zeros& zeros : zeros_)
-    for (int64_t i : zeros.at) zeros.weight.data<float>()[i] = 0;
+  for (Zeros& zeros : zeros_) {
+    if (zeros.weight.device().on_gpu()) {
+      zeros.set_on_gpu();
+      continue;
+    }
+    for (const int64_t i : zeros.at) zeros.weight.data<float>()[i] = 0;
+  }
 }
 
 Shrinking gradual_zeros(const SparseOptions& options, const GradualOptions& schedule) {

@@ -47,6 +47,8 @@ class SparseModel : public Trainable {
   struct Zeros {
     Tensor weight;
     std::vector<int64_t> at;
+    Tensor mask;  // 0 there and 1 elsewhere, beside a weight on a GPU
+    void set_on_gpu();
   };
   std::vector<Zeros> zeros_;
 };

@@ -105,8 +105,10 @@ ParameterOptions decay_matrices(const std::string&, const Tensor& parameter) {
 }
 
 Tensor kept_part(const Tensor& from, const std::vector<KeptIndices>& kept) {
+  const Tensor here = from.to(Device::cpu());
+  const DeviceScope cpu(Device::cpu());
   const Tensor to = Tensor::empty(kept_shape(from.shape(), kept), from.dtype());
-  visit_floating_point(from.dtype(), [&]<class T>() { gather<T>(from, to, kept); });
+  visit_floating_point(from.dtype(), [&]<class T>() { gather<T>(here, to, kept); });
   return to;
 }
 
@@ -213,9 +215,8 @@ Tensor ParameterArena::moved(const NamedTensors& old, const IndexMap& kept) cons
   for (const Slot& slot : slots_) {
     const Tensor* from = named(old, slot.name);
     if (!from) continue;
-    const Tensor to = view_at(flat, slot.parameter.shape(), slot.offset);
-    visit_floating_point(
-        dtype(), [&]<class T>() { gather<T>(*from, to, kept_of(kept, slot.name, from->rank())); });
+    view_at(flat, slot.parameter.shape(), slot.offset)
+        .copy_(kept_part(*from, kept_of(kept, slot.name, from->rank())));
   }
   return flat;
 }

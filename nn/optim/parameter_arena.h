@@ -27,7 +27,8 @@ ParameterOptions decay_matrices(const std::string& name, const Tensor& parameter
 using KeptIndices = std::optional<std::vector<int64_t>>;
 // For each parameter that shrinks, one entry a dimension.
 using IndexMap = std::map<std::string, std::vector<KeptIndices>>;
-// `from` along the kept indices of each of its dimensions, contiguous. Indices are in range.
+// `from` along the kept indices of each of its dimensions, contiguous, on the CPU wherever `from`
+// lies. Indices are in range.
 Tensor kept_part(const Tensor& from, const std::vector<KeptIndices>& kept);
 
 // Every parameter becomes a view of the arena and its grad() a view of the gradient arena; its
@@ -77,7 +78,8 @@ class ParameterArena {
   // the kept indices, gradients are zero. A name that is new here keeps its own values and gets
   // zeros; present parameters that are not listed are let go. Throws an argument error, before
   // anything is touched, when the map names no parameter of both sides, an index is out of range,
-  // or a new shape is not what the kept indices give.
+  // or a new shape is not what the kept indices give. New parameters lie where the arena does; on a
+  // GPU what moves goes by way of the CPU.
   void rebuild(const NamedTensors& parameters, const IndexMap& kept);
 
  private:
