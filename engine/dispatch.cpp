@@ -38,6 +38,13 @@ void no_cuda_kernel() {
               std::string(current_operation()) +
                   ": no kernel for a GPU; move its operands with to(Device::cpu())");
 }
+
+void check_gpu_tokens(int64_t tokens, int64_t most) {
+  if (tokens > most)
+    throw Error(ErrorKind::device, std::string(current_operation()) + ": " +
+                                       std::to_string(tokens) + " tokens; kernels for a GPU take " +
+                                       std::to_string(most) + "; use the CPU");
+}
 #endif
 
 int64_t dispatch_count() noexcept { return dispatches; }

@@ -21,6 +21,8 @@ void count_dispatch() noexcept;
 #if defined(ESPALIER_CUDA)
 // Throws a device error: the operation at hand has no kernel for a GPU.
 [[noreturn]] void no_cuda_kernel();
+// Throws one where the heads of the attention at hand have more tokens than its kernels take.
+void check_gpu_tokens(int64_t tokens, int64_t most);
 #endif
 
 // The best row that may run, with ESPALIER_ISA honoured. A device error where this thread's kernels

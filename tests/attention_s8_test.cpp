@@ -2,7 +2,10 @@
 
 #include <algorithm>
 
-#include "tests/kernel_test.h"
+#include "engine/ops/attention_s8.h"
+#include "engine/ops/quantize.h"
+#include "tests/device_test.h"
+#include "tests/refusal.h"
 
 namespace espalier::test::attention_s8_tests {
 namespace {
@@ -136,6 +139,20 @@ TEST_CASE("attention_s8 is the attention of its codes") {
       CHECK(std::abs(out[static_cast<size_t>(i * s.out_stride + d)] - exact) <= bound);
     }
   }
+}
+
+TEST_CASE("attention_s8 on a GPU gives the CPU's codes") {
+  const auto f = [](const auto& in) { return attention_s8(in[0], 3, {0.05, 0.7, 2}); };
+  const auto codes = [](const Shape& shape) {
+    return quantize(random_tensor(shape, 1, DType::f32), 0.02, 0, DType::s8);
+  };
+  // A head of 7 values by tokens that fill words and that do not, and one that is read in place.
+  for (const Shape& shape : {Shape{2, 16, 63}, Shape{3, 9, 63}, Shape{2, 5, 72'000}})
+    check_device_gives_the_same(f, {codes(shape)});
+  if (cuda_device_count() == 0) return;
+  const Tensor longest = codes({1, 5'000, 9}).to(Device::cuda());
+  const auto too_long = [&] { f(std::vector<Tensor>{longest}); };
+  CHECK(contains(refusal_of(too_long, ErrorKind::device), "attention_s8: 5000 tokens"));
 }
 
 }  // namespace espalier::test::attention_s8_tests

@@ -12,7 +12,7 @@
 #include "engine/parallel.h"
 #include "engine/plan.h"
 #include "kernels/conv2d_s8/conv2d_s8.h"
-#include "tests/gradient_test.h"
+#include "tests/device_test.h"
 #include "tests/refusal.h"
 
 namespace espalier::test::conv2d_s8_tests {
@@ -131,6 +131,41 @@ TEST_CASE("conv2d_s8 rounds the exact sum once, on every instruction set and thr
     limit_isa(limit);
   }
   set_num_threads(before);
+}
+
+TEST_CASE("conv2d_s8 rows of all patches are those of each image with its border") {
+  const Conv2dShape s = {7, 6, 5, 1, 3, 2, 2};
+  constexpr int64_t images = 3, padding = 1;
+  constexpr int8_t border = -7;
+  const int64_t inside = 5 * 4 * 5, depth = s.depth(), stride = depth + 3;
+  std::vector<int8_t> expected;
+  Guarded<int8_t> x(images * inside);
+  fill_normal(x, 1, 50);
+  for (int64_t b = 0; b < images; ++b) {
+    const auto bytes = [](int64_t count) { return static_cast<size_t>(count + conv2d_s8_slack); };
+    std::vector<int8_t> bordered(bytes(s.in_size())), patches(bytes(s.out_pixels() * stride));
+    conv2d_s8_pad(x.data() + b * inside, bordered.data(), padding, border, 0, s.height, s);
+    conv2d_s8_patches(bordered.data(), patches.data(), stride, s);
+    for (int64_t i = 0; i < s.out_pixels() * stride; ++i)
+      expected.push_back(i % stride < depth ? patches[static_cast<size_t>(i)] : int8_t{0});
+  }
+  for_each_row(conv2d_s8_unfold_kernels(), [&](const auto& row) {
+    Guarded<int8_t> patches(expected.size());
+    row.run(x.data(), patches.data(), stride, images, padding, border, s);
+    CHECK(std::vector<int8_t>(patches.begin(), patches.end()) == expected);
+  });
+}
+
+TEST_CASE("conv2d_s8 on a GPU gives the CPU's codes") {
+  for (const Case& one : cases()) {
+    INFO(one.x[3], " channels, weight of ", one.weight.numel());
+    const LinearS8 layer = layer_of(one.weight);
+    check_device_gives_the_same(
+        [&](const auto& on) {
+          return conv2d_s8(on[0], {on[1], on[2], on[3]}, one.windows, 5);
+        },
+        {codes(one.x, 3), layer.weight, layer.bias, layer.multiplier});
+  }
 }
 
 TEST_CASE("a plan with convolutions on codes gives the bits of the operations") {

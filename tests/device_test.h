@@ -42,4 +42,14 @@ inline void check_device_agrees(const Function& f, const std::vector<Tensor>& in
   }
 }
 
+// f in whole numbers: on the first GPU it gives the values, and the type, that it gives on the CPU.
+inline void check_device_gives_the_same(const Function& f, const std::vector<Tensor>& inputs) {
+  if (cuda_device_count() == 0) return;
+  const Tensor expected = f(inputs), found = f(moved(inputs, Device::cuda()));
+  CHECK(found.device() == Device::cuda());
+  CHECK(found.dtype() == expected.dtype());
+  CHECK(found.shape() == expected.shape());
+  CHECK(found.to_vector() == expected.to_vector());
+}
+
 }  // namespace espalier::test

@@ -118,6 +118,11 @@ TEST_CASE("lanes of a warp exchange values") {
   }
 }
 
+TEST_CASE("products of bytes keep their signs") {
+  CHECK(dot_s8(0x80ff7f02u, 0x80017f03u, 5) == 5 + 128 * 128 - 1 + 127 * 127 + 6);
+  CHECK(dot_u8_s8(0x80ff7f02u, 0x80017f03u, 5) == 5 - 128 * 128 + 255 + 127 * 127 + 6);
+}
+
 TEST_CASE("a block sums over its warps") {
   std::vector<int> sums(128);
   CHECK(fault_of(block_sum_kernel, {.threads = 128}, sums.data()) == "");

@@ -2,6 +2,10 @@
 #pragma once
 
 #include "compress/convert.h"
+#include "engine/ops/binary.h"
+#include "engine/ops/max_pool2d.h"
+#include "engine/ops/relu.h"
+#include "engine/ops/view.h"
 #include "nn/data/dataset.h"
 #include "nn/model_file.h"
 #include "tests/gradient_test.h"
@@ -61,6 +65,36 @@ struct Int8Model {
     graph = capture(model);
     parameters = convert_int8(graph, images);
   }
+};
+
+// A tokenizer and two blocks on a residual stream and nothing around them, so that no step but
+// quantize, dequantize and the addition of positions, which round once, works on floats. Heads are
+// as pruning leaves them.
+class Encoder : public Module {
+ public:
+  explicit Encoder(Generator& generator)
+      : conv_(register_module(
+            "conv", std::make_unique<Conv2d>(1, 40, Conv2d::Options{.kernel = 3, .padding = 1},
+                                             generator))),
+        patches_(register_module(
+            "patches", std::make_unique<Conv2d>(40, 32, Conv2d::Options{.kernel = 2, .stride = 2},
+                                                generator))) {
+    const EncoderBlock::Options options{32, {3, 7, 0.25}, 56};
+    for (const char* name : {"blocks.0", "blocks.1"})
+      blocks_.push_back(&register_module(name, std::make_unique<EncoderBlock>(options, generator)));
+    positions_ = register_parameter("positions", normal({1, 9, 32}, generator));
+    eval();
+  }
+  Tensor forward(const Tensor& images) const override {
+    const Tensor x =
+        reshape(patches_(max_pool2d(relu(conv_(images)), 3, 2, 1)), {images.size(0), -1, 32});
+    return (*blocks_[1])((*blocks_[0])(add(x, positions_)));
+  }
+
+ private:
+  const Conv2d &conv_, &patches_;
+  std::vector<const EncoderBlock*> blocks_;
+  Tensor positions_;
 };
 
 }  // namespace espalier::test

@@ -2,7 +2,8 @@
 
 #include <algorithm>
 
-#include "tests/kernel_test.h"
+#include "engine/ops/layer_norm_s8.h"
+#include "tests/device_test.h"
 
 namespace espalier::test::layer_norm_s8_tests {
 namespace {
@@ -76,6 +77,13 @@ TEST_CASE("layer_norm_s8 is the layer norm of its integers") {
             0.5 + 6 * epsilon * magnitude);
     }
   }
+}
+
+TEST_CASE("layer_norm_s8 on a GPU gives the CPU's codes") {
+  const Tensor x = quantize(random_tensor({3, 7, 50}, 1, DType::f32), 1e-3, 0, DType::s16);
+  check_device_gives_the_same(
+      [](const auto& in) { return layer_norm_s8(in[0], in[1], in[2], 0.5); },
+      {x, random_tensor({50}, 2, DType::f32, 40), random_tensor({50}, 3, DType::f32, 20)});
 }
 
 }  // namespace espalier::test::layer_norm_s8_tests

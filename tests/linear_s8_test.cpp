@@ -9,7 +9,7 @@
 #include "engine/ops/quantize.h"
 #include "engine/ops/view.h"
 #include "engine/parallel.h"
-#include "tests/gradient_test.h"
+#include "tests/device_test.h"
 #include "tests/refusal.h"
 
 namespace espalier::test::linear_s8_tests {
@@ -82,6 +82,23 @@ TEST_CASE("integer operations give the same codes on any number of threads") {
   set_num_threads(before);
   for (const auto& result : results)
     for (const auto& one : result) CHECK(one == result.front());
+}
+
+TEST_CASE("linear_s8 and add_linear_s8 on a GPU give the CPU's codes") {
+  const Tensor table = codes({256}, 4);
+  for (int64_t in : {12, 48}) {  // rows that end on a boundary of 16 bytes, and that do not
+    const Tensor x = codes({3, 5, in}, 1), stream = codes({3, 5, 9}, 2, 1e-4, DType::s16);
+    const LinearS8 layer = layer_of(9, in);
+    const std::vector<Tensor> operands = {x,     layer.weight, layer.bias, layer.multiplier,
+                                          table, stream};
+    const auto layer_in = [](const auto& on) { return LinearS8{on[1], on[2], on[3]}; };
+    check_device_gives_the_same([&](const auto& on) { return linear_s8(on[0], layer_in(on), -6); },
+                                operands);
+    check_device_gives_the_same(
+        [&](const auto& on) { return linear_s8(on[0], layer_in(on), -6, {on[4]}); }, operands);
+    check_device_gives_the_same(
+        [&](const auto& on) { return add_linear_s8(on[5], on[0], layer_in(on)); }, operands);
+  }
 }
 
 TEST_CASE("integer operations refuse what does not fit") {

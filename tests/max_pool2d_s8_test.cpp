@@ -2,7 +2,7 @@
 
 #include "engine/ops/max_pool2d.h"
 #include "engine/ops/quantize.h"
-#include "tests/gradient_test.h"
+#include "tests/device_test.h"
 
 namespace espalier::test::max_pool2d_s8_tests {
 namespace {
@@ -48,6 +48,11 @@ TEST_CASE("max_pool2d of codes is the code of the maximum, on any number of thre
     CHECK(max_pool2d(code(x), 3, 2, 1).to_vector() == expected.to_vector());
   }
   set_num_threads(before);
+}
+
+TEST_CASE("max_pool2d of codes on a GPU gives the CPU's") {
+  const Tensor x = quantize(random_tensor({3, 9, 8, 5}, 5, DType::f32), 0.02, -3, DType::s8);
+  check_device_gives_the_same([](const auto& in) { return max_pool2d(in[0], 3, 2, 1); }, {x});
 }
 
 }  // namespace espalier::test::max_pool2d_s8_tests

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
-#include "tests/kernel_test.h"
+#include "engine/ops/quantize.h"
+#include "engine/ops/view.h"
+#include "tests/device_test.h"
 
 namespace espalier::test::quantize_tests {
 namespace {
@@ -68,6 +70,17 @@ TEST_CASE("quantize rows round to nearest even and saturate") {
 TEST_CASE("dequantize rows are one exact difference and one product") {
   check_dequantize<int8_t>(0.1f, -128);
   check_dequantize<int16_t>(0.003f, 17);
+}
+
+TEST_CASE("quantize and dequantize on a GPU give the CPU's numbers") {
+  const Tensor x = random_tensor({7, 90}, 1, DType::f32);
+  for (DType dtype : {DType::s8, DType::s16}) {
+    check_device_gives_the_same([&](const auto& in) { return quantize(in[0], 0.013, -3, dtype); },
+                                {x});
+    check_device_gives_the_same(
+        [](const auto& in) { return dequantize(transpose(in[0], 0, 1), 0.013, -3); },
+        {quantize(x, 0.013, -3, dtype)});
+  }
 }
 
 }  // namespace espalier::test::quantize_tests

@@ -69,10 +69,7 @@ struct Heads {
   // Throws a device error where a head is too long for the block that takes it.
   template <class T>
   AttentionHeads for_gpu() const {
-    if (const int64_t most = cuda::attention_most_tokens<T>(); tokens > most)
-      throw Error(ErrorKind::device,
-                  std::string(current_operation()) + ": " + std::to_string(tokens) +
-                      " tokens; kernels for a GPU take " + std::to_string(most) + "; use the CPU");
+    check_gpu_tokens(tokens, cuda::attention_most_tokens<T>());
     return {count(), this->heads, {in.batch, in.head}, {out.batch, out.head}};
   }
 #endif

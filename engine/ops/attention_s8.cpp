@@ -63,6 +63,25 @@ void run_heads(const KernelRow<AttentionS8Run>& row, const Heads& h, const int8_
   }
 }
 
+// All of a tensor's.
+void run_all(const Heads& h, const Tensor& qkv, const Tensor& out) {
+#if defined(ESPALIER_CUDA)
+  if (on_cuda()) {
+    check_gpu_tokens(h.shape.tokens, cuda::attention_s8_most_tokens());
+    const int64_t width = h.shape.out_stride, head = h.shape.head_dim;
+    const int8_t* q = qkv.data<int8_t>();
+    return cuda::attention_s8_heads(
+        {h.count(), h.heads, {h.shape.tokens * 3 * width, head}, {h.shape.queries * width, head}},
+        h.shape, q, q + width, q + 2 * width, out.data<int8_t>());
+  }
+#endif
+  const auto& best = kernel(attention_s8_kernels());
+  parallel_for(h.count(), h.grain(), [&](int64_t begin, int64_t end) {
+    const Tensor scratch = Tensor::empty({h.scratch()}, DType::u8);
+    run_heads(best, h, qkv.data<int8_t>(), out.data<int8_t>(), begin, end, scratch.bytes());
+  });
+}
+
 void lower(Lowering& l) {
   const Operand qkv = l.contiguous_in(0), out = l.out();
   const int64_t heads = l.integer("heads"), tokens = qkv.shape[1].fixed, width = out.back();
@@ -138,11 +157,7 @@ Tensor attention_s8(const Tensor& qkv, int64_t heads, const AttentionS8Scales& s
   const Tensor in = contiguous(qkv);
   const Tensor out = Tensor::empty({qkv.size(0), qkv.size(1), qkv.size(2) / 3}, DType::s8);
   const Heads h(qkv.size(0), qkv.size(1), qkv.size(1), qkv.size(2) / 3, heads, scales);
-  const auto& best = kernel(attention_s8_kernels());
-  parallel_for(h.count(), h.grain(), [&](int64_t begin, int64_t end) {
-    const Tensor scratch = Tensor::empty({h.scratch()}, DType::u8);
-    run_heads(best, h, in.data<int8_t>(), out.data<int8_t>(), begin, end, scratch.bytes());
-  });
+  run_all(h, in, out);
   return record(attention_s8_op,
                 {{"heads", heads},
                  {"score", scales.score},

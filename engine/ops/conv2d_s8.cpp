@@ -24,9 +24,13 @@ namespace {
 // Inputs: x, weight, bias, multiplier, scale.
 int64_t flops(Shapes inputs, const Shape& y) { return 2 * y.numel() * depth_of(inputs[1]); }
 
-// Patches lie a multiple of four bytes apart, as dot-product instructions take them, so that
-// kernels need not pad each. What lies between them meets weights of 0.
-int64_t patch_stride(const Conv2dShape& s) { return (s.depth() + 3) / 4 * 4; }
+// Patches lie a multiple of four bytes apart, as dot-product instructions take them, or of sixteen,
+// as a GPU copies them, so that kernels need not pad each. What lies between them meets weights of
+// 0.
+int64_t patch_stride(const Conv2dShape& s) {
+  const int64_t step = on_cuda() ? 16 : 4;
+  return (s.depth() + step - 1) / step * step;
+}
 
 // Tiles of 64 values of k would be empty for the most part where depth is this small; their row is
 // the first of the table, if it is there.
@@ -91,6 +95,26 @@ void multiply_images(const GemmS8Kernel& row, const Convolution& c, const int8_t
       }
     });
   });
+}
+
+// The same on a GPU, by pieces of the batch whose patches take some 64 MiB.
+void multiply_on_gpu(const GemmS8Kernel& row, const Convolution& c, const int8_t* x, int8_t border,
+                     const GemmS8& whole) {
+  constexpr int64_t most_bytes = 1 << 26;
+  const int64_t pixels = c.shape.out_pixels(), an_image = pixels * whole.K;
+  const int64_t piece =
+      std::clamp<int64_t>(most_bytes / an_image, 1, std::max<int64_t>(1, c.images));
+  const Tensor patches = Tensor::empty({piece * an_image}, DType::s8);
+  GemmS8 g = whole;
+  g.A = patches.data<int8_t>(), g.a_row_stride = g.K;
+  for (int64_t b = 0; b < c.images; b += piece) {
+    const int64_t images = std::min(piece, c.images - b);
+    kernel(conv2d_s8_unfold_kernels())
+        .run(x + b * c.in_size(), patches.data<int8_t>(), g.K, images, c.padding, border, c.shape);
+    g.M = images * pixels;
+    g.C = static_cast<int8_t*>(whole.C) + b * c.shape.out_size();
+    row.run(g);
+  }
 }
 
 GemmS8 product(const Convolution& c, int64_t zero_point) {
@@ -178,10 +202,14 @@ Tensor conv2d_s8(const Tensor& x, const LinearS8& layer, const WindowsS8& window
   g.packed_b = packed.bytes();
   g.bias = bias.data<int32_t>(), g.multiplier = multiplier.data<float>();
   g.C = y.data<int8_t>();
-  multiply_images(row, c, in.data<int8_t>(), static_cast<int8_t>(windows.border), g, [&](auto f) {
-    const Tensor scratch = Tensor::empty({scratch_bytes(c)}, DType::s8);
-    f(scratch.data<int8_t>());
-  });
+  const auto border = static_cast<int8_t>(windows.border);
+  if (on_cuda())
+    multiply_on_gpu(row, c, in.data<int8_t>(), border, g);
+  else
+    multiply_images(row, c, in.data<int8_t>(), border, g, [&](auto f) {
+      const Tensor scratch = Tensor::empty({scratch_bytes(c)}, DType::s8);
+      f(scratch.data<int8_t>());
+    });
   return record(conv2d_s8_op,
                 {{"stride", windows.stride},
                  {"padding", windows.padding},

@@ -6,6 +6,7 @@
 #include "engine/autograd.h"
 #include "engine/axes.h"
 #include "engine/derivatives.h"
+#include "engine/device_scope.h"
 #include "engine/dispatch.h"
 #include "engine/error.h"
 #include "engine/lowering.h"
@@ -13,7 +14,6 @@
 #include "engine/ops/layer_s8.h"
 #include "engine/ops/view.h"
 #include "engine/panels.h"
-#include "engine/profiler.h"
 #include "engine/replay.h"
 
 namespace espalier {
@@ -182,7 +182,7 @@ Tensor linear_s8(const Tensor& x, const LinearS8& layer, int64_t zero_point, con
     check_dtype(linear_s8_op.name, "table", table.codes, DType::s8);
     check_shape(linear_s8_op.name, "table", table.codes, {256});
   }
-  const profiler::Scope scope(linear_s8_op.name);
+  const OpScope scope(linear_s8_op.name, x);
   const NoGradGuard off;
   const Tensor y = Tensor::empty(output_shape(x, layer), DType::s8);
   const Tensor codes = table.codes.defined() ? contiguous(table.codes) : table.codes;
@@ -205,7 +205,7 @@ Tensor add_linear_s8(const Tensor& residual, const Tensor& x, const LinearS8& la
   check_layer(add_linear_s8_op.name, x, layer);
   check_dtype(add_linear_s8_op.name, "residual", residual, DType::s16);
   check_shape(add_linear_s8_op.name, "residual", residual, output_shape(x, layer));
-  const profiler::Scope scope(add_linear_s8_op.name);
+  const OpScope scope(add_linear_s8_op.name, x);
   const NoGradGuard off;
   const Tensor y = Tensor::empty(residual.shape(), DType::s16);
   y.copy_(residual);

@@ -62,6 +62,10 @@ struct AttentionHeads {
   };
   int64_t count, heads;
   Steps in, out;
+
+  ESPALIER_ANYWHERE int64_t start(int64_t i, const Steps& steps) const {
+    return i / heads * steps.batch + i % heads * steps.head;
+  }
 };
 
 #if defined(ESPALIER_CUDA)

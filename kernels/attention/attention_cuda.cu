@@ -37,8 +37,7 @@ struct Problem {
 
   // Of blockIdx.x, in elements.
   __device__ int64_t start(const AttentionHeads::Steps& steps) const {
-    const int64_t i = blockIdx.x;
-    return i / heads.heads * steps.batch + i % heads.heads * steps.head;
+    return heads.start(blockIdx.x, steps);
   }
   __device__ T logit_scale() const { return shape.scale * std::numbers::log2e_v<T>; }
 };

@@ -1,8 +1,6 @@
-#include "kernels/attention_s8/attention_s8.h"
+#include "kernels/attention_s8/attention_s8_scalar.h"
 
 #include <algorithm>
-
-#include "kernels/round_within.h"
 
 namespace espalier {
 namespace {
@@ -16,8 +14,7 @@ int32_t weigh(const AttentionS8& s, const int8_t* q, const int8_t* k, int32_t* p
   const int32_t largest = *std::max_element(p, p + s.tokens);
   int32_t sum = 0;
   for (int64_t j = 0; j < s.tokens; ++j) {
-    const float below = static_cast<float>(largest - p[j]) * s.score_scale;
-    p[j] = attention_s8_weight(round_within(below, 0.0f, attention_s8_last));
+    p[j] = attention_s8_weight_of(largest - p[j], s.score_scale);
     sum += p[j];
   }
   return sum;
@@ -28,7 +25,7 @@ void attention_s8_scalar(const AttentionS8& s, const int8_t* q, const int8_t* k,
   int32_t* p = reinterpret_cast<int32_t*>(scratch);
   for (int64_t i = 0; i < s.queries; ++i) {
     const int32_t total = weigh(s, q + i * s.row_stride, k, p);
-    const float scale = s.multiplier / static_cast<float>(total);
+    const float scale = attention_s8_out_scale(s, total);
     for (int64_t d = 0; d < s.head_dim; ++d) {
       int32_t sum = 0;
       for (int64_t j = 0; j < s.tokens; ++j) sum += p[j] * v[j * s.row_stride + d];
@@ -57,8 +54,8 @@ int64_t attention_s8_scratch(int64_t tokens, int64_t head_dim) noexcept {
 }
 
 std::span<const KernelRow<AttentionS8Run>> attention_s8_kernels() noexcept {
-  static constexpr KernelRow<AttentionS8Run> rows[] = {
-      ESPALIER_EACH_DOT_ISA(ESPALIER_ATTENTION_S8_ROW){Isa::scalar, attention_s8_scalar}};
+  static constexpr KernelRow<AttentionS8Run> rows[] = {ESPALIER_EACH_DOT_ISA(
+      ESPALIER_ATTENTION_S8_ROW) ESPALIER_CUDA_ROW(attention_s8){Isa::scalar, attention_s8_scalar}};
   return rows;
 }
 

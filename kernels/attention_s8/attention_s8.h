@@ -25,7 +25,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "kernels/rows.h"
+#include "kernels/attention/attention.h"
 
 namespace espalier {
 
@@ -65,5 +65,17 @@ int64_t attention_s8_scratch(int64_t tokens, int64_t head_dim) noexcept;
 std::span<const KernelRow<AttentionS8Run>> attention_s8_kernels() noexcept;
 
 ESPALIER_DECLARE_DOT_ISAS(AttentionS8Run attention_s8;)
+
+#if defined(ESPALIER_CUDA)
+namespace cuda {
+// Longer heads do not fit a block.
+int64_t attention_s8_most_tokens() noexcept;
+// All heads of a batch: q, k, v and out are those of its first.
+void attention_s8_heads(const AttentionHeads& heads, const AttentionS8& shape, const int8_t* q,
+                        const int8_t* k, const int8_t* v, int8_t* out) noexcept;
+}  // namespace cuda
+#endif
+// One head by them; scratch is not used.
+ESPALIER_DECLARE_CUDA(AttentionS8Run attention_s8;)
 
 }  // namespace espalier

@@ -1,4 +1,4 @@
-#include "kernels/conv2d_s8/conv2d_s8.h"
+#include "kernels/conv2d_s8/conv2d_s8_scalar.h"
 
 #include <cstring>
 
@@ -35,6 +35,23 @@ void conv2d_s8_patches(const int8_t* x, int8_t* patches, int64_t patch_stride,
     for (int64_t u = 0; u < height; ++u, from += row, to += run)
       for (int64_t k = 0; k < run; k += block) std::memcpy(to + k, from + k, block);
   });
+}
+
+namespace {
+
+void unfold_scalar(const int8_t* x, int8_t* patches, int64_t patch_stride, int64_t images,
+                   int64_t padding, int8_t border, const Conv2dShape& s) noexcept {
+  const PlainImages plain(s, padding);
+  for (int64_t row = 0; row < images * s.out_pixels(); ++row)
+    for (int64_t k = 0; k < patch_stride; ++k) *patches++ = patch_code(x, plain, s, border, row, k);
+}
+
+}  // namespace
+
+std::span<const KernelRow<Conv2dS8Unfold>> conv2d_s8_unfold_kernels() noexcept {
+  static constexpr KernelRow<Conv2dS8Unfold> rows[] = {
+      ESPALIER_CUDA_ROW(conv2d_s8_unfold){Isa::scalar, unfold_scalar}};
+  return rows;
 }
 
 }  // namespace espalier

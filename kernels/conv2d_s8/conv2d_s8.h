@@ -25,4 +25,15 @@ void conv2d_s8_pad(const int8_t* x, int8_t* padded, int64_t padding, int8_t bord
 void conv2d_s8_patches(const int8_t* x, int8_t* patches, int64_t patch_stride,
                        const Conv2dShape& shape) noexcept;
 
+// The same of `images` contiguous images without their border, at once, as a GPU takes them: no
+// image with its border is formed. What lies between rows of P becomes 0. Only the named elements
+// are read or written.
+using Conv2dS8Unfold = void(const int8_t* x, int8_t* patches, int64_t patch_stride, int64_t images,
+                            int64_t padding, int8_t border, const Conv2dShape& shape) noexcept;
+
+// Rows of the table, best first.
+std::span<const KernelRow<Conv2dS8Unfold>> conv2d_s8_unfold_kernels() noexcept;
+
+ESPALIER_DECLARE_CUDA(Conv2dS8Unfold conv2d_s8_unfold;)
+
 }  // namespace espalier

@@ -28,5 +28,6 @@ using LayerNormS8 = void(const int16_t* x, const float* gamma, const float* beta
 std::span<const KernelRow<LayerNormS8>> layer_norm_s8_kernels() noexcept;
 
 ESPALIER_DECLARE_DOT_ISAS(LayerNormS8 layer_norm_s8;)
+ESPALIER_DECLARE_CUDA(LayerNormS8 layer_norm_s8;)
 
 }  // namespace espalier

@@ -1,18 +1,7 @@
-#include "kernels/max_pool2d_s8/max_pool2d_s8.h"
-
-#include <algorithm>
+#include "kernels/max_pool2d_s8/max_pool2d_s8_scalar.h"
 
 namespace espalier {
 namespace {
-
-// Channel c of the window whose corner is (top, left), be it in the padding.
-int8_t largest_of(const int8_t* x, const MaxPool2dShape& s, int64_t top, int64_t left, int64_t c) {
-  int8_t best = -128;
-  for (int64_t h = std::max<int64_t>(top, 0); h < std::min(top + s.kernel, s.height); ++h)
-    for (int64_t w = std::max<int64_t>(left, 0); w < std::min(left + s.kernel, s.width); ++w)
-      best = std::max(best, x[(h * s.width + w) * s.channels + c]);
-  return best;
-}
 
 void max_pool2d_s8_scalar(const int8_t* x, int8_t* y, int64_t images,
                           const MaxPool2dShape& s) noexcept {
@@ -28,7 +17,8 @@ void max_pool2d_s8_scalar(const int8_t* x, int8_t* y, int64_t images,
 std::span<const KernelRow<MaxPool2dS8>> max_pool2d_s8_kernels() noexcept {
   static constexpr KernelRow<MaxPool2dS8> rows[] = {
       ESPALIER_IF_AVX2({Isa::avx2, avx2::max_pool2d_s8}, )
-          ESPALIER_IF_NEON({Isa::neon, neon::max_pool2d_s8}, ){Isa::scalar, max_pool2d_s8_scalar}};
+          ESPALIER_IF_NEON({Isa::neon, neon::max_pool2d_s8}, )
+              ESPALIER_CUDA_ROW(max_pool2d_s8){Isa::scalar, max_pool2d_s8_scalar}};
   return rows;
 }
 

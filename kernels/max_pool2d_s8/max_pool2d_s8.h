@@ -19,5 +19,6 @@ std::span<const KernelRow<MaxPool2dS8>> max_pool2d_s8_kernels() noexcept;
 
 ESPALIER_IF_AVX2(namespace avx2 { MaxPool2dS8 max_pool2d_s8; })
 ESPALIER_IF_NEON(namespace neon { MaxPool2dS8 max_pool2d_s8; })
+ESPALIER_DECLARE_CUDA(MaxPool2dS8 max_pool2d_s8;)
 
 }  // namespace espalier

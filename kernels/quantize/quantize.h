@@ -33,5 +33,7 @@ std::span<const KernelRow<Dequantize<From>>> dequantize_kernels() noexcept;
 
 ESPALIER_DECLARE_DOT_ISAS(Quantize<int8_t> quantize_s8; Quantize<int16_t> quantize_s16;
                           Dequantize<int8_t> dequantize_s8; Dequantize<int16_t> dequantize_s16;)
+ESPALIER_DECLARE_CUDA(Quantize<int8_t> quantize; Quantize<int16_t> quantize;
+                      Dequantize<int8_t> dequantize; Dequantize<int16_t> dequantize;)
 
 }  // namespace espalier

@@ -54,6 +54,15 @@ __device__ inline float multiply_add(float a, float b, float c) { return __fmaf_
 __device__ inline double multiply_add(double a, double b, double c) { return __fma_rn(a, b, c); }
 // To the nearest whole number, ties to even.
 __device__ inline float round_even(float x) { return rintf(x); }
+// c and the products of four bytes, the lowest first: of signed ones, or of unsigned by signed.
+__device__ inline int32_t dot_s8(uint32_t a, uint32_t b, int32_t c) {
+  return __dp4a(static_cast<int32_t>(a), static_cast<int32_t>(b), c);
+}
+__device__ inline int32_t dot_u8_s8(uint32_t a, uint32_t b, int32_t c) {
+  int32_t sum;
+  asm("dp4a.u32.s32 %0, %1, %2, %3;" : "=r"(sum) : "r"(a), "r"(b), "r"(c));
+  return sum;
+}
 __device__ inline float float_of_bits(uint32_t bits) { return __uint_as_float(bits); }
 
 // ---- launching ----

@@ -17,16 +17,16 @@ struct PlainImages {
   ESPALIER_ANYWHERE int64_t size() const { return height * width * channels; }
 };
 
-// Element `index` of the patches of x.
+// Element `index` of the patches of x, in whose border the value `border` stands.
 template <class T>
 ESPALIER_ANYWHERE T unfolded(const T* x, const PlainImages& plain, const Conv2dShape& s,
-                             int64_t index) {
+                             int64_t index, T border = 0) {
   const int64_t c = index % s.in_channels, v = index / s.in_channels % s.kernel_width;
   const int64_t u = index / (s.in_channels * s.kernel_width) % s.kernel_height;
   const int64_t pixel = index / s.depth() % s.out_pixels();
   const int64_t h = pixel / s.out_width() * s.stride + u - plain.padding;
   const int64_t w = pixel % s.out_width() * s.stride + v - plain.padding;
-  if (h < 0 || h >= plain.height || w < 0 || w >= plain.width) return 0;
+  if (h < 0 || h >= plain.height || w < 0 || w >= plain.width) return border;
   const int64_t image = index / (s.depth() * s.out_pixels());
   return x[image * plain.size() + (h * plain.width + w) * s.in_channels + c];
 }
