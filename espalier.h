@@ -5,6 +5,7 @@
 #include "engine/capture.h"
 #include "engine/dispatch.h"
 #include "engine/error.h"
+#include "engine/gpu_plan.h"
 #include "engine/graph.h"
 #include "engine/io/image.h"
 #include "engine/io/safetensors.h"

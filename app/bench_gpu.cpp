@@ -20,7 +20,8 @@ Json as_json(const bench::GpuModelTiming& t) {
               {"batch", t.batch},
               {"verified", t.verified()},
               {"largest_difference", t.difference},
-              {"tolerance", t.tolerance}};
+              {"tolerance", t.tolerance},
+              {"launch_graph", t.launch_graph}};
   out["median_seconds"] = t.seconds ? Json(t.seconds->median) : Json();
   if (t.seconds) out["spread"] = t.seconds->spread();
   if (t.versus_library > 0) out["versus_library"] = t.versus_library;
@@ -75,18 +76,18 @@ int bench_kernels_on_gpu(const std::string& filter, bool list, Device device, bo
   return wrong ? failure : done;
 }
 
-int bench_model_on_gpu(const LoadedModel& model, const std::vector<std::string>& precisions,
-                       const std::vector<int64_t>& batches, Device device, double seconds,
-                       bool json) {
-  const std::vector<std::string> known = {dtype_name(DType::f32), dtype_name(DType::bf16)};
-  for (const std::string& precision : precisions)
-    check_one_of("bench model", "--dtype", precision, known);
+int bench_model_on_gpu(const LoadedModel& model, const std::vector<std::string>& dtypes,
+                       const std::vector<int64_t>& batches, Device device, bool launch_graph,
+                       double seconds, bool json) {
+  std::vector<Precision> precisions;
+  for (const std::string& dtype : dtypes)
+    precisions.push_back(precision_named("bench model --dtype", dtype));
+  if (precisions.empty()) precisions = {Precision::f32};
   const bench::GpuFacts facts = bench::gpu_facts(device);
   std::vector<bench::GpuModelTiming> timings;
   for (const int64_t batch : batches)
     for (const bench::GpuModelTiming& timing : bench::measure_model_on_gpu(
-             facts, model.config, model.graph,
-             precisions.empty() ? std::vector<std::string>{known[0]} : precisions, batch,
+             facts, model.config, model.graph, precisions, batch, launch_graph,
              {.sample_seconds = 0.02, .budget_seconds = seconds}))
       timings.push_back(timing);
   return report(facts, model.config.name, timings, json);

@@ -11,9 +11,9 @@ namespace espalier::app {
 
 // Each returns an exit code; that of failure where a result was wrong, and not timed then.
 int bench_kernels_on_gpu(const std::string& filter, bool list, Device device, bool json);
-int bench_model_on_gpu(const LoadedModel& model, const std::vector<std::string>& precisions,
-                       const std::vector<int64_t>& batches, Device device, double seconds,
-                       bool json);
+int bench_model_on_gpu(const LoadedModel& model, const std::vector<std::string>& dtypes,
+                       const std::vector<int64_t>& batches, Device device, bool launch_graph,
+                       double seconds, bool json);
 int bench_step_on_gpu(const TrainConfig& config, Device device, bool json);
 
 }  // namespace espalier::app

@@ -9,7 +9,7 @@ int bench_kernels_on_gpu(const std::string&, bool, Device device, bool) {
   return 0;
 }
 int bench_model_on_gpu(const LoadedModel&, const std::vector<std::string>&,
-                       const std::vector<int64_t>&, Device device, double, bool) {
+                       const std::vector<int64_t>&, Device device, bool, double, bool) {
   check_device(device);
   return 0;
 }

@@ -19,7 +19,7 @@ struct ModelFlags : CommonFlags {
   std::vector<int64_t> batches = {1, 8, 256};
   std::vector<int> thread_counts;
   double seconds = 5;
-  bool allow_noise = false;
+  bool allow_noise = false, no_launch_graph = false;
 };
 
 // Those asked for; else the one that the model comes in.
@@ -81,8 +81,8 @@ int run(const ModelFlags& flags) {
   const LoadedModel model = loaded_model_of(flags.model);
   if (device.on_gpu()) {
     check_fp32(model, flags.model);
-    return bench_model_on_gpu(model, flags.dtypes, flags.batches, device, flags.seconds,
-                              flags.json);
+    return bench_model_on_gpu(model, flags.dtypes, flags.batches, device, !flags.no_launch_graph,
+                              flags.seconds, flags.json);
   }
   const std::vector<bench::ModelForm> forms = forms_of(model, flags.dtypes);
   std::vector<int> thread_counts = flags.thread_counts;
@@ -118,10 +118,11 @@ void add_bench_model(CLI::App& verb, Body& chosen) {
   model->add_option("model", flags->model, "vit-tiny, vit-fashion, vit-peer, or a model file")
       ->capture_default_str();
   model
-      ->add_option("--dtype", flags->dtypes,
-                   "Forms to time in turns, such as f32,bf16,f16,int8: what weights are stored in, "
-                   "or whole numbers up to the head, of an fp32 model with the ranges of random "
-                   "images (default: what the model comes in); on a GPU f32 and bf16, of products")
+      ->add_option(
+          "--dtype", flags->dtypes,
+          "Forms to time in turns, such as f32,bf16,f16,int8: what weights are stored in, "
+          "or whole numbers up to the head, of an fp32 model with the ranges of random "
+          "images (default: what the model comes in); on a GPU f32, bf16 and f16, of products")
       ->delimiter(',')
       ->check(CLI::IsMember(form_names()));
   model->add_option("-b,--batch", flags->batches, "Batch sizes, such as 1,8,256")
@@ -137,6 +138,9 @@ void add_bench_model(CLI::App& verb, Body& chosen) {
       ->check(CLI::Range(0.1, 3600.0))
       ->capture_default_str();
   model->add_flag("--allow-noise", flags->allow_noise, "Report also what spreads by over 10 %");
+  model->add_flag("--no-launch-graph", flags->no_launch_graph,
+                  "On a GPU, launch each kernel of a batch by itself rather than all as one CUDA "
+                  "Graph");
   add_json_flag(*model, *flags);
   add_device_flags(*model, *flags);
   model->callback([flags, &chosen] { chosen = [flags] { return run(*flags); }; });

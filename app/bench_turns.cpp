@@ -9,12 +9,13 @@
 #include "bench/training_step.h"
 #include "engine/autograd.h"
 #include "engine/device_memory.h"
+#include "engine/error.h"
+#include "engine/gpu_plan.h"
 #include "engine/io/json.h"
 #include "engine/io/safetensors.h"
 #include "engine/parallel.h"
 #include "engine/plan.h"
 #include "engine/precision.h"
-#include "nn/predictor.h"
 
 namespace espalier::app {
 namespace {
@@ -64,24 +65,29 @@ void take_turns(const std::function<double()>& run, bool has_loss) {
   }
 }
 
-// On a GPU a batch comes from the processor's memory and its logits go there.
+constexpr const char* name_of_dtype = "bench turns --dtype";
+
+// On a GPU a batch comes from the processor's memory and its logits go there, in one launch.
 void infer_on_gpu(const TurnFlags& flags, const Graph& graph, const Tensor& images, Device device) {
-  const PrecisionScope products(flags.dtype == dtype_name(DType::bf16) ? Precision::bf16
-                                                                       : Precision::f32);
-  Predictor predictor(graph, {}, device);
-  const Tensor logits = predictor(images);
+  GpuPlan plan(graph, device, {.precision = precision_named(name_of_dtype, flags.dtype)});
+  plan(images);
+  const Tensor logits = plan(images);  // as all that are timed
   if (!flags.output.empty()) save_safetensors(flags.output, {{"logits", logits}});
   say({{"ready", true}, {"chunk", images.size(0)}, {"device", device_name(device)}});
   const auto run = [&] {
-    predictor.run(images, logits);
+    plan.run(images, logits);
     return 0.0;
   };
   take_turns(run, false);
 }
 
 void infer(const TurnFlags& flags, const Graph& graph, const Tensor& images) {
+  const Precision precision = precision_named(name_of_dtype, flags.dtype);
+  if (precision == Precision::f16)
+    argument_error("bench turns", "--dtype", "f16 for --device cpu", "f32 or bf16 there",
+                   "products in f16 run on a GPU alone, as with --device cuda");
   const NoGradGuard off;
-  const DType weights = flags.dtype == dtype_name(DType::bf16) ? DType::bf16 : DType::f32;
+  const DType weights = precision == Precision::bf16 ? DType::bf16 : DType::f32;
   Plan plan = compile(graph, {.threads = num_threads(), .weights = weights});
   const Tensor logits = plan(images);
   if (!flags.output.empty()) save_safetensors(flags.output, {{"logits", logits}});
@@ -95,6 +101,9 @@ void infer(const TurnFlags& flags, const Graph& graph, const Tensor& images) {
 
 void train(const TurnFlags& flags, VisionTransformer& model, const TensorFile& input,
            Device device) {
+  if (flags.dtype == precision_name(Precision::f16))
+    argument_error("bench turns", "--dtype", "f16 for --step", "f32 or bf16",
+                   "this step has no loss scale; train --precision f16 has one");
   model.train();
   model.to(device);
   TrainConfig config;
@@ -166,8 +175,9 @@ void add_bench_turns(CLI::App& verb, Body& chosen) {
       ->add_option(
           "--dtype", flags->dtype,
           "What matrix products of an fp32 model multiply: f32, or bf16 with fp32 sums, in "
-          "which inference stores the weights too, but on a GPU")
-      ->check(CLI::IsMember({dtype_name(DType::f32), dtype_name(DType::bf16)}))
+          "which inference stores the weights too, but on a GPU; inference there, f16 too")
+      ->check(CLI::IsMember({precision_name(Precision::f32), precision_name(Precision::bf16),
+                             precision_name(Precision::f16)}))
       ->capture_default_str();
   add_machine_flags(*turns, *flags);
   turns->callback([flags, &chosen] { chosen = [flags] { return run(*flags); }; });

@@ -1,7 +1,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 
-#include "app/command.h"
+#include "app/inference_flags.h"
 #include "bench/plot.h"
 #include "bench/png.h"
 #include "engine/io/json.h"
@@ -12,8 +12,7 @@
 namespace espalier::app {
 namespace {
 
-struct EvalFlags : CommonFlags {
-  EvalFlags() { runs_on_gpu = chooses_gemm = true; }
+struct EvalFlags : InferenceFlags {
   std::string model, picture, outputs;
   double min_accuracy = 0;
 };
@@ -53,19 +52,19 @@ void draw_confusion(const std::string& path, const Evaluation& result,
 }
 
 // What another engine needs to repeat the evaluation.
-void save_outputs(const std::string& path, const LoadedModel& loaded, const ImageDataset& test,
-                  Device device) {
-  save_safetensors(
-      path, {{"images", normalized(test.images, loaded.config)},
-             {"labels", test.labels},
-             {"logits", logits_of(loaded.graph, loaded.config, test, loaded.options, device)}});
+void save_outputs(const std::string& path, Predictor& predictor, const ViTConfig& config,
+                  const ImageDataset& test) {
+  save_safetensors(path, {{"images", normalized(test.images, config)},
+                          {"labels", test.labels},
+                          {"logits", logits_of(predictor, config, test)}});
 }
 
 int run(const EvalFlags& flags) {
   const Device device = apply_machine_flags(flags);
   const LoadedModel loaded = load_model(flags.model);
   const ImageDataset test = load_fashion_mnist(flags.data, Split::test);
-  const Evaluation result = evaluate(loaded.graph, loaded.config, test, loaded.options, device);
+  Predictor predictor = predictor_of(loaded, flags, device);
+  const Evaluation result = evaluate(predictor, loaded.config, test);
   if (flags.json) {
     const Json json = {{"model", flags.model},
                        {"accuracy", result.accuracy()},
@@ -82,7 +81,7 @@ int run(const EvalFlags& flags) {
     print_text(result, test, flags.quiet);
   }
   if (!flags.picture.empty()) draw_confusion(flags.picture, result, test);
-  if (!flags.outputs.empty()) save_outputs(flags.outputs, loaded, test, device);
+  if (!flags.outputs.empty()) save_outputs(flags.outputs, predictor, loaded.config, test);
   if (100 * result.accuracy() >= flags.min_accuracy) return done;
   std::fprintf(stderr, "espalier: accuracy %.2f %% is below --min-accuracy %.2f\n",
                100 * result.accuracy(), flags.min_accuracy);
@@ -103,7 +102,7 @@ void add_eval(CLI::App& app, Body& chosen) {
                    ".safetensors file");
   add_data_flag(*verb, *flags);
   add_json_flag(*verb, *flags);
-  add_machine_flags(*verb, *flags);
+  add_inference_flags(*verb, *flags);
   verb->callback([flags, &chosen] { chosen = [flags] { return run(*flags); }; });
 }
 

@@ -2,7 +2,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 
-#include "app/command.h"
+#include "app/inference_flags.h"
 #include "bench/gallery.h"
 #include "bench/png.h"
 #include "engine/io/image.h"
@@ -11,13 +11,11 @@
 #include "engine/ops/view.h"
 #include "nn/evaluate.h"
 #include "nn/model_file.h"
-#include "nn/predictor.h"
 
 namespace espalier::app {
 namespace {
 
-struct PredictFlags : CommonFlags {
-  PredictFlags() { runs_on_gpu = chooses_gemm = true; }
+struct PredictFlags : InferenceFlags {
   std::string model, picture;
   std::vector<std::string> images;
   int64_t test_images = 0;
@@ -136,7 +134,7 @@ int run(const PredictFlags& flags) {
   const ViTConfig& config = loaded.config;
   const Sources sources = flags.images.empty() ? from_test_set(flags) : from_files(flags, config);
   const Tensor images = normalized(sources.pictures.images, config);
-  const Tensor confidences = softmax(Predictor(loaded.graph, loaded.options, device)(images));
+  const Tensor confidences = softmax(predictor_of(loaded, flags, device)(images));
   print_results(flags, sources, confidences);
   if (!flags.picture.empty()) draw_picture(flags.picture, sources, confidences);
   return done;
@@ -162,7 +160,7 @@ void add_predict(CLI::App& app, Body& chosen) {
   verb->add_option("--picture", flags->picture, "Draw the pictures and predictions to this PNG");
   add_data_flag(*verb, *flags);
   add_json_flag(*verb, *flags);
-  add_machine_flags(*verb, *flags);
+  add_inference_flags(*verb, *flags);
   verb->callback([flags, &chosen] {
     if (flags->images.empty() && !flags->test_images)
       throw CLI::ValidationError("predict", "name pictures or give --test-images N");

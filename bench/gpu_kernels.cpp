@@ -2,6 +2,7 @@
 
 #include <cstdio>
 
+#include "bench/table.h"
 #include "engine/io/json.h"
 
 namespace espalier::bench {
@@ -36,10 +37,14 @@ void run_gpu_benchmarks(const GpuFacts& facts, const std::string& filter,
 }
 
 std::string gpu_table_heading() {
-  char line[160];
-  std::snprintf(line, sizeof line, "%-31s %-9s %8s %11s %7s %9s %7s %8s\n", "kernel", "by",
-                "of bound", "time (us)", "spread", "Gop/s", "GB/s", "library");
-  return line;
+  return table_heading({{"kernel", -31},
+                        {"by", -9},
+                        {"of bound", 8},
+                        {"time (us)", 11},
+                        {"spread", 7},
+                        {"Gop/s", 9},
+                        {"GB/s", 7},
+                        {"library", 8}});
 }
 
 std::string gpu_table_line(const GpuKernelResult& r) {

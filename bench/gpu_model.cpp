@@ -4,19 +4,15 @@
 #include <cstdio>
 
 #include "bench/model_timing.h"
+#include "bench/table.h"
 #include "bench/training_step.h"
 #include "engine/device_scope.h"
+#include "engine/gpu_plan.h"
 #include "nn/predictor.h"
 #include "nn/trainer.h"
 
 namespace espalier::bench {
 namespace {
-
-constexpr const char* bf16_name = "bf16";
-
-Precision precision_named(const std::string& name) {
-  return name == bf16_name ? Precision::bf16 : Precision::f32;
-}
 
 // What is timed: one way at one precision.
 struct Candidate {
@@ -101,40 +97,54 @@ class Steps {
   Device device_;
 };
 
+// As a plan's of the CPU with weights in bf16, which rounds in as many products as a GPU does. f16
+// keeps three more bits of an operand.
+double tolerance_in(Precision precision, const ViTConfig& config, const Graph& graph,
+                    const std::vector<double>& logits) {
+  const double exact = tolerance_of(config, {graph, DType::f32}, logits);
+  if (precision == Precision::f32) return exact;
+  const double bf16 = tolerance_of(config, {graph, DType::bf16}, logits);
+  return precision == Precision::bf16 ? bf16 : exact + (bf16 - exact) / 8;
+}
+
 // A loss is off as logits are. A weight whose gradient is smaller than its error may go the other
 // way, 2 lr off: the loss moves by lr times as many such gradients as there are weights, whose norm
 // is clipped (scripts/side_by_side/agreement.py).
 double loss_tolerance(const TrainConfig& config, double loss, int step, int64_t weights) {
-  const ModelForm form{{}, config.precision == bf16_name ? DType::bf16 : DType::f32};
   const double moved = 2 * step * TrainingStep::optimizer.lr *
                        std::sqrt(static_cast<double>(weights)) * TrainingStep::clip_norm;
-  return tolerance_of(config.model, form, {loss + moved});
+  return tolerance_in(precision_of(config), config.model, {}, {loss + moved});
 }
 
 }  // namespace
 
 std::vector<GpuModelTiming> measure_model_on_gpu(const GpuFacts& facts, const ViTConfig& config,
                                                  const Graph& graph,
-                                                 const std::vector<std::string>& precisions,
-                                                 int64_t batch, const MeasureOptions& options) {
+                                                 const std::vector<Precision>& precisions,
+                                                 int64_t batch, bool launch_graph,
+                                                 const MeasureOptions& options) {
   const Tensor images = random_batch(config, batch).images;
   const std::vector<double> expected = Predictor(graph, {}, Device::cpu())(images).to_vector();
-  Predictor predictor(graph, {}, facts.device);
   const Tensor logits = Tensor::empty({batch, config.classes});
+  std::vector<std::unique_ptr<GpuPlan>> plans;
   std::vector<Candidate> candidates;
-  for (const std::string& precision : precisions)
+  for (const Precision precision : precisions)
     for (const GemmChoice& choice : gemm_choices(facts)) {
-      candidates.push_back({{choice.name, precision, batch}, [&, precision, choice] {
-                              const PrecisionScope scope(precision_named(precision));
+      plans.push_back(std::make_unique<GpuPlan>(
+          graph, facts.device,
+          GpuPlanOptions{.precision = precision, .launch_graph = launch_graph}));
+      GpuPlan& plan = *plans.back();
+      candidates.push_back({{choice.name, precision_name(precision), batch}, [&, choice] {
                               run_with_gemm(choice.gemm, facts.device,
-                                            [&] { predictor.run(images, logits); });
+                                            [&] { plan.run(images, logits); });
                             }});
       GpuModelTiming& timing = candidates.back().timing;
+      candidates.back().run();  // the next one runs as those that are timed
       logits.fill_(std::nan(""));
       candidates.back().run();
+      timing.launch_graph = plan.launches() > 0;
       timing.difference = largest_difference(expected, logits.to_vector());
-      timing.tolerance = tolerance_of(
-          config, {graph, precision == bf16_name ? DType::bf16 : DType::f32}, expected);
+      timing.tolerance = tolerance_in(precision, config, graph, expected);
     }
   time_in_turns(facts, candidates, options);
   return timings_of(candidates);
@@ -170,10 +180,14 @@ std::vector<GpuModelTiming> measure_step_on_gpu(const GpuFacts& facts, const Tra
 }
 
 std::string gpu_model_heading() {
-  char line[160];
-  std::snprintf(line, sizeof line, "%-7s %-9s %6s %11s %7s %10s %8s %11s\n", "by", "products",
-                "batch", "time (ms)", "spread", "images/s", "library", "of bound");
-  return line;
+  return table_heading({{"by", -7},
+                        {"products", -9},
+                        {"batch", 6},
+                        {"time (ms)", 11},
+                        {"spread", 7},
+                        {"images/s", 10},
+                        {"library", 8},
+                        {"of bound", 11}});
 }
 
 std::string gpu_model_line(const GpuModelTiming& t) {

@@ -8,6 +8,7 @@
 #include <ctime>
 
 #include "bench/hardware.h"
+#include "bench/table.h"
 #include "engine/dispatch.h"
 #include "engine/io/json.h"
 #include "engine/parallel.h"
@@ -215,11 +216,17 @@ void run_kernel_benchmarks(const KernelBenchOptions& options,
 }
 
 std::string kernel_table_heading() {
-  char line[160];
-  std::snprintf(line, sizeof line, "%-31s %-13s %3s %11s %7s %9s %7s %7s %7s %8s %6s\n", "kernel",
-                "row", "thr", "time (us)", "spread", "Gop/s", "peak", "of peak", "GB/s", "elem/ns",
-                "Eigen");
-  return line;
+  return table_heading({{"kernel", -31},
+                        {"row", -13},
+                        {"thr", 3},
+                        {"time (us)", 11},
+                        {"spread", 7},
+                        {"Gop/s", 9},
+                        {"peak", 7},
+                        {"of peak", 7},
+                        {"GB/s", 7},
+                        {"elem/ns", 8},
+                        {"Eigen", 6}});
 }
 
 std::string kernel_table_line(const KernelResult& r) {

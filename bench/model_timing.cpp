@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "bench/hardware.h"
+#include "bench/table.h"
 #include "engine/autograd.h"
 #include "engine/dispatch.h"
 #include "engine/parallel.h"
@@ -177,11 +178,19 @@ std::vector<ModelTiming> measure_model(const ViTConfig& config, std::span<const 
 }
 
 std::string model_table_heading() {
-  char line[160];
-  std::snprintf(line, sizeof line, "%-12s %-5s %6s %4s %6s %11s %7s %10s %9s %9s %8s %8s %7s\n",
-                "model", "dtype", "batch", "thr", "chunk", "time (ms)", "spread", "images/s",
-                "Gop/s", "floor ms", "x floor", "x eager", "x f32");
-  return line;
+  return table_heading({{"model", -12},
+                        {"dtype", -5},
+                        {"batch", 6},
+                        {"thr", 4},
+                        {"chunk", 6},
+                        {"time (ms)", 11},
+                        {"spread", 7},
+                        {"images/s", 10},
+                        {"Gop/s", 9},
+                        {"floor ms", 9},
+                        {"x floor", 8},
+                        {"x eager", 8},
+                        {"x f32", 7}});
 }
 
 std::string model_table_line(const ModelTiming& t) {

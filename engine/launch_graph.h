@@ -2,6 +2,8 @@
 // a thousand small kernels then costs the processor one call.
 #pragma once
 
+#include <cstdint>
+
 #include "engine/device.h"
 #include "kernels/function_ref.h"
 
@@ -24,6 +26,9 @@ class LaunchGraph {
 
   // Behind all that the GPU has been given so far. `op` is named in errors.
   void launch(const char* op) const;
+
+  // Bytes of the GPU's memory that are its own.
+  int64_t memory() const noexcept;
 
  private:
   Device device_;

@@ -12,14 +12,16 @@ namespace {
 
 constexpr const char* name_of_run = "Plan::run";
 
-void check_operand(const char* operand, const Tensor& x, const Graph::Value& like, int64_t batch) {
-  check_shape(name_of_run, operand, x, shape_at(like.shape, batch));
-  if (x.dtype() != DType::f32 || !x.is_contiguous())
-    argument_error(name_of_run, operand, x.describe(), "a contiguous f32 tensor",
-                   "use contiguous() and to(DType::f32)");
-}
-
 }  // namespace
+
+void check_plan_operand(const char* function, const char* operand, const Tensor& x,
+                        const Graph::Value& like, int64_t batch) {
+  check_shape(function, operand, x, shape_at(like.shape, batch));
+  if (x.dtype() != DType::f32 || !x.is_contiguous() || x.device().on_gpu())
+    argument_error(function, operand, x.describe() + " on " + x.device().str(),
+                   "a contiguous f32 tensor on the CPU",
+                   "use contiguous(), to(DType::f32) and to(Device::cpu())");
+}
 
 Scratch::Scratch(const StepRun& run) noexcept : free_(run.scratch_free_), at_(run.scratch_) {
   if (!free_) return;
@@ -60,8 +62,8 @@ void Plan::run(const Tensor& input, const Tensor& output) {
   Program& p = *program_;
   check_min_rank(name_of_run, "input", input, 1);
   const int64_t batch = input.size(0);
-  check_operand("input", input, p.input, batch);
-  check_operand("output", output, p.output, batch);
+  check_plan_operand(name_of_run, "input", input, p.input, batch);
+  check_plan_operand(name_of_run, "output", output, p.output, batch);
   const auto run_chunk = [&](int lane, int64_t begin, int64_t end, bool alone) {
     const StepRun run = p.run_of(lane, input.bytes(), output.bytes(), begin, end, alone);
     for (size_t i = 0; i < p.steps.size(); ++i) {

@@ -8,10 +8,22 @@
 namespace espalier {
 namespace {
 
+constexpr const char* names[] = {"f32", "bf16", "f16"};
+
 thread_local Precision current = Precision::f32;
 std::atomic<const Bf16Kernels*> linked{nullptr};
 
 }  // namespace
+
+const char* precision_name(Precision precision) noexcept {
+  return names[static_cast<size_t>(precision)];
+}
+
+Precision precision_named(const char* function, const std::string& name) {
+  for (const Precision each : {Precision::f32, Precision::bf16, Precision::f16})
+    if (name == precision_name(each)) return each;
+  argument_error(function, "precision", "'" + name + "'", "'f32', 'bf16' or 'f16'", "");
+}
 
 Precision product_precision() noexcept { return current; }
 

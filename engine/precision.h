@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "engine/tensor.h"
 
@@ -13,6 +14,10 @@ namespace espalier {
 // f16: the same with f16 (11 significant bits, 6e-8 to 65504), on a GPU alone. Gradients want a
 // loss scale there, so that they lie in that range (nn/optim/loss_scale.h).
 enum class Precision : uint8_t { f32, bf16, f16 };
+
+// "f32", "bf16", "f16". The way back is an argument error of `function` for any other name.
+const char* precision_name(Precision precision) noexcept;
+Precision precision_named(const char* function, const std::string& name);
 
 // That of this thread; f32 until a PrecisionScope says otherwise. An operation asks once, in its
 // forward pass, and its derivative multiplies in the same precision wherever it runs.

@@ -1,4 +1,4 @@
-// What compile() makes and Plan runs.
+// What compile() makes and Plan runs, and what every plan asks of its operands.
 #pragma once
 
 #include <atomic>
@@ -26,5 +26,10 @@ struct Plan::Program {
   StepRun run_of(int lane, std::byte* input_data, std::byte* output_data, int64_t begin,
                  int64_t end, bool alone);
 };
+
+// An argument error of `function` unless x, its `operand`, lies on the CPU, contiguous and f32,
+// with the shape of `like` at this batch.
+void check_plan_operand(const char* function, const char* operand, const Tensor& x,
+                        const Graph::Value& like, int64_t batch);
 
 }  // namespace espalier

@@ -14,7 +14,8 @@ Tensor staging_tensor(const Shape& shape, DType dtype, Device device);
 // `staged` on `device`, for operations there to use at once: the copy is one more thing in the
 // stream that they run in. Nobody may write to `staged` any more; it may be let go.
 Tensor sent_to(Device device, const Tensor& staged);
-// The same to where `there` lies, of its shape and dtype and contiguous.
+// The same to `there`, of its shape and contiguous, on a GPU. `staged` may be written to, and may
+// be let go, once somebody has waited for what uses the copy.
 void send(const Tensor& staged, const Tensor& there);
 
 // What is cached of it goes back to the system.

@@ -9,7 +9,6 @@
 #include "engine/op.h"
 #include "engine/ops/view.h"
 #include "nn/data/augment.h"
-#include "nn/predictor.h"
 
 namespace espalier {
 namespace {
@@ -62,18 +61,22 @@ Tensor normalized(const Tensor& images, const ViTConfig& config) {
   return normalized(images, config.input());
 }
 
-Tensor logits_of(const Graph& graph, const ViTConfig& config, const ImageDataset& dataset,
-                 const PlanOptions& options, Device device) {
+Tensor logits_of(Predictor& predictor, const ViTConfig& config, const ImageDataset& dataset) {
   check_fits(config, dataset);
-  Predictor predict(graph, options, device);
   const int64_t samples = dataset.size();
   const Tensor logits = Tensor::empty({samples, config.classes});
   for (int64_t begin = 0; begin < samples; begin += images_at_once) {
     const int64_t end = std::min(samples, begin + images_at_once);
-    predict.run(normalized(slice(dataset.images, 0, begin, end), config),
-                slice(logits, 0, begin, end));
+    predictor.run(normalized(slice(dataset.images, 0, begin, end), config),
+                  slice(logits, 0, begin, end));
   }
   return logits;
+}
+
+Tensor logits_of(const Graph& graph, const ViTConfig& config, const ImageDataset& dataset,
+                 const PlanOptions& options) {
+  Predictor predictor(graph, options, Device::cpu());
+  return logits_of(predictor, config, dataset);
 }
 
 Evaluation score(const Tensor& logits, const Tensor& labels) {
@@ -88,12 +91,17 @@ Evaluation score(const Tensor& logits, const Tensor& labels) {
   return total;
 }
 
-Evaluation evaluate(const Graph& graph, const ViTConfig& config, const ImageDataset& dataset,
-                    const PlanOptions& options, Device device) {
+Evaluation evaluate(Predictor& predictor, const ViTConfig& config, const ImageDataset& dataset) {
   const auto start = std::chrono::steady_clock::now();
-  Evaluation total = score(logits_of(graph, config, dataset, options, device), dataset.labels);
+  Evaluation total = score(logits_of(predictor, config, dataset), dataset.labels);
   total.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return total;
+}
+
+Evaluation evaluate(const Graph& graph, const ViTConfig& config, const ImageDataset& dataset,
+                    const PlanOptions& options) {
+  Predictor predictor(graph, options, Device::cpu());
+  return evaluate(predictor, config, dataset);
 }
 
 Evaluation evaluate(const VisionTransformer& model, const ImageDataset& dataset) {
@@ -101,7 +109,8 @@ Evaluation evaluate(const VisionTransformer& model, const ImageDataset& dataset)
   const DeviceScope there(device);  // where the capture makes its inputs
   const Graph graph = capture(model);
   const DeviceScope here(Device::cpu());
-  return evaluate(graph, model.config, dataset, {}, device);
+  Predictor predictor(graph, {}, device);
+  return evaluate(predictor, model.config, dataset);
 }
 
 }  // namespace espalier

@@ -3,8 +3,8 @@
 
 #include <vector>
 
-#include "engine/plan.h"
 #include "nn/data/dataset.h"
+#include "nn/predictor.h"
 #include "nn/vit.h"
 
 namespace espalier {
@@ -26,19 +26,22 @@ struct Evaluation {
 Tensor normalized(const Tensor& images, const ImageInput& input);
 Tensor normalized(const Tensor& images, const ViTConfig& config);
 
-// The logits f32 [N, classes] of every image of `dataset`, by the plan of `graph`, a model of
-// `config`, on all threads; on a GPU call by call (nn/predictor.h). Throws an argument error when
-// the images or classes do not fit.
+// The logits f32 [N, classes] of every image of `dataset` by a predictor of a model of `config`.
+// Throws an argument error when the images or classes do not fit.
+Tensor logits_of(Predictor& predictor, const ViTConfig& config, const ImageDataset& dataset);
+// The same by the plan of `graph`, on all threads.
 Tensor logits_of(const Graph& graph, const ViTConfig& config, const ImageDataset& dataset,
-                 const PlanOptions& options = {}, Device device = Device::cpu());
+                 const PlanOptions& options = {});
 
 // How good logits [N, classes] are for labels s64 [N]; `seconds` is left 0.
 Evaluation score(const Tensor& logits, const Tensor& labels);
 
-// Both, timed: runs `graph`, of a model of `config`, compiled, over `dataset` on all threads.
-// Throws an argument error when the images or classes do not fit the model.
+// Both, timed: runs a predictor of a model of `config` over `dataset`. Throws an argument error
+// when the images or classes do not fit the model.
+Evaluation evaluate(Predictor& predictor, const ViTConfig& config, const ImageDataset& dataset);
+// The same by the plan of `graph`, on all threads.
 Evaluation evaluate(const Graph& graph, const ViTConfig& config, const ImageDataset& dataset,
-                    const PlanOptions& options = {}, Device device = Device::cpu());
+                    const PlanOptions& options = {});
 // On the device where the model lies.
 Evaluation evaluate(const VisionTransformer& model, const ImageDataset& dataset);
 

@@ -3,26 +3,30 @@
 
 #include <optional>
 
+#include "engine/gpu_plan.h"
 #include "engine/plan.h"
 
 namespace espalier {
 
-// On the CPU by a plan. On a GPU call by call in fp32, whatever `options` says of weights: its
-// constants are copied there once.
+// By a plan of the device: on the CPU one of `options`, on a GPU one of `on_gpu`, whatever
+// `options` says of weights.
 class Predictor {
  public:
-  Predictor(const Graph& graph, const PlanOptions& options, Device device);
+  Predictor(const Graph& graph, const PlanOptions& options, Device device,
+            const GpuPlanOptions& on_gpu = {});
 
-  // input and output on the CPU, contiguous, as Plan::run takes them. A device error that names the
+  // input and output on the CPU, contiguous, as both plans take them. A device error that names the
   // operation where one has no kernel for a GPU.
   void run(const Tensor& input, const Tensor& output);
   // The same into a fresh tensor.
   Tensor operator()(const Tensor& input);
 
+  // Null on the CPU.
+  const GpuPlan* gpu_plan() const noexcept { return gpu_plan_ ? &*gpu_plan_ : nullptr; }
+
  private:
-  Device device_;
   std::optional<Plan> plan_;
-  Graph graph_;  // on the GPU
+  std::optional<GpuPlan> gpu_plan_;
 };
 
 }  // namespace espalier

@@ -41,9 +41,7 @@ void validate(const TrainConfig& c) {
   validate(c.augmentation);
   if (c.optimizer != "adamw" && c.optimizer != "sgd")
     argument_error("TrainConfig", "optimizer", "'" + c.optimizer + "'", "'adamw' or 'sgd'", "");
-  if (c.precision != "f32" && c.precision != "bf16" && c.precision != "f16")
-    argument_error("TrainConfig", "precision", "'" + c.precision + "'", "'f32', 'bf16' or 'f16'",
-                   "");
+  precision_of(c);
   require_training(c.epochs >= 1 && c.epochs <= 100'000, "epochs", static_cast<double>(c.epochs),
                    "1 to 100000");
   require_training(c.batch_size >= 1 && c.batch_size <= 65'536, "batch_size",
@@ -73,8 +71,7 @@ void validate(const TrainConfig& c) {
 }
 
 Precision precision_of(const TrainConfig& config) {
-  if (config.precision == "f16") return Precision::f16;
-  return config.precision == "bf16" ? Precision::bf16 : Precision::f32;
+  return precision_named("TrainConfig", config.precision);
 }
 
 std::string to_json(const TrainConfig& config) { return fields_to_json(config).dump(2); }

@@ -56,7 +56,8 @@ struct WholeStep::OnGpu {
   const Kind kind;
   const Device device;
   const GradientsByNumbers gradients;
-  const Tensor numbers, outcome;   // on the GPU, f64
+  const Tensor numbers, outcome;  // on the GPU, f64
+  const Tensor staged;  // numbers to send: each step waits for what the one before it sent
   RecycledVector<Tensor> batch{};  // that the recording reads
   std::optional<LaunchGraph> graph{};
 
@@ -65,11 +66,11 @@ struct WholeStep::OnGpu {
         device(optimizer.arena().values().device()),
         gradients(kind.batch.at(0).first[0], kind.chunk_size, kind.precision),
         numbers(Tensor::empty({gradients.numbers() + optimizer.numbers()}, DType::f64, device)),
-        outcome(Tensor::empty({sizeof(StepOutcome) / sizeof(double)}, DType::f64, device)) {}
+        outcome(Tensor::empty({sizeof(StepOutcome) / sizeof(double)}, DType::f64, device)),
+        staged(staging_tensor(numbers.shape(), DType::f64, device)) {}
 
   void send_numbers(const Optimizer& optimizer, const WeightAverage* average,
                     const StepOptions& options) const {
-    const Tensor staged = staging_tensor(numbers.shape(), DType::f64, device);
     {
       const DeviceScope here(Device::cpu());
       double* to = staged.data<double>();

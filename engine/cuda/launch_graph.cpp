@@ -57,6 +57,10 @@ void LaunchGraph::launch(const char* op) const {
   cuda::check_launches(op);
 }
 
+int64_t LaunchGraph::memory() const noexcept {
+  return static_cast<int64_t>(cuda::own_bytes(memory_));
+}
+
 bool records_launches() noexcept { return recording; }
 
 }  // namespace espalier

@@ -29,35 +29,40 @@ std::byte* taken_from(FreeBlocks& all, int index, size_t size) {
   return block;
 }
 
-// For which the blocks are that this thread takes: a recording's own.
-thread_local FreeBlocks* owner = nullptr;
+// The blocks of a recording: those that nothing uses, and the bytes of all.
+struct OwnBlocks {
+  FreeBlocks free;
+  size_t bytes = 0;
+};
+
+// For which the blocks are that this thread takes.
+thread_local OwnBlocks* owner = nullptr;
 
 class GpuCache {
  public:
   std::byte* take(int index, size_t size) {
     const std::lock_guard lock(mutex_);
-    std::byte* block = owner ? taken_from(*owner, index, size) : nullptr;
-    if (!block) block = taken_from(free_, index, size);
-    if (block && owner) owners_[block] = owner;
+    if (std::byte* block = owner ? taken_from(owner->free, index, size) : nullptr) return block;
+    std::byte* block = taken_from(free_, index, size);
+    if (block) keep_for_owner(block, size);
     return block;
   }
 
   // That the system gave just now.
-  void own(std::byte* block) {
-    if (!owner) return;
+  void own(std::byte* block, size_t size) {
     const std::lock_guard lock(mutex_);
-    owners_[block] = owner;
+    keep_for_owner(block, size);
   }
 
   void give(int index, size_t size, std::byte* block) {
     const std::lock_guard lock(mutex_);
     const auto found = owners_.find(block);
-    (found == owners_.end() ? free_ : *found->second)[{index, size}].push_back(block);
+    (found == owners_.end() ? free_ : found->second->free)[{index, size}].push_back(block);
   }
 
-  void disown(FreeBlocks* gone) {
+  void disown(OwnBlocks* gone) {
     const std::lock_guard lock(mutex_);
-    for (auto& [key, blocks] : *gone) {
+    for (auto& [key, blocks] : gone->free) {
       std::vector<std::byte*>& all = free_[key];
       all.insert(all.end(), blocks.begin(), blocks.end());
     }
@@ -74,9 +79,15 @@ class GpuCache {
   }
 
  private:
+  void keep_for_owner(std::byte* block, size_t size) {
+    if (!owner) return;
+    owners_[block] = owner;
+    owner->bytes += size;
+  }
+
   std::mutex mutex_;
   FreeBlocks free_;
-  std::map<std::byte*, FreeBlocks*> owners_;
+  std::map<std::byte*, OwnBlocks*> owners_;
 };
 
 // Never destroyed: tensors with static lifetime may outlive every other object.
@@ -110,7 +121,7 @@ std::shared_ptr<Storage> Storage::allocate_on_gpu(size_t bytes, Device device) {
   check_device(device);
   const size_t size = block_size(bytes);
   std::byte* block = gpu_cache().take(device.index, size);
-  if (!block) gpu_cache().own(block = fresh_block(size, device));
+  if (!block) gpu_cache().own(block = fresh_block(size, device), size);
   cuda::use_memory(device.index, block, bytes);
   try {
     return std::allocate_shared<Storage>(Recycled<Storage>(), Private(), block, bytes, device,
@@ -132,12 +143,13 @@ void Storage::free_on_gpu(std::byte* data, size_t bytes, Device device) noexcept
 
 namespace cuda {
 
-void* own_blocks() { return owner = new FreeBlocks; }
+void* own_blocks() { return owner = new OwnBlocks; }
 void stop_owning_blocks() noexcept { owner = nullptr; }
 void disown_blocks(void* gone) noexcept {
-  const std::unique_ptr<FreeBlocks> blocks(static_cast<FreeBlocks*>(gone));
+  const std::unique_ptr<OwnBlocks> blocks(static_cast<OwnBlocks*>(gone));
   gpu_cache().disown(blocks.get());
 }
+size_t own_bytes(const void* of) noexcept { return static_cast<const OwnBlocks*>(of)->bytes; }
 
 }  // namespace cuda
 

@@ -94,6 +94,11 @@ Staging& staging() {
   return instance;
 }
 
+// Of its first element, wherever that lies.
+std::byte* place_of(const Tensor& x) {
+  return x.storage()->data() + static_cast<size_t>(x.storage_offset()) * dtype_size(x.dtype());
+}
+
 }  // namespace
 
 Tensor staging_tensor(const Shape& shape, DType dtype, Device device) {
@@ -105,28 +110,21 @@ Tensor staging_tensor(const Shape& shape, DType dtype, Device device) {
   return Tensor::from_blob(block.get(), shape, dtype, [block] {});  // which the last tensor drops
 }
 
+void send(const Tensor& staged, const Tensor& there) {
+  if (records_launches())
+    throw Error(ErrorKind::device,
+                "send: a copy from page-locked memory while launches are recorded; send it before");
+  cuda::start_copy(there.device().index, place_of(there), place_of(staged),
+                   static_cast<size_t>(staged.numel()) * dtype_size(staged.dtype()));
+}
+
 Tensor sent_to(Device device, const Tensor& staged) {
   if (!device.on_gpu() || staged.device().on_gpu() || !staged.is_contiguous())
     return staged.to(device);
   const Tensor there = Tensor::empty(staged.shape(), staged.dtype(), device);
   send(staged, there);
-  return there;
-}
-
-void send(const Tensor& staged, const Tensor& there) {
-  const Device device = there.device();
-  if (!device.on_gpu()) return there.copy_(staged);
-  if (records_launches())
-    throw Error(
-        ErrorKind::device,
-        "sent_to: a copy from page-locked memory while launches are recorded; send it before");
-  const auto element = static_cast<int64_t>(dtype_size(staged.dtype()));
-  const auto at = [&](const Tensor& tensor) {
-    return tensor.storage()->data() + tensor.storage_offset() * element;
-  };
-  cuda::start_copy(device.index, at(there), at(staged),
-                   static_cast<size_t>(staged.numel() * element));
   staging().keep(device.index, staged.storage());
+  return there;
 }
 
 void release_staging_memory() noexcept { staging().release(); }

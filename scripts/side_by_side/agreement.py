@@ -9,7 +9,7 @@ import fidelity
 from engine import fail
 
 # The distance from 1 to the next number of the type that operands of products are rounded to.
-EPSILON = {"f32": 2.0**-23, "bf16": 2.0**-7}
+EPSILON = {"f32": 2.0**-23, "bf16": 2.0**-7, "f16": 2.0**-10}
 
 
 def relative_error(config, dtype):

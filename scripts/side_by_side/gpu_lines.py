@@ -43,7 +43,7 @@ class Line:
         for form in FORMS:
             name = f"PyTorch {form}"
             job = {"form": form, "input": inputs, "weights": files.weights, "step": case.step,
-                   "bf16": case.dtype == "bf16", "settings": settings, "output": self.output(name)}
+                   "dtype": case.dtype, "settings": settings, "output": self.output(name)}
             script = ROOT / "scripts/side_by_side/gpu_worker.py"
             self.engines.append(Engine(name, [sys.executable, script, json.dumps(job, default=str)], MANY))
             self.engines[-1].told
@@ -61,7 +61,7 @@ def cases_of(options, engines):
     for dtype in options.dtypes:
         if "inference" in engines:
             cases += [Case("inference", dtype, batch) for batch in options.batches]
-        if "step" in engines:
+        if "step" in engines and dtype != "f16":  # which wants a loss scale
             cases.append(Case("training step", dtype, options.step_batch))
     return cases
 

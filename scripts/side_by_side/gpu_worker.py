@@ -22,7 +22,8 @@ def model_of(job):
 
 
 def precision(job):
-    return torch.autocast("cuda", torch.bfloat16, enabled=job["bf16"], cache_enabled=False)
+    half = torch.float16 if job["dtype"] == "f16" else torch.bfloat16
+    return torch.autocast("cuda", half, enabled=job["dtype"] != "f32", cache_enabled=False)
 
 
 def captured(run):

@@ -166,6 +166,9 @@ class Bench(Command):
         self.expect(2, "bench", "turns", "vit-tiny", "--input", batch, "--output", logits, "--step",
                     says="--step")
         self.expect(2, "bench", "turns", "vit-tiny", "--input", batch, "--dtype", "f8", says="bf16")
+        self.expect(2, "bench", "turns", "vit-tiny", "--input", batch, "--dtype", "f16", says="--device cuda")
+        self.expect(2, "bench", "turns", "vit-tiny", "--input", batch, "--dtype", "f16", "--step",
+                    says="loss scale")
         full = tensors(logits)["logits"]
         run("bench", "turns", "vit-tiny", "--input", batch, "--output", logits, "--dtype", "bf16",
             input="")
@@ -178,6 +181,9 @@ class Bench(Command):
     def test_peers_gpu_ends_in_one_line_where_there_is_no_gpu(self):
         self.assertIn("CUDA graphs", self.peers_gpu("--help").stdout)
         self.assertEqual(self.peers_gpu("--dtypes", "f8").returncode, 2)
+        refused = self.peers_gpu("--dtypes", "f16", "--only", "step")
+        self.assertEqual(refused.returncode, 2)
+        self.assertIn("loss scale", refused.stderr)
         if run("bench", "kernels", "--list", "--device", "cuda").returncode == 0:
             self.skipTest("there is a GPU")
         ended = self.peers_gpu("--out", self.folder)

@@ -55,6 +55,13 @@ class Models(Command):
         predictions = json.loads(result.stdout)[0]["predictions"]
         self.assertAlmostEqual(sum(p["confidence"] for p in predictions), 1, places=4)
         self.assertTrue((self.folder / "predictions.png").is_file())
+        confidence = {p["class"]: p["confidence"] for p in predictions}
+        rounded = run("predict", self.model, self.folder / "square.png", "--top", 10, "--json",
+                      "--precision", "bf16")
+        in_bf16 = {p["class"]: p["confidence"] for p in json.loads(rounded.stdout)[0]["predictions"]}
+        self.assertNotEqual(in_bf16, confidence)
+        for name, value in in_bf16.items():
+            self.assertAlmostEqual(value, confidence[name], delta=0.1)
 
     def test_inspect_lists_every_tensor(self):
         listed = json.loads(run("inspect", self.model, "--json").stdout)
@@ -106,6 +113,7 @@ class Models(Command):
             for threads in (1, 3):
                 measured = json.loads(run("eval", made, "--json", "-t", threads).stdout)
                 self.assertEqual(measured["accuracy"], said["after"]["accuracy"])
+            self.expect(2, "eval", made, "--precision", "f32", says="whole numbers")
             again = run("compress", made, "-o", made)
             self.assertEqual(again.returncode, 3)
             self.assertIn("whole numbers already", again.stderr)

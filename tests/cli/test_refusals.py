@@ -24,6 +24,12 @@ class Refusals(Command):
         self.expect(5, "eval", self.model, "--device", "cuda")
         self.expect(5, "eval", self.model, "--device", "cuda", "--gemm", "cublas", says="cuda:0")
         self.expect(2, "eval", self.model, "--gemm", "cublas", says="--device cuda")
+        self.expect(5, "predict", self.model, "--test-images", 1, "--device", "cuda", "--no-launch-graph",
+                    says="cuda:0")
+        self.expect(5, "profile", self.model, "--device", "cuda", says="cuda:0")
+        for verb in (["eval", self.model], ["predict", self.model, "--test-images", 1]):
+            self.expect(2, *verb, "--precision", "f16", says="--device cuda")
+            self.expect(2, *verb, "--precision", "f8", says="bf16")
         self.expect(2, "train", "--gemm", "mkl", says="cublas")
         self.expect(2, "inspect", self.model, "--gemm", "own", says="--gemm")
         self.expect(5, "eval", self.model, "--isa", "sse9", says="scalar")
