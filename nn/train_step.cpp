@@ -60,9 +60,9 @@ struct Chunks : Split {
   }
 };
 
-// *total += share mean, in double, on the GPU where both lie. It rounds as the processor would.
+// *total += share mean, in double, on the GPU where both lie and kernels run. It rounds as the
+// processor would.
 void add_share(double share, const Tensor& mean, double* total) {
-  const DeviceScope there(mean.device());
   const Tensor part = mul(to(mean, DType::f64), share);
   kernel(axpby_kernels<double>()).run(1, part.data<double>(), 1, total, 1);
 }
@@ -70,11 +70,13 @@ void add_share(double share, const Tensor& mean, double* total) {
 // Nobody waits for the GPU before all of them are under way.
 double accumulate_on_gpu(const Chunks& chunks, uint64_t seed, const Tensor& gradients,
                          const GradientOptions& options) {
-  const DeviceScope there(gradients.device());
   const GradientSink sink{gradients};
-  const Tensor total = Tensor::zeros({1}, DType::f64);
-  for (int64_t i = 0; i < chunks.count(); ++i)
-    add_share(chunks.share(i), chunks.run(i, sink, seed, options.loss_scale), total.data<double>());
+  const Tensor total = Tensor::zeros({1}, DType::f64).to(gradients.device());
+  for (int64_t i = 0; i < chunks.count(); ++i) {
+    const Tensor mean = chunks.run(i, sink, seed, options.loss_scale);  // a loss may read the CPU's
+    const DeviceScope there(gradients.device());
+    add_share(chunks.share(i), mean, total.data<double>());
+  }
   if (options.meanwhile) options.meanwhile();
   return total.item();
 }

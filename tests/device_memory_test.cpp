@@ -2,7 +2,7 @@
 #include "engine/device_memory.h"
 
 #include "engine/ops/binary.h"
-#include "engine/ops/quantize.h"
+#include "engine/ops/linear_dynamic.h"
 #include "engine/ops/softmax.h"
 #include "engine/ops/view.h"
 #include "engine/staging.h"
@@ -121,7 +121,9 @@ TEST_CASE("operands of one operation lie on one device, which has a kernel for i
       "one device; move it with to(Device)",
       Error);
   CHECK(kind_of([&] { there.data<float>(); }) == ErrorKind::device);
-  CHECK(kind_of([&] { quantize(there, 1, 0, DType::s8); }) == ErrorKind::device);
+  const Tensor codes = Tensor::zeros({2, 2}, DType::s8).to(gpu),
+               scales = Tensor::zeros({2, 1}).to(gpu);
+  CHECK(kind_of([&] { linear_dynamic(there, codes, scales); }) == ErrorKind::device);
   CHECK(softmax(there, 0).to_vector() == std::vector<double>(4, 0.5));
 }
 
