@@ -89,19 +89,12 @@ std::unique_ptr<StagedModule> make_network(const LearnConfig& config, const Stre
 }
 
 Tensor logits_of(const Learner& learner, const Tensor& images) {
-  constexpr int64_t at_once = 512;
   StagedModule& network = *learner.network;
   const ImageInput input = network.input();
   const EvaluationScope without_dropout(network);
   Predictor predict(capture(network, {input.height, input.width, input.channels}), {},
                     learner.device);
-  const int64_t count = images.size(0);
-  const Tensor logits = Tensor::empty({count, network.classes()});
-  for (int64_t begin = 0; begin < count; begin += at_once) {
-    const int64_t end = std::min(count, begin + at_once);
-    predict.run(normalized(slice(images, 0, begin, end), input), slice(logits, 0, begin, end));
-  }
-  return logits;
+  return logits_of(predict, input, network.classes(), images);
 }
 
 void renew_optimizer(Learner& learner, ParameterPolicy policy) {

@@ -67,8 +67,8 @@ using PartLoss = FunctionRef<Tensor(const BatchPart& part)>;
 double add_gradients(const Learner& learner, StepBatch& batch, const std::vector<double>& weights,
                      PartLoss loss, const Tensor& gradients);
 
-// The logits f32 [N, classes] of images u8 [N, H, W, C], in evaluation mode, by a compiled plan
-// or, on a GPU, call by call.
+// The logits f32 [N, classes] of images u8 [N, H, W, C], in evaluation mode, by a plan of the
+// learner's device.
 Tensor logits_of(const Learner& learner, const Tensor& images);
 
 // Clips the optimiser's gradients to config.clip_norm where that is above 0; false where one is not

@@ -4,7 +4,6 @@
 #include <chrono>
 #include <cmath>
 
-#include "engine/device_scope.h"
 #include "engine/error.h"
 #include "engine/op.h"
 #include "engine/ops/view.h"
@@ -61,16 +60,20 @@ Tensor normalized(const Tensor& images, const ViTConfig& config) {
   return normalized(images, config.input());
 }
 
-Tensor logits_of(Predictor& predictor, const ViTConfig& config, const ImageDataset& dataset) {
-  check_fits(config, dataset);
-  const int64_t samples = dataset.size();
-  const Tensor logits = Tensor::empty({samples, config.classes});
+Tensor logits_of(Predictor& predictor, const ImageInput& input, int64_t classes,
+                 const Tensor& images) {
+  const int64_t samples = images.size(0);
+  const Tensor logits = Tensor::empty({samples, classes});
   for (int64_t begin = 0; begin < samples; begin += images_at_once) {
     const int64_t end = std::min(samples, begin + images_at_once);
-    predictor.run(normalized(slice(dataset.images, 0, begin, end), config),
-                  slice(logits, 0, begin, end));
+    predictor.run(normalized(slice(images, 0, begin, end), input), slice(logits, 0, begin, end));
   }
   return logits;
+}
+
+Tensor logits_of(Predictor& predictor, const ViTConfig& config, const ImageDataset& dataset) {
+  check_fits(config, dataset);
+  return logits_of(predictor, config.input(), config.classes, dataset.images);
 }
 
 Tensor logits_of(const Graph& graph, const ViTConfig& config, const ImageDataset& dataset,
@@ -105,11 +108,7 @@ Evaluation evaluate(const Graph& graph, const ViTConfig& config, const ImageData
 }
 
 Evaluation evaluate(const VisionTransformer& model, const ImageDataset& dataset) {
-  const Device device = model.named_parameters().front().second.device();
-  const DeviceScope there(device);  // where the capture makes its inputs
-  const Graph graph = capture(model);
-  const DeviceScope here(Device::cpu());
-  Predictor predictor(graph, {}, device);
+  Predictor predictor(capture(model), {}, model.device());
   return evaluate(predictor, model.config, dataset);
 }
 

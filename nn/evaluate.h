@@ -26,7 +26,11 @@ struct Evaluation {
 Tensor normalized(const Tensor& images, const ImageInput& input);
 Tensor normalized(const Tensor& images, const ViTConfig& config);
 
-// The logits f32 [N, classes] of every image of `dataset` by a predictor of a model of `config`.
+// The logits f32 [N, classes] of images u8 [N, H, W, C], some hundreds at a time, by a predictor of
+// a model that takes `input`.
+Tensor logits_of(Predictor& predictor, const ImageInput& input, int64_t classes,
+                 const Tensor& images);
+// Those of every image of `dataset` by a predictor of a model of `config`.
 // Throws an argument error when the images or classes do not fit.
 Tensor logits_of(Predictor& predictor, const ViTConfig& config, const ImageDataset& dataset);
 // The same by the plan of `graph`, on all threads.

@@ -104,7 +104,7 @@ Tensor ImageTextModel::text_embeddings(const std::vector<int64_t>& numbers) cons
       argument_error("ImageTextModel", "text", std::to_string(number),
                      "0 to " + std::to_string(texts() - 1), "");
   const Tensor rows = Tensor::of(numbers, {static_cast<int64_t>(numbers.size())});
-  return text_(embedding(rows, word_shares_).to(device()));
+  return text_(embedding(rows, word_shares_).to(log_scale_.device()));
 }
 
 Tensor ImageTextModel::matches(const std::vector<int64_t>& classes,

@@ -83,8 +83,8 @@ class EvaluationScope {
 };
 
 // The operations of `module` on a batch of inputs of shape `sample`, by capture() of
-// engine/capture.h. In evaluation mode this is what the model computes. Its
-// constants lie where the module does.
+// engine/capture.h. In evaluation mode this is what the model computes. Its constants lie
+// where the module does.
 Graph capture(const Module& module, const Shape& sample);
 
 }  // namespace espalier

@@ -5,6 +5,7 @@
 //   pack_kernel     24      0  256  1.00
 #include "kernels/gemm_mma/gemm_wgmma_simt.h"
 #include "kernels/gemm_s8/gemm_s8.h"
+#include "kernels/round_within.h"
 
 namespace espalier::cuda {
 namespace {
@@ -22,12 +23,6 @@ __global__ void pack_kernel(const int8_t* B, int64_t k_stride, int64_t n_stride,
   if (i >= count) return;
   const int64_t n = i / row, k = i % row;
   packed[i] = k < K ? B[k * k_stride + n * n_stride] : int8_t{0};
-}
-
-// kernels/round_within.h on a GPU.
-__device__ int32_t nearest_within(float x, float low, float high) {
-  const float above = x > low ? x : low;
-  return static_cast<int32_t>(round_even(above < high ? above : high));
 }
 
 struct Finish {
@@ -48,12 +43,11 @@ struct Finish {
     }
     const float scaled = static_cast<float>(sum) * multiplier[n];
     if (output == GemmS8Output::s8) {
-      const auto zero = static_cast<float>(zero_point);
-      const int32_t code = nearest_within(scaled, -128 - zero, 127 - zero) + zero_point;
+      const int32_t code = code_of(scaled, zero_point);
       static_cast<int8_t*>(C)[at] = table ? table[code + 128] : static_cast<int8_t>(code);
     } else {
       int16_t& c = static_cast<int16_t*>(C)[at];
-      const int32_t moved = c + nearest_within(scaled, -32768, 32767);
+      const int32_t moved = c + round_within(scaled, -32768, 32767);
       c = static_cast<int16_t>(moved < -32768 ? -32768 : moved > 32767 ? 32767 : moved);
     }
   }

@@ -52,8 +52,6 @@ __device__ inline uint32_t shared_address(const void* p) {
 
 __device__ inline float multiply_add(float a, float b, float c) { return __fmaf_rn(a, b, c); }
 __device__ inline double multiply_add(double a, double b, double c) { return __fma_rn(a, b, c); }
-// To the nearest whole number, ties to even.
-__device__ inline float round_even(float x) { return rintf(x); }
 // c and the products of four bytes, the lowest first: of signed ones, or of unsigned by signed.
 __device__ inline int32_t dot_s8(uint32_t a, uint32_t b, int32_t c) {
   return __dp4a(static_cast<int32_t>(a), static_cast<int32_t>(b), c);

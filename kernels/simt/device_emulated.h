@@ -79,7 +79,6 @@ inline uint32_t shared_address(const void* p) {
 
 inline float multiply_add(float a, float b, float c) { return std::fma(a, b, c); }
 inline double multiply_add(double a, double b, double c) { return std::fma(a, b, c); }
-inline float round_even(float x) { return std::nearbyint(x); }
 template <class A>
 inline int32_t dot_of_bytes(uint32_t a, uint32_t b, int32_t c) {
   for (unsigned shift = 0; shift < 32; shift += 8)
