@@ -6,14 +6,14 @@
 namespace espalier::test {
 namespace {
 
-// Six steps, of which every one after the first draws from memory.
+// Some steps, of which every one after the first draws from memory.
 LearnConfig short_learning(const std::string& method) {
   LearnConfig config = small_learning(method);
   config.max_steps = 3;
   config.batch_size = config.replay_batch = 8;
   config.memory_samples = 24;
   for (const char* adapts : {"lora", "adapter", "prompts"})
-    if (method == adapts) config.network = "vit-tiny";
+    if (method == adapts) config.network = "vit-tiny", config.max_steps = 2;
   return config;
 }
 

@@ -18,6 +18,8 @@ ESPALIER = os.environ.get("ESPALIER", "build/app/espalier")
 STEPS = 100
 QUICK = ["--set", f"max_steps={STEPS}", "--set", "checkpoint_steps=7", "--set", "validation=200",
          "-q"]
+# As many steps, of fewer images: for what does not ask how a training computes.
+BRIEF = ["--set", "batch_size=16", *QUICK]
 
 
 # So many images of the data set are the tests' own: most of what a command takes goes by their number.
@@ -75,9 +77,14 @@ def new_folder():
 @functools.cache
 def trained_run():
     """One short training for the whole test run: its folder, and the model that it prints."""
+    return trained_by(*QUICK)
+
+
+@functools.cache
+def trained_by(*words):
     folder = new_folder()
     atexit.register(shutil.rmtree, folder)
-    trained = run("train", "vit-tiny", "--run-dir", folder / "run", *QUICK)
+    trained = run("train", "vit-tiny", "--run-dir", folder / "run", *words)
     assert trained.returncode == 0, trained.stderr
     return folder / "run", trained.stdout.strip()
 

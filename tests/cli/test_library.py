@@ -6,7 +6,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from command import QUICK, grey_png, run
+from command import BRIEF, grey_png, run
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 BUILD = Path(os.environ.get("ESPALIER", ROOT / "build/app/espalier")).resolve().parent.parent
@@ -33,7 +33,7 @@ class Library(unittest.TestCase):
                           "espalier", env={**os.environ, "PKG_CONFIG_PATH": str(package.parent)})
         self.call("c++", "-std=c++20", ROOT / "examples/predict.cpp", *flags.split(), "-o",
                   self.folder / "predict")
-        trained = run("train", "vit-tiny", "--run-dir", self.folder / "run", *QUICK)
+        trained = run("train", "vit-tiny", "--run-dir", self.folder / "run", *BRIEF)
         grey_png(self.folder / "square.png")
         said = self.call(self.folder / "predict", trained.stdout.strip(), self.folder / "square.png")
         self.assertEqual(len(said.splitlines()), 10)

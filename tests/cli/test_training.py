@@ -6,7 +6,7 @@ import shutil
 import signal
 import unittest
 
-from command import ESPALIER, QUICK, STEPS, Command, on_a_full_disk, run, stop_at, tensors
+from command import BRIEF, ESPALIER, QUICK, STEPS, Command, on_a_full_disk, run, stop_at, tensors, trained_by
 
 
 def digest(run_folder):
@@ -17,6 +17,9 @@ def digest(run_folder):
 
 
 class Training(Command):
+    def brief_run(self):
+        return trained_by(*BRIEF)[0]
+
     def test_run_folder_is_complete(self):
         for name in ("config.json", "env.json", "metrics.jsonl", "report.md", "plots/loss.png",
                      "checkpoints/last.safetensors", "checkpoints/best.safetensors"):
@@ -35,16 +38,16 @@ class Training(Command):
         digests = set()
         for threads in (1, 2):
             folder = self.folder / f"bf16-{threads}"
-            run("train", "vit-tiny", "--precision", "bf16", "--run-dir", folder, "-t", threads, *QUICK)
+            run("train", "vit-tiny", "--precision", "bf16", "--run-dir", folder, "-t", threads, *BRIEF)
             self.assertEqual(json.loads((folder / "config.json").read_text())["precision"], "bf16")
             digests.add(digest(folder))
         self.assertEqual(len(digests), 1)
-        self.assertNotIn(digest(self.run_dir), digests)
+        self.assertNotIn(digest(self.brief_run()), digests)
 
     def test_a_run_can_start_from_a_model(self):
-        folder, start = self.folder / "from", self.run_dir / "checkpoints/best.safetensors"
+        folder, start = self.folder / "from", self.brief_run() / "checkpoints/best.safetensors"
         still = ["--set", "learning_rate=1e-30", "final_learning_rate=0", "weight_decay=0"]
-        run("train", "vit-tiny", "--from", start, "--run-dir", folder, *QUICK, *still)
+        run("train", "vit-tiny", "--from", start, "--run-dir", folder, *BRIEF, *still)
         before, after = tensors(start), tensors(folder / "checkpoints/best.safetensors")
         self.assertEqual(before, after)
         refused = run("train", "--from", start, "--resume", folder, check=False)
@@ -64,9 +67,9 @@ class Training(Command):
     def test_a_run_can_learn_from_teachers(self):
         folder, teacher = self.folder / "taught", self.run_dir / "checkpoints/best.safetensors"
         taught = ["--teacher", teacher, "--teacher", teacher]
-        run("train", "vit-tiny", *taught, "--run-dir", folder, *QUICK)
+        run("train", "vit-tiny", *taught, "--run-dir", folder, *BRIEF)
         self.assertEqual(json.loads((folder / "config.json").read_text())["distillation"], 0.5)
-        self.assertNotEqual(digest(folder), digest(self.run_dir))
+        self.assertNotEqual(digest(folder), digest(self.brief_run()))
         without = run("train", "--resume", folder, check=False)
         self.assertEqual(without.returncode, 2)
         self.assertIn("--teacher", without.stderr)
@@ -97,19 +100,19 @@ class Training(Command):
 
     def test_an_interrupted_run_says_how_to_resume_and_does(self):
         folder = self.folder / "interrupted"
-        talkative = [word for word in QUICK if word != "-q"]
+        talkative = [word for word in BRIEF if word != "-q"]
         code, said = stop_at(30, signal.SIGINT, folder, [
             ESPALIER, "train", "vit-tiny", "--run-dir", str(folder), *talkative])
         self.assertEqual(code, 130)
         self.assertIn(f"--resume {folder}", said)
         self.assertEqual(run("train", "--resume", folder, "-q").returncode, 0)
-        self.assertEqual(digest(folder), digest(self.run_dir))
+        self.assertEqual(digest(folder), digest(self.brief_run()))
 
     def test_progress_is_told_in_a_file(self):
         told = self.folder / "progress.json"
         resume = ["train", "--resume", self.folder / "watched", "-q", "--progress", told]
         code, _ = stop_at(30, signal.SIGINT, self.folder / "watched", [
-            ESPALIER, "train", "vit-tiny", "--run-dir", str(self.folder / "watched"), *QUICK,
+            ESPALIER, "train", "vit-tiny", "--run-dir", str(self.folder / "watched"), *BRIEF,
             "--progress", str(told)])
         stopped = json.loads(told.read_text())
         self.assertEqual((code, stopped["state"], stopped["code"]), (130, "interrupted", 130))
@@ -127,10 +130,10 @@ class Training(Command):
     def test_a_full_disk_leaves_the_last_checkpoint_intact(self):
         folder = self.folder / "full"
         stop_at(20, signal.SIGINT, folder, [
-            ESPALIER, "train", "vit-tiny", "--run-dir", str(folder), *QUICK])
+            ESPALIER, "train", "vit-tiny", "--run-dir", str(folder), *BRIEF])
         on_a_full_disk(self, "train", folder)
         self.assertEqual(run("train", "--resume", folder, "-q").returncode, 0)
-        self.assertEqual(digest(folder), digest(self.run_dir))
+        self.assertEqual(digest(folder), digest(self.brief_run()))
 
 
 if __name__ == "__main__":
