@@ -1,11 +1,13 @@
 // Tensors on a GPU: where they lie, how they come and go, and what is refused.
 #include "engine/device_memory.h"
 
+#include "engine/device_scope.h"
+#include "engine/dispatch.h"
 #include "engine/ops/binary.h"
-#include "engine/ops/linear_dynamic.h"
 #include "engine/ops/softmax.h"
 #include "engine/ops/view.h"
 #include "engine/staging.h"
+#include "kernels/linear_wq/linear_wq.h"
 #include "tests/device_test.h"
 
 namespace espalier::test {
@@ -121,9 +123,10 @@ TEST_CASE("operands of one operation lie on one device, which has a kernel for i
       "one device; move it with to(Device)",
       Error);
   CHECK(kind_of([&] { there.data<float>(); }) == ErrorKind::device);
-  const Tensor codes = Tensor::zeros({2, 2}, DType::s8).to(gpu),
-               scales = Tensor::zeros({2, 1}).to(gpu);
-  CHECK(kind_of([&] { linear_dynamic(there, codes, scales); }) == ErrorKind::device);
+  CHECK(kind_of([&] {
+          const OpScope scope("test", there);
+          kernel(linear_wq_kernels());  // panels are the CPU's alone
+        }) == ErrorKind::device);
   CHECK(softmax(there, 0).to_vector() == std::vector<double>(4, 0.5));
 }
 

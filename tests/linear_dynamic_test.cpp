@@ -2,9 +2,10 @@
 
 #include "engine/capture.h"
 #include "engine/ops/binary.h"
+#include "engine/ops/view.h"
 #include "engine/plan.h"
 #include "kernels/linear_dynamic/linear_dynamic.h"
-#include "tests/gradient_test.h"
+#include "tests/device_test.h"
 #include "tests/refusal.h"
 
 namespace espalier::test::linear_dynamic_tests {
@@ -21,7 +22,10 @@ struct Layer {
       codes.data<int8_t>()[i] = static_cast<int8_t>(i * 37 % 255 - 127);
     for (int64_t n = 0; n < N; ++n) scales.data<float>()[n] = 0.001f * static_cast<float>(n + 1);
   }
-  Tensor operator()(const Tensor& x) const { return linear_dynamic(x, codes, scales, bias); }
+  Tensor operator()(const Tensor& x) const {
+    const std::vector<Tensor> here = moved({codes, scales, bias}, x.device());
+    return linear_dynamic(x, here[0], here[1], here[2]);
+  }
 
   // The contract, for one row of x.
   std::vector<float> expected(const float* x) const {
@@ -45,9 +49,10 @@ struct Layer {
   }
 };
 
-void check_rows(const Layer& layer, const Tensor& x) {
+void check_rows(const Layer& layer, const Tensor& x, Device device) {
   const int64_t N = layer.codes.size(0), K = layer.codes.size(1);
-  const Tensor y = layer(x);
+  const Tensor there = layer(x.to(device)), y = there.to(Device::cpu());
+  CHECK(there.device() == device);
   for (int64_t m = 0; m < y.numel() / N; ++m) {
     INFO("row ", m);
     const std::vector<float> expected = layer.expected(x.data<float>() + m * K);
@@ -59,6 +64,12 @@ void check_rows(const Layer& layer, const Tensor& x) {
         CHECK(found == wanted);
     }
   }
+}
+
+std::vector<Device> devices() {
+  std::vector<Device> all = {Device::cpu()};
+  if (cuda_device_count() > 0) all.push_back(Device::cuda());
+  return all;
 }
 
 constexpr int64_t shapes[][2] = {{1, 1}, {33, 67}, {70, 130}, {16, 600}, {96, 32}};
@@ -92,16 +103,17 @@ TEST_CASE("linear_dynamic rows scale sums one operation after the other") {
 }
 
 TEST_CASE("linear_dynamic rounds each row by its own scale and multiplies exactly") {
-  for (const auto& shape : shapes) {
-    const int64_t N = shape[0], K = shape[1];
-    INFO("N ", N, " K ", K);
-    const Tensor x = random_tensor({2, 51, K}, 1, DType::f32);
-    for (int64_t m = 0; m < 102; ++m)  // each row of another size
-      for (int64_t k = 0; k < K; ++k)
-        x.data<float>()[m * K + k] *= std::ldexp(1.0f, static_cast<int>(m % 60) - 30);
-    CHECK(Layer(N, K)(x).shape() == Shape{2, 51, N});
-    check_rows(Layer(N, K), x);
-  }
+  for (const Device device : devices())
+    for (const auto& shape : shapes) {
+      const int64_t N = shape[0], K = shape[1];
+      INFO(device.str(), " N ", N, " K ", K);
+      const Tensor x = random_tensor({2, 51, K}, 1, DType::f32);
+      for (int64_t m = 0; m < 102; ++m)  // each row of another size
+        for (int64_t k = 0; k < K; ++k)
+          x.data<float>()[m * K + k] *= std::ldexp(1.0f, static_cast<int>(m % 60) - 30);
+      CHECK(Layer(N, K)(x).shape() == Shape{2, 51, N});
+      check_rows(Layer(N, K), x, device);
+    }
 }
 
 TEST_CASE("linear_dynamic keeps special values to their row") {
@@ -118,9 +130,23 @@ TEST_CASE("linear_dynamic keeps special values to their row") {
   put(10, std::numeric_limits<float>::infinity());
   put(12, -std::numeric_limits<float>::infinity());
   put(14, std::numeric_limits<float>::max());
-  check_rows(Layer(33, K), x);
+  for (const Device device : devices()) check_rows(Layer(33, K), x, device);
   const Tensor y = Layer(33, K)(x);
   CHECK(y.data<float>()[0] == Layer(33, K).bias.data<float>()[0]);
+}
+
+TEST_CASE("linear_dynamic on a GPU gives the CPU's bits, of strided rows and in large tiles") {
+  const auto no_bias = [](const auto& in) { return linear_dynamic(in[0], in[1], in[2]); };
+  const auto strided = [](const auto& in) {
+    return linear_dynamic(transpose(in[0], 0, 1), in[1], in[2]);
+  };
+  const Layer few(70, 31), many(2, 3);
+  check_device_gives_the_same(no_bias,
+                              {random_tensor({67, 31}, 1, DType::f32), few.codes, few.scales});
+  check_device_gives_the_same(strided,
+                              {random_tensor({31, 67}, 1, DType::f32), few.codes, few.scales});
+  check_device_gives_the_same(
+      no_bias, {random_tensor({63 * 128 + 1, 3}, 1, DType::f32), many.codes, many.scales});
 }
 
 TEST_CASE("a plan gives the bits of linear_dynamic, and of what it is added to") {

@@ -3,9 +3,11 @@
 #include "engine/capture.h"
 #include "engine/ops/binary.h"
 #include "engine/ops/linear.h"
+#include "engine/ops/view.h"
 #include "engine/plan.h"
+#include "engine/precision.h"
 #include "kernels/linear_wq/linear_wq.h"
-#include "tests/gradient_test.h"
+#include "tests/device_test.h"
 #include "tests/refusal.h"
 
 namespace espalier::test::linear_wq_tests {
@@ -137,6 +139,29 @@ TEST_CASE("a plan adds linear_wq to its residual") {
   const double terms = static_cast<double>(K + 2), size = most * most + terms * most * largest;
   check_close(found, expected, [&](size_t) { return 2 * terms * epsilon * size; });
   CHECK(plan.steps().size() == 3);  // the product is the sum's memory; the result is copied out
+}
+
+TEST_CASE("linear_wq on a GPU is linear there, on what the codes stand for") {
+  if (cuda_device_count() == 0) return;
+  const auto there = [](const Tensor& x) { return x.to(Device::cuda()); };
+  const auto check = [&](const Case& c, const Tensor& x, const Tensor& bias, Precision precision) {
+    INFO(std::string(precision_name(precision)));
+    const CodedWeight w = some_weight(c.bits, c.N, c.K, c.group);
+    const PrecisionScope products(precision);
+    const Tensor y = linear_wq(x, {there(w.codes), there(w.scales), c.group}, bias);
+    CHECK(y.device() == Device::cuda());
+    CHECK(y.to_vector() == linear(x, there(meant(w, c.K)), bias).to_vector());
+  };
+  for_each_case([&](const Case& c, const CodedWeight&) {
+    const Tensor x = there(random_tensor({2, 3, c.K}, 1, DType::f32));
+    const Tensor bias = c.N % 2 ? there(random_tensor({c.N}, 2, DType::f32)) : Tensor();
+    for (const Precision precision : {Precision::f32, Precision::bf16, Precision::f16})
+      check(c, x, bias, precision);
+  });
+  // Rows that do not follow each other, and so many that squares are large.
+  const Tensor across = there(random_tensor({31, 67}, 1, DType::f32));
+  check({4, 70, 31, 8}, transpose(across, 0, 1), {}, Precision::f32);
+  check({8, 130, 3, 2}, there(random_tensor({64 * 128, 3}, 1, DType::f32)), {}, Precision::f32);
 }
 
 TEST_CASE("linear_wq refuses what does not fit") {

@@ -1,7 +1,6 @@
 #include "engine/ops/linear_dynamic.h"
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
 
 #include "engine/autograd.h"
@@ -17,7 +16,7 @@
 #include "engine/ops/view.h"
 #include "engine/parallel.h"
 #include "engine/replay.h"
-#include "kernels/linear_dynamic/linear_dynamic.h"
+#include "kernels/linear_dynamic/linear_dynamic_scalar.h"
 #include "kernels/quantize/quantize.h"
 #include "kernels/reduce/reduce.h"
 
@@ -86,13 +85,9 @@ struct DynamicProduct {
     float low = 0, high = 0;
     if (by.K) by.reduce(ReduceOp::minimum, row, &low, 1, by.K, by.K);
     if (by.K) by.reduce(ReduceOp::maximum, row, &high, 1, by.K, by.K);
-    const float magnitude = std::max(-low, high);
-    const bool finite = std::isfinite(low) && std::isfinite(high);
-    // The quotients of smaller ones would not be normal numbers.
-    const bool zero = finite && magnitude < 127 * std::numeric_limits<float>::min();
-    by.quantize(row, codes, by.K, zero || !finite ? 0.0f : 127 / magnitude, 0);
-    if (!finite) return std::numeric_limits<float>::quiet_NaN();
-    return zero ? 0.0f : magnitude / 127;
+    const LinearDynamicRow rounding(std::max(-low, high));
+    by.quantize(row, codes, by.K, rounding.inverse, 0);
+    return rounding.scale;
   }
 };
 
@@ -154,6 +149,45 @@ constexpr Op linear_dynamic_op{.name = "linear_dynamic",
                                .lower = lower,
                                .replay = replay_call};
 
+// Contiguous operands that were checked.
+struct Operands {
+  int64_t M, N, K;
+  Tensor x, codes, scales, bias;
+
+  const float* bias_values() const { return bias.defined() ? bias.data<float>() : nullptr; }
+};
+
+#if defined(ESPALIER_CUDA)
+void multiply_on_gpu(const Operands& in, const Tensor& y) {
+  const Tensor packed = packed_weight_s8(kernel(gemm_s8_kernels()), in.codes);
+  const Tensor codes = Tensor::empty({in.M, cuda::linear_dynamic_row(in.K)}, DType::s8);
+  const Tensor scales = Tensor::empty({in.M});
+  cuda::LinearDynamic layer{in.M, in.N, in.K};
+  layer.x = in.x.data<float>();
+  layer.packed_b = packed.bytes();
+  layer.channel = in.scales.data<float>();
+  layer.bias = in.bias_values();
+  layer.codes = codes.data<int8_t>(), layer.scales = scales.data<float>();
+  layer.y = y.data<float>();
+  cuda::linear_dynamic_run(layer);
+}
+#endif
+
+void multiply(const Operands& in, const Tensor& y) {
+#if defined(ESPALIER_CUDA)
+  if (on_cuda()) return multiply_on_gpu(in, y);
+#endif
+  const DynamicKernels by(in.N, in.K);
+  const Tensor packed = packed_weight_s8(*by.product, in.codes);
+  const DynamicProduct product{
+      by,    in.x.data<float>(), in.K, packed.bytes(), in.scales.data<float>(), in.bias_values(),
+      false, y.data<float>()};
+  parallel_for(in.M, most_rows, [&](int64_t first, int64_t last) {
+    const Tensor scratch = Tensor::empty({by.scratch()});
+    product.run(first, last, scratch.data<float>());
+  });
+}
+
 }  // namespace
 
 Tensor linear_dynamic(const Tensor& x, const Tensor& codes, const Tensor& scales,
@@ -172,22 +206,10 @@ Tensor linear_dynamic(const Tensor& x, const Tensor& codes, const Tensor& scales
   shape[shape.rank() - 1] = 1;
   const int64_t M = shape.numel();
   shape[shape.rank() - 1] = N;
-  const Tensor in = contiguous(x), channel = contiguous(scales), y = Tensor::empty(shape);
-  const Tensor b = bias.defined() ? contiguous(bias) : bias;
-  const DynamicKernels by(N, K);
-  const Tensor packed = packed_weight_s8(*by.product, contiguous(codes));
-  const DynamicProduct product{by,
-                               in.data<float>(),
-                               K,
-                               packed.bytes(),
-                               channel.data<float>(),
-                               b.defined() ? b.data<float>() : nullptr,
-                               false,
-                               y.data<float>()};
-  parallel_for(M, most_rows, [&](int64_t first, int64_t last) {
-    const Tensor scratch = Tensor::empty({by.scratch()});
-    product.run(first, last, scratch.data<float>());
-  });
+  const Tensor y = Tensor::empty(shape);
+  multiply({M, N, K, contiguous(x), contiguous(codes), contiguous(scales),
+            bias.defined() ? contiguous(bias) : bias},
+           y);
   return record(linear_dynamic_op, {}, {x, codes, scales, bias}, y, nullptr);
 }
 

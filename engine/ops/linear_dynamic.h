@@ -12,7 +12,7 @@ namespace espalier {
 //   y = float(sum) * scale of the channel * scale of the row + bias
 //
 // A row that holds NaN or an infinity gives NaN. Nothing is calibrated, no row depends on another,
-// and the bits are the same on every instruction set. Not differentiable.
+// and the bits are the same on every instruction set and on a GPU. Not differentiable.
 Tensor linear_dynamic(const Tensor& x, const Tensor& codes, const Tensor& scales,
                       const Tensor& bias = {});
 

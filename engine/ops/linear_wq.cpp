@@ -18,7 +18,7 @@
 #include "engine/ops/view.h"
 #include "engine/panels.h"
 #include "engine/replay.h"
-#include "kernels/linear_wq/linear_wq.h"
+#include "kernels/linear_wq/linear_wq_scalar.h"
 
 namespace espalier {
 namespace {
@@ -28,10 +28,12 @@ constexpr int64_t slice_floats = 4096;
 
 int64_t groups_of(int64_t K, int64_t group) { return K / group + (K % group != 0); }
 
-// code + linear_wq_middle of W[n, k].
+const uint8_t* code_bytes(const CodedWeight& w) {
+  return reinterpret_cast<const uint8_t*>(w.codes.bytes());
+}
+// Of W[n, k].
 int code_at(const CodedWeight& w, int64_t n, int64_t k) {
-  const auto* row = reinterpret_cast<const uint8_t*>(w.codes.bytes()) + n * w.codes.size(1);
-  return w.bits() == 8 ? row[k] ^ 0x80 : row[k / 2] >> (k % 2 * 4) & 15;
+  return linear_wq_code(w.bits(), code_bytes(w) + n * w.codes.size(1), k);
 }
 
 // W.
@@ -39,12 +41,11 @@ Tensor widened(const CodedWeight& w, int64_t K) {
   const int64_t N = w.codes.size(0), groups = groups_of(K, w.group);
   const Tensor wide = Tensor::empty({N, K});
   float* to = wide.data<float>();
-  const int middle = linear_wq_middle(w.bits());
   for (int64_t i = 0; i < N * groups; ++i) {
     const float scale = w.scales.data<float>()[i];
     const int64_t n = i / groups, first = i % groups * w.group;
     for (int64_t k = first; k < K && k - first < w.group; ++k)
-      *to++ = static_cast<float>(code_at(w, n, k) - middle) * scale;
+      *to++ = static_cast<float>(code_at(w, n, k)) * scale;
   }
   return wide;
 }
@@ -79,11 +80,12 @@ struct CodedPanels {
 
   Tensor pack_codes(const CodedWeight& w) const {
     const Tensor packed = zeros(count() * panel_codes(), DType::u8);
+    const int middle = linear_wq_middle(bits);
     for (int64_t n = 0; n < N; ++n) {
       uint8_t* to = packed.data<uint8_t>() + n / panel() * panel_codes() + n % panel();
       for (int64_t k = 0; k < K; ++k)
         to[k / in_byte() * panel()] |=
-            static_cast<uint8_t>(code_at(w, n, k) << (k % in_byte() * bits));
+            static_cast<uint8_t>((code_at(w, n, k) + middle) << (k % in_byte() * bits));
     }
     return packed;
   }
@@ -186,6 +188,48 @@ constexpr Op linear_wq_op{.name = "linear_wq",
                           .lower = lower,
                           .replay = replay_call};
 
+#if defined(ESPALIER_CUDA)
+cuda::LinearWqRun<float>& gpu_kernel(Precision precision) {
+  if (precision == Precision::bf16) return cuda::linear_wq_run<BFloat16>;
+  if (precision == Precision::f16) return cuda::linear_wq_run<Float16>;
+  return cuda::linear_wq_run<float>;
+}
+
+Tensor multiply_on_gpu(const Tensor& x, const CodedWeight& w, const Tensor& bias) {
+  Shape shape = x.shape();
+  const int64_t K = shape.back(), N = w.codes.size(0);
+  shape[shape.rank() - 1] = N;
+  const Tensor y = Tensor::empty(shape);
+  cuda::LinearWq layer;
+  layer.bits = w.bits(), layer.group = w.group;
+  layer.M = N ? y.numel() / N : 0, layer.N = N, layer.K = K;
+  layer.x = x.data<float>();
+  layer.codes = code_bytes(w);
+  layer.scales = w.scales.data<float>();
+  layer.bias = bias.defined() ? bias.data<float>() : nullptr;
+  layer.y = y.data<float>();
+  gpu_kernel(product_precision(linear_wq_op.name, x))(layer);
+  return y;
+}
+#endif
+
+// Of contiguous operands.
+Tensor multiply(const Tensor& x, const CodedWeight& w, const Tensor& bias) {
+#if defined(ESPALIER_CUDA)
+  if (on_cuda()) return multiply_on_gpu(x, w, bias);
+#endif
+  return linear_forward(x, widened(w, x.shape().back()), bias);
+}
+
+// A look at those on a GPU would wait for it.
+void check_scales(const char* op, const Tensor& all) {
+  if (all.device().on_gpu()) return;
+  const Tensor scales = contiguous(all);
+  for (int64_t i = 0; i < scales.numel(); ++i)
+    if (const float s = scales.data<float>()[i]; !(s > 0) || !std::isfinite(s))
+      argument_error(op, "scales", std::to_string(s), "finite, positive numbers", "");
+}
+
 }  // namespace
 
 void check_coded_layer(const char* op, const Tensor& x, const CodedWeight& w, const Tensor& bias) {
@@ -201,10 +245,7 @@ void check_coded_layer(const char* op, const Tensor& x, const CodedWeight& w, co
                    "");
   check_dtype(op, "scales", w.scales, DType::f32);
   check_shape(op, "scales", w.scales, {N, groups_of(K, w.group)});
-  const Tensor scales = contiguous(w.scales);
-  for (int64_t i = 0; i < scales.numel(); ++i)
-    if (const float s = scales.data<float>()[i]; !(s > 0) || !std::isfinite(s))
-      argument_error(op, "scales", std::to_string(s), "finite, positive numbers", "");
+  check_scales(op, w.scales);
   if (!bias.defined()) return;
   check_dtype(op, "bias", bias, DType::f32);
   check_shape(op, "bias", bias, {N});
@@ -214,9 +255,9 @@ Tensor linear_wq(const Tensor& x, const CodedWeight& weight, const Tensor& bias)
   check_coded_layer(linear_wq_op.name, x, weight, bias);
   const OpScope scope(linear_wq_op.name, x);
   const NoGradGuard off;
-  const CodedWeight w{contiguous(weight.codes), contiguous(weight.scales), weight.group};
-  const Tensor y = linear_forward(contiguous(x), widened(w, x.shape().back()),
-                                  bias.defined() ? contiguous(bias) : bias);
+  const Tensor y =
+      multiply(contiguous(x), {contiguous(weight.codes), contiguous(weight.scales), weight.group},
+               bias.defined() ? contiguous(bias) : bias);
   return record(linear_wq_op, {{"group", weight.group}}, {x, weight.codes, weight.scales, bias}, y,
                 nullptr);
 }

@@ -11,7 +11,7 @@ struct CodedWeight {
   // low half of a byte and that of the next input, likewise, in its high half; `group` is then even
   // or holds all inputs.
   Tensor codes;
-  Tensor scales;  // f32 [out, groups], finite and positive
+  Tensor scales;  // f32 [out, groups], finite and positive; on a GPU nobody checks that
   int64_t group = 0;
 
   int bits() const { return codes.dtype() == DType::s8 ? 8 : 4; }

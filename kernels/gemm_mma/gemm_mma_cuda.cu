@@ -64,7 +64,7 @@ __global__ void __launch_bounds__(wgmma::threads)
 }
 
 template <class Element>
-using RoundedRead = MmaRead<Element, float>;
+using RoundedRead = MmaRead<Element, GemmOperand<float>>;
 
 template <class Element>
 __global__ void __launch_bounds__(MmaSmallTile::threads)
@@ -115,8 +115,8 @@ void gemm_mma(const GemmMma<Element>& g) noexcept {
   const MmaCopied<Element> a{g.A, g.a_row_stride}, b{g.B, g.b_row_stride};
   const Grid large = mma_grid<MmaLargeTile>(s), small = mma_grid<MmaSmallTile>(s);
   if (!can_copy(g))
-    launch(read_kernel<Element>, small, s, MmaRead<Element>{g.A, g.a_row_stride, 1},
-           MmaRead<Element>{g.B, g.b_row_stride, 1}, terms, Finish{g.out});
+    launch(read_kernel<Element>, small, s, MmaRead<Element>{{g.A, g.a_row_stride, 1}},
+           MmaRead<Element>{{g.B, g.b_row_stride, 1}}, terms, Finish{g.out});
   else if (run_on_hopper(g))
     return;
   else if (large.blocks_x >= mma_fill_a_gpu)
@@ -132,8 +132,8 @@ template <class Element>
 void gemm_mma_rounding(const GemmBatch<float>& g) noexcept {
   const MmaShape s{g.M, g.N, g.K, g.products, g.terms};
   launch(rounding_kernel<Element>, mma_grid<MmaSmallTile>(s), s,
-         RoundedRead<Element>{g.A, g.a_row_stride, g.a_k_stride},
-         RoundedRead<Element>{g.B, g.b_n_stride, g.b_k_stride}, count_of(g.terms),
+         RoundedRead<Element>{{g.A, g.a_row_stride, g.a_k_stride}},
+         RoundedRead<Element>{{g.B, g.b_n_stride, g.b_k_stride}}, count_of(g.terms),
          Finish{{g.C, g.c_row_stride, g.bias, g.accumulate ? g.C : nullptr, false}});
 }
 template GemmRunBatch<float> gemm_mma_rounding<BFloat16>;

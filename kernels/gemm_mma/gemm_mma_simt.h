@@ -8,7 +8,7 @@
 // banks of their own, and so do the chunks that are written at once.
 #pragma once
 
-#include "kernels/gemm_f32/gemm_repeats_simt.h"
+#include "kernels/gemm_f32/gemm_operand_simt.h"
 #include "kernels/half.h"
 #include "kernels/simt/matrix.h"
 
@@ -109,15 +109,14 @@ struct MmaCopied {
   }
 };
 
-// Elements at any strides, each read by itself and made a Raw of on the way.
-template <class RawType, class Source = RawType>
+// Elements of an operand at any strides, each read by itself and made a Raw of on the way.
+template <class RawType, class Operand = GemmOperand<RawType>>
 struct MmaRead {
   using Raw = RawType;
-  const Source* data;
-  int64_t row_stride, k_stride;
+  Operand operand;
 
   __device__ MmaRead from(int64_t offset, int64_t row) const {
-    return {data + offset + row * row_stride, row_stride, k_stride};
+    return {operand.from(offset, row, 0)};
   }
   template <unsigned rows, unsigned threads>
   __device__ void load(unsigned char* to, int64_t rows_left, int64_t k, int64_t k_left) const {
@@ -125,18 +124,19 @@ struct MmaRead {
     struct alignas(mma_chunk) Chunk {
       Raw values[count];
     };
+    using Source = decltype(operand.read(0, 0));
     // Neighbours read along k where it is contiguous, else across it.
-    const bool along_k = k_stride == 1;
+    const bool along_k = operand.along_k();
     ESPALIER_NO_UNROLL
     for (unsigned i = threadIdx.x; i < rows * mma_chunks; i += threads) {
       const unsigned row = along_k ? i / mma_chunks : i % rows;
       const unsigned chunk = along_k ? i % mma_chunks : i / rows;
-      const Source* from = data + row * row_stride + (k + chunk * count) * k_stride;
       Chunk made;
       ESPALIER_UNROLL
       for (unsigned j = 0; j < count; ++j) {
         const bool present = row < rows_left && chunk * count + j < k_left;
-        made.values[j] = simt::rounded_to<Raw>(present ? from[j * k_stride] : Source());
+        made.values[j] =
+            simt::rounded_to<Raw>(present ? operand.read(row, k + chunk * count + j) : Source());
       }
       *reinterpret_cast<Chunk*>(to + mma_place(row, chunk)) = made;
     }

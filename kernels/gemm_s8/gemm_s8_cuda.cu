@@ -99,8 +99,8 @@ void gemm_s8_run(const GemmS8& g) noexcept {
   WgmmaOperands operands;
   const Grid large = mma_grid<MmaLargeTile>(s), small = mma_grid<MmaSmallTile>(s);
   if (!on_boundaries(g.A, g.a_row_stride) || !on_boundaries(packed, row))
-    launch(read_kernel, small, s, MmaRead<int8_t>{g.A, g.a_row_stride, 1},
-           MmaRead<int8_t>{packed, row, 1}, finish);
+    launch(read_kernel, small, s, MmaRead<int8_t>{{g.A, g.a_row_stride, 1}},
+           MmaRead<int8_t>{{packed, row, 1}}, finish);
   else if (wgmma_fits(hopper, g.A, g.a_row_stride, packed, row, operands))
     launch(hopper_kernel, wgmma_grid(hopper), hopper, operands.a, operands.b, finish);
   else if (large.blocks_x >= mma_fill_a_gpu)

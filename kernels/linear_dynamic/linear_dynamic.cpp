@@ -1,4 +1,4 @@
-#include "kernels/linear_dynamic/linear_dynamic.h"
+#include "kernels/linear_dynamic/linear_dynamic_scalar.h"
 
 namespace espalier {
 namespace {
@@ -6,8 +6,7 @@ namespace {
 void put(const int32_t* sums, const float* channel, float row, const float* bias, bool accumulate,
          int64_t N, float* y) noexcept {
   for (int64_t n = 0; n < N; ++n) {
-    float value = static_cast<float>(sums[n]) * channel[n] * row;
-    if (bias) value += bias[n];
+    const float value = linear_dynamic_value(sums[n], channel[n], row, bias ? bias + n : nullptr);
     y[n] = accumulate ? y[n] + value : value;
   }
 }

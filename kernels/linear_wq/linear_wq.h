@@ -29,4 +29,34 @@ std::span<const KernelRow<LinearWqWiden>> linear_wq_kernels() noexcept;
 
 ESPALIER_DECLARE_ISAS(LinearWqWiden linear_wq_widen;)
 
+#if defined(ESPALIER_CUDA)
+namespace cuda {
+
+// On a GPU codes are not packed, and one launch widens and multiplies:
+//
+//   y[m, n] = bias[n] + sum_k x[m, k] * W[n, k],   0 <= m < M, 0 <= n < N
+//   W[n, k] = float(code(n, k)) * scales[n * groups + k / group],   groups = ceil(K / group)
+//
+// where the codes of channel n (kernels/linear_wq/linear_wq_scalar.h) start at codes[n * K], of 4
+// bits at codes[n * ((K + 1) / 2)]. Rows of x and y follow each other; K < 2^32.
+struct LinearWq {
+  int bits = 8;
+  int64_t M = 0, N = 0, K = 0, group = 1;
+  const float* x = nullptr;
+  const uint8_t* codes = nullptr;
+  const float* scales = nullptr;
+  const float* bias = nullptr;  // N values, or none
+  float* y = nullptr;
+};
+
+// The product of x and W: for float that of kernels/gemm_f32, for BFloat16 and Float16 that of
+// kernels/gemm_mma with both rounded to it, each bit for bit.
+template <class Element>
+using LinearWqRun = void(const LinearWq& layer) noexcept;
+template <class Element>
+LinearWqRun<Element> linear_wq_run;
+
+}  // namespace cuda
+#endif
+
 }  // namespace espalier

@@ -25,4 +25,20 @@ struct GemmOffsets {
   }
 };
 
+// Rows of A, or columns of B, as the skeletons of products read them element by element. Whatever
+// has these three functions can take its place.
+template <class T>
+struct GemmOperand {
+  const T* data;
+  int64_t row_stride, k_stride;
+
+  // Whether neighbours in k are neighbours in memory.
+  __device__ bool along_k() const { return k_stride == 1; }
+  // What lies `offset` elements, `row` rows and `k` values of k further on.
+  __device__ GemmOperand from(int64_t offset, int64_t row, int64_t k) const {
+    return {data + offset + row * row_stride + k * k_stride, row_stride, k_stride};
+  }
+  __device__ T read(int64_t row, int64_t k) const { return data[row * row_stride + k * k_stride]; }
+};
+
 }  // namespace espalier::cuda
