@@ -77,7 +77,7 @@ Trainer::State::State(const TrainConfig& c, ImageDataset train_set, ImageDataset
       shrinking(parts.shrinking),
       device(parts.device),
       feed(train, loader_options(config, device)),
-      whole_step(parts.launch_graph),
+      whole_step(parts.launch_graph && trained->steps_alike()),
       schedule(LrSchedule::cosine(config.learning_rate,
                                   std::min(config.warmup_steps, epoch_steps() * config.epochs - 1),
                                   epoch_steps() * config.epochs,

@@ -75,8 +75,9 @@ struct TrainerParts {
   // Where the model and the optimiser's state lie and run. Batches are made on the CPU. A
   // checkpoint of either device can be taken up on the other, unless it is of a run in f16.
   Device device{};
-  // On a GPU a step is launched as one graph, recorded at the second. It changes no bit of the run;
-  // without it each kernel is launched by itself, as a profiler may want it.
+  // On a GPU a step is launched as one graph, recorded at the second, where all are alike
+  // (nn/trainable.h). It changes no bit of the run; without it each kernel is launched by itself,
+  // as a profiler may want it.
   bool launch_graph = true;
 };
 
