@@ -19,7 +19,7 @@ namespace {
 struct CompressFlags : CommonFlags {
   CompressFlags() {
     runs_on_gpu = chooses_gemm = true;
-    on_gpu = ", for the training of --recover; all else is done on the CPU";
+    on_gpu = ", for the trainings of --recover and --qat; all else is done on the CPU";
   }
   CompressConfig config;
   std::string run_dir, resume, report, command;
@@ -85,7 +85,6 @@ int run(CompressFlags flags) {
   if (resuming) take_up(flags);
   const CompressConfig& config = flags.config;
   if (!flags.sensitivity) validate(config), check_timed(flags);
-  check_stages_run_on(device, config);
   const LoadedModel before = load_model(config.model);
   if (!before.model)
     file_error(config.model, "holds " + described(before) + " already; give the fp32 model");

@@ -8,7 +8,6 @@
 #include "app/training_run.h"
 #include "compress/latency.h"
 #include "compress/qat.h"
-#include "engine/error.h"
 #include "engine/io/file.h"
 #include "engine/io/json.h"
 
@@ -197,13 +196,6 @@ class Stages {
 std::string recover_stage(const std::string& model) { return "training " + model + ", pruned"; }
 std::string qat_stage(const std::string& model) {
   return "training " + model + " on its integer kernels";
-}
-
-void check_stages_run_on(Device device, const CompressConfig& config) {
-  if (device.on_gpu() && config.qat_epochs > 0)
-    throw Error(ErrorKind::device,
-                "--qat: trains on integer kernels, which have no rows for " + device.str() +
-                    "; recover there without --qat, then run it with --device cpu");
 }
 
 double expected_steps(const TrainConfig& config) {

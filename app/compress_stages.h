@@ -13,7 +13,7 @@ struct CompressRun {
   std::string data;     // folder with the data set
   std::string run_dir;  // of the trainings; what is in it is taken up
   bool quiet = false;
-  Device device{};             // where models recover; all else is done on the CPU
+  Device device{};             // where models train; all else is done on the CPU
   std::string device_words{};  // " --device cuda", for the command that takes the run up
   std::string resume_dir{};    // what --resume takes, where it is not run_dir
 
@@ -22,9 +22,6 @@ struct CompressRun {
            device_words;
   }
 };
-
-// A device error where the device is a GPU and a training of `config` has no kernels there.
-void check_stages_run_on(Device device, const CompressConfig& config);
 
 // The names that progress has for the parts of a compression.
 std::string recover_stage(const std::string& model);

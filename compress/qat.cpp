@@ -36,6 +36,17 @@ void check_learned(const std::string& name, const Tensor& scale) {
                                           "; a lower learning rate may help");
 }
 
+bool lie_on(Device device, const NamedTensors& tensors) {
+  return !tensors.empty() && tensors.front().second.device() == device;
+}
+
+// What was made on the CPU, on `device`. A GPU's tensors keep their memory.
+void put_there(const NamedTensors& made, Device device, NamedTensors& there) {
+  if (device.on_gpu() && lie_on(device, there)) return copy_named("QatModel", there, made);
+  there.clear();
+  for (const auto& [name, tensor] : made) there.emplace_back(name, tensor.to(device));
+}
+
 // Codes of an activation that nobody has computed yet: fake_quantize() rounds by itself.
 const Tensor no_codes;
 
@@ -53,7 +64,7 @@ QatModel::QatModel(std::unique_ptr<VisionTransformer> model, Int8Scales scales, 
       calibrated_(std::move(scales)),
       notes_(std::move(options.notes)),
       scales_(calibrated_) {
-  convert_int8(graph_, calibrated_);  // refuses scales of another model
+  convert_int8(graph_here(), calibrated_);  // refuses scales of another model
   if (!options.learn_scales) return;
   for (const auto& [name, scale] : calibrated_.scales) {
     const Tensor factor = Tensor::full(scale.shape(), 1);
@@ -86,18 +97,36 @@ void QatModel::prepare() {
   const NoGradGuard off;
   for (auto& [name, scale] : scales_.scales) {
     if (factors_.empty()) continue;
-    scale = mul(calibrated_.scale(name), named(factors_, name));
+    scale = mul(calibrated_.scale(name), named(factors_, name).to(Device::cpu()));
     check_learned(name, scale);
   }
-  parameters_ = convert_int8(graph_, scales_);
-  calls_ = std::make_unique<const Int8Calls>(graph_, parameters_);
-  for (size_t n = 0; n < graph_.nodes.size(); ++n) {
+  const Graph here = graph_here();
+  const Device device = model().device();
+  parameters_ = convert_int8(here, scales_);
+  put_there(parameters_, device, operands_);
+  calls_ = std::make_unique<const Int8Calls>(graph_, parameters_, operands_);
+  put_there(weight_scales(here), device, weight_scales_);
+  if (!lie_on(device, steps_)) put_there(calibrated_.scales, device, steps_);
+}
+
+// With the weights of now, on the CPU.
+Graph QatModel::graph_here() const {
+  Graph here = graph_;
+  for (Graph::Value& value : here.values)
+    if (value.constant.defined()) value.constant = value.constant.to(Device::cpu());
+  return here;
+}
+
+NamedTensors QatModel::weight_scales(const Graph& here) const {
+  NamedTensors scales;
+  for (size_t n = 0; n < here.nodes.size(); ++n) {
     const Int8Role role = calls_->roles().of_node[n];
-    const Graph::Node& node = graph_.nodes[n];
+    const Graph::Node& node = here.nodes[n];
     if (is_linear(role) || role == Int8Role::conv)
-      weight_scales_[node.layer] =
-          weight_scale(graph_.values[static_cast<size_t>(node.inputs[1])].constant);
+      scales.emplace_back(node.layer,
+                          weight_scale(here.values[static_cast<size_t>(node.inputs[1])].constant));
   }
+  return scales;
 }
 
 void QatModel::check_prepared() const {
@@ -109,8 +138,8 @@ Tensor QatModel::rounded(const Tensor& y, const std::string& prefix, const Tenso
   const bool stream = prefix == stream_prefix;
   const int64_t high = stream ? 32'767 : 127;
   const std::string name = prefix + "scale";
-  const Tensor scale =
-      factors_.empty() ? scales_.scale(name) : mul(calibrated_.scale(name), named(factors_, name));
+  const Tensor step = named(steps_, name);
+  const Tensor scale = factors_.empty() ? step : mul(step, named(factors_, name));
   const auto elements =
       static_cast<double>(std::max<int64_t>(y.numel(), 1) / std::max<int64_t>(y.size(0), 1));
   return fake_quantize(y, scale,
@@ -127,8 +156,8 @@ Tensor QatModel::on_rounded(const NodeCall& call) const {
   std::vector<Tensor> inputs = call.inputs;
   if (call.node.inputs[0] == graph_.input) inputs[0] = rounded(inputs[0], "input.", no_codes);
   inputs[1] = fake_quantize(
-      inputs[1], weight_scales_.at(layer),
-      {.low = -127, .high = 127, .axis = 0, .codes = named(parameters_, layer + ".weight")});
+      inputs[1], named(weight_scales_, layer),
+      {.low = -127, .high = 127, .axis = 0, .codes = named(operands_, layer + ".weight")});
   return NodeCall(call.node, std::move(inputs), call.batch).run();
 }
 
@@ -201,11 +230,12 @@ Tensor QatModel::forward(const Tensor& images) const {
 
 Graph QatModel::deployed() const {
   check_prepared();
-  return int8_graph(graph_, parameters_);
+  return int8_graph(graph_here(), parameters_);
 }
 
 Evaluation QatModel::evaluate(const ImageDataset& data) const {
-  return espalier::evaluate(deployed(), model().config, data);
+  Predictor predictor(deployed(), {}, model().device());
+  return espalier::evaluate(predictor, model().config, data);
 }
 
 void QatModel::save(const std::string& path,
@@ -213,7 +243,7 @@ void QatModel::save(const std::string& path,
   check_prepared();
   auto all = notes_;
   all.insert(notes.begin(), notes.end());
-  save_int8_model(path, model().config, graph_, parameters_, all);
+  save_int8_model(path, model().config, graph_here(), parameters_, all);
 }
 
 }  // namespace espalier

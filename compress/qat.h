@@ -32,15 +32,18 @@ class QatModel : public Trainable {
   // The model's, and "quantizer.<name>" f32, of 1 at first: what the scale of that name is
   // multiplied by, where scales learn.
   NamedTensors named_parameters() const override;
-  // Rounds weights and scales anew.
+  // Rounds weights and scales anew, on the CPU. Where the model lies on a GPU, what it makes is
+  // copied there, into memory that stays: a step that was recorded reads it.
   void prepare() override;
-  // Argument errors: before prepare().
+  // Not where scales learn: kernels take them as plain numbers.
+  bool steps_alike() const override { return factors_.empty(); }
+  // Argument errors: before prepare(), which has to follow to().
   Tensor forward(const Tensor& images) const override;
   Evaluation evaluate(const ImageDataset& data) const override;
   void save(const std::string& path,
             const std::map<std::string, std::string>& notes) const override;
 
-  // The graph in whole numbers, of the last prepare().
+  // The graph in whole numbers, of the last prepare(), on the CPU.
   Graph deployed() const;
 
  private:
@@ -51,14 +54,18 @@ class QatModel : public Trainable {
   Tensor on_rounded(const NodeCall& call) const;
   Tensor rounded(const Tensor& y, const std::string& prefix, const Tensor& codes) const;
   void check_prepared() const;
+  Graph graph_here() const;
+  NamedTensors weight_scales(const Graph& here) const;
 
   const Graph graph_;
   const Int8Scales calibrated_;
   const std::map<std::string, std::string> notes_;
   NamedTensors factors_;  // of the calibrated scales; empty where they don't learn
-  Int8Scales scales_;     // of the last prepare()
+  // Of the last prepare(), on the CPU.
+  Int8Scales scales_;
   NamedTensors parameters_;
-  std::map<std::string, Tensor> weight_scales_;  // by layer
+  // Where the model lies: parameters_, weight scales by layer, the calibrated scales.
+  NamedTensors operands_, weight_scales_, steps_;
   std::unique_ptr<const Int8Calls> calls_;
 };
 

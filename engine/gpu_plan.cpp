@@ -51,16 +51,19 @@ GpuPlan::GpuPlan(GpuPlan&&) noexcept = default;
 GpuPlan& GpuPlan::operator=(GpuPlan&&) noexcept = default;
 GpuPlan::~GpuPlan() = default;
 
+const Graph::Value& GpuPlan::value(int number) const {
+  return graph_.values[static_cast<size_t>(number)];
+}
+
 // Moves it to the front; where there is none it takes the place of the one that came longest ago.
 GpuPlan::Batch& GpuPlan::batch_of(int64_t size) {
   auto found = std::find_if(batches_.begin(), batches_.end(),
                             [&](const auto& batch) { return batch->size() == size; });
   if (found == batches_.end()) {
     if (batches_.size() == kept_sizes) batches_.pop_back();
-    const Shape shape = shape_at(graph_.values[static_cast<size_t>(graph_.input)].shape, size);
-    batches_.push_back(std::make_unique<Batch>(Batch{staging_tensor(shape, DType::f32, device_),
-                                                     Tensor::empty(shape, DType::f32, device_),
-                                                     {}}));
+    const Shape shape = shape_at(value(graph_.input).shape, size);
+    batches_.push_back(
+        std::make_unique<Batch>(Batch{{}, Tensor::empty(shape, DType::f32, device_), {}}));
     found = batches_.end() - 1;
   }
   std::rotate(batches_.begin(), found, found + 1);
@@ -72,8 +75,14 @@ Tensor GpuPlan::forward(const Tensor& input) const {
   return contiguous(replay(graph_, input));
 }
 
-// What the recording of this size has written; makes it first where there is none.
-const Tensor& GpuPlan::launched(Batch& batch) {
+// Of its input: what the recording of this size has written, which the second run makes.
+Tensor GpuPlan::output_of(Batch& batch) {
+  const bool whole = options_.launch_graph && gpu_gemm() == GpuGemm::own;
+  if (!whole || !batch.loaded) {
+    const Tensor output = forward(batch.input);
+    batch.loaded = whole;
+    return output;
+  }
   if (!batch.graph)
     batch.graph =
         std::make_unique<const LaunchGraph>(device_, [&] { batch.output = forward(batch.input); });
@@ -85,28 +94,37 @@ const Tensor& GpuPlan::launched(Batch& batch) {
 void GpuPlan::run(const Tensor& input, const Tensor& output) {
   check_min_rank(name_of_run, "input", input, 1);
   const int64_t size = input.size(0);
-  const auto value = [&](int number) -> const Graph::Value& {
-    return graph_.values[static_cast<size_t>(number)];
-  };
   check_plan_operand(name_of_run, "input", input, value(graph_.input), size);
   check_plan_operand(name_of_run, "output", output, value(graph_.output), size);
   if (size == 0) return;
   const NoGradGuard off;
   Batch& batch = batch_of(size);
+  if (!batch.staged.defined())
+    batch.staged = staging_tensor(batch.input.shape(), DType::f32, device_);
   batch.staged.copy_(input);  // which the GPU has read: the run before waited for its results
   send(batch.staged, batch.input);
-  const bool whole = options_.launch_graph && gpu_gemm() == GpuGemm::own;
-  if (whole && batch.loaded) return output.copy_(launched(batch));
-  output.copy_(forward(batch.input));
-  batch.loaded = whole;
+  output.copy_(output_of(batch));
 }
 
 Tensor GpuPlan::operator()(const Tensor& input) {
   check_min_rank(name_of_run, "input", input, 1);
-  const Tensor output = Tensor::empty(
-      shape_at(graph_.values[static_cast<size_t>(graph_.output)].shape, input.size(0)));
+  const Tensor output = Tensor::empty(shape_at(value(graph_.output).shape, input.size(0)));
   run(input, output);
   return output;
+}
+
+Tensor GpuPlan::run_there(const Tensor& input) {
+  check_min_rank(name_of_run, "input", input, 1);
+  const int64_t size = input.size(0);
+  check_shape(name_of_run, "input", input, shape_at(value(graph_.input).shape, size));
+  if (input.dtype() != DType::f32 || !(input.device() == device_))
+    argument_error(name_of_run, "input", input.describe() + " on " + input.device().str(),
+                   "f32 on " + device_.str(), "use to(DType::f32) and to(Device)");
+  if (size == 0) return Tensor::empty(shape_at(value(graph_.output).shape, 0), DType::f32, device_);
+  const NoGradGuard off;
+  Batch& batch = batch_of(size);
+  batch.input.copy_(input);
+  return output_of(batch);
 }
 
 GpuPlan::Memory GpuPlan::memory() const noexcept {

@@ -41,6 +41,8 @@ class GpuPlan {
   void run(const Tensor& input, const Tensor& output);
   // The same into a fresh tensor.
   Tensor operator()(const Tensor& input);
+  // The same of an f32 input on this GPU, where the result stays until the next run. Nobody waits.
+  Tensor run_there(const Tensor& input);
 
   // Bytes of the GPU's memory that are the plan's own. They grow when a size of batch is new or
   // recorded, and never in between.
@@ -54,9 +56,10 @@ class GpuPlan {
 
  private:
   struct Batch;
+  const Graph::Value& value(int number) const;
   Batch& batch_of(int64_t size);
   Tensor forward(const Tensor& input) const;
-  const Tensor& launched(Batch& batch);
+  Tensor output_of(Batch& batch);
 
   Graph graph_;  // on the GPU
   Device device_;

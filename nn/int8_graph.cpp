@@ -20,6 +20,14 @@ namespace {
 
 constexpr const char* name_of_rewrite = "int8_graph";
 
+const Tensor& int8_parameter(const std::map<std::string, Tensor>& tensors,
+                             const std::string& name) {
+  const auto at = tensors.find(name);
+  if (at == tensors.end())
+    argument_error(name_of_rewrite, "parameters", "no '" + name + "'", "one", "");
+  return at->second;
+}
+
 }  // namespace
 
 Int8Roles int8_roles_of(const Graph& graph, const NamedTensors& parameters) {
@@ -39,9 +47,11 @@ Int8Roles int8_roles_of(const Graph& graph, const NamedTensors& parameters) {
   return int8_roles(graph, kept);
 }
 
-Int8Calls::Int8Calls(const Graph& graph, const NamedTensors& parameters)
+Int8Calls::Int8Calls(const Graph& graph, const NamedTensors& parameters,
+                     const NamedTensors& operands)
     : graph_(graph),
       parameters_(parameters.begin(), parameters.end()),
+      operands_(operands.begin(), operands.end()),
       roles_(int8_roles_of(graph, parameters)) {
   const float scale = number<float>("stream.scale", 0);
   if (!(scale > 0) || !std::isfinite(scale))
@@ -59,10 +69,10 @@ Int8Calls::Int8Calls(const Graph& graph, const NamedTensors& parameters)
 }
 
 const Tensor& Int8Calls::parameter(const std::string& name) const {
-  const auto found = parameters_.find(name);
-  if (found == parameters_.end())
-    argument_error(name_of_rewrite, "parameters", "no '" + name + "'", "one", "");
-  return found->second;
+  return int8_parameter(parameters_, name);
+}
+const Tensor& Int8Calls::operand(const std::string& name) const {
+  return int8_parameter(operands_, name);
 }
 
 template <class T>
@@ -141,9 +151,8 @@ void Int8Calls::check_bias(const std::string& layer) const {
 }
 
 LinearS8 Int8Calls::linear(const std::string& layer) const {
-  return {parameter(layer + ".weight"), parameter(layer + ".bias"),
-          parameter(layer + ".multiplier"),
-          has(layer + ".scale") ? parameter(layer + ".scale") : Tensor()};
+  return {operand(layer + ".weight"), operand(layer + ".bias"), operand(layer + ".multiplier"),
+          has(layer + ".scale") ? operand(layer + ".scale") : Tensor()};
 }
 
 Tensor Int8Calls::operator()(size_t n, const NodeCall& call, const Tensor& residual) const {
@@ -160,13 +169,13 @@ Tensor Int8Calls::operator()(size_t n, const NodeCall& call, const Tensor& resid
     case Int8Role::pool:
       return call.run();
     case Int8Role::layer_norm:
-      return layer_norm_s8(call.in(0), parameter(layer + ".weight"), parameter(layer + ".bias"),
+      return layer_norm_s8(call.in(0), operand(layer + ".weight"), operand(layer + ".bias"),
                            call.real("eps") / (stream_scale_ * stream_scale_), numbers.codes);
     case Int8Role::linear:
       return linear_s8(call.in(0), linear(layer), numbers.zero_point);
     case Int8Role::linear_gelu:
       return linear_s8(call.in(0), linear(layer), numbers.zero_point,
-                       {parameter(layer + ".table"), numbers.gelu, numbers.codes});
+                       {operand(layer + ".table"), numbers.gelu, numbers.codes});
     case Int8Role::add_linear:
       return add_linear_s8(residual, call.in(0), linear(layer));
     case Int8Role::attention: {

@@ -54,7 +54,11 @@ namespace espalier {
 class Int8Calls {
  public:
   // Argument errors name a parameter that is absent or does not fit.
-  Int8Calls(const Graph& graph, const NamedTensors& parameters);
+  Int8Calls(const Graph& graph, const NamedTensors& parameters)
+      : Int8Calls(graph, parameters, parameters) {}
+  // Numbers are read from `parameters`, on the CPU; the calls take `operands`, tensors of the same
+  // names and values where the calls are to run.
+  Int8Calls(const Graph& graph, const NamedTensors& parameters, const NamedTensors& operands);
 
   const Int8Roles& roles() const noexcept { return roles_; }
 
@@ -79,6 +83,7 @@ class Int8Calls {
 
   bool has(const std::string& name) const { return parameters_.count(name) > 0; }
   const Tensor& parameter(const std::string& name) const;
+  const Tensor& operand(const std::string& name) const;
   template <class T>
   T number(const std::string& name, int64_t i) const;
   Affine codes(const std::string& prefix) const;
@@ -90,7 +95,7 @@ class Int8Calls {
   LinearS8 linear(const std::string& layer) const;
 
   const Graph& graph_;
-  const std::map<std::string, Tensor> parameters_;
+  const std::map<std::string, Tensor> parameters_, operands_;
   const Int8Roles roles_;
   double stream_scale_ = 1;
   Affine input_, tokens_;

@@ -20,4 +20,8 @@ Tensor Predictor::operator()(const Tensor& input) {
   return gpu_plan_ ? (*gpu_plan_)(input) : (*plan_)(input);
 }
 
+Tensor Predictor::run_there(const Tensor& input) {
+  return gpu_plan_ ? gpu_plan_->run_there(input) : (*plan_)(input);
+}
+
 }  // namespace espalier

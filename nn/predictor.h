@@ -20,6 +20,8 @@ class Predictor {
   void run(const Tensor& input, const Tensor& output);
   // The same into a fresh tensor.
   Tensor operator()(const Tensor& input);
+  // The same of an input on the device, where the result stays; on a GPU until the next run.
+  Tensor run_there(const Tensor& input);
 
   // Null on the CPU.
   const GpuPlan* gpu_plan() const noexcept { return gpu_plan_ ? &*gpu_plan_ : nullptr; }

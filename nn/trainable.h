@@ -28,7 +28,10 @@ class Trainable {
   // Called before the first forward pass, and whenever the parameters have moved: after a step of
   // the optimiser, and with averaged ones.
   virtual void prepare() {}
-  // Moves all that learns, and the model. Before an optimiser gathers it.
+  // Whether a GPU is given the same kernels, on the same memory, for one step as for another, so
+  // that a step can be recorded.
+  virtual bool steps_alike() const { return true; }
+  // Moves all that learns, and the model. Before an optimiser gathers it, and before prepare().
   void to(Device device);
   // Without dropout from here on.
   void eval();

@@ -77,7 +77,7 @@ Trainer::State::State(const TrainConfig& c, ImageDataset train_set, ImageDataset
       shrinking(parts.shrinking),
       device(parts.device),
       feed(train, loader_options(config, device)),
-      whole_step(parts.launch_graph),
+      whole_step(parts.launch_graph && trained->steps_alike()),
       schedule(LrSchedule::cosine(config.learning_rate,
                                   std::min(config.warmup_steps, epoch_steps() * config.epochs - 1),
                                   epoch_steps() * config.epochs,
@@ -92,7 +92,8 @@ Trainer::State::State(const TrainConfig& c, ImageDataset train_set, ImageDataset
                                           : "leave it out, as train without --teacher");
   const DType weights = precision_of(config) == Precision::bf16 ? DType::bf16 : DType::f32;
   for (const Graph& graph : parts.teachers)
-    teachers.push_back(compile(graph, {.weights = weights}));
+    teachers.emplace_back(graph, PlanOptions{.weights = weights}, device,
+                          GpuPlanOptions{precision_of(config), parts.launch_graph});
 }
 
 Trainer::Trainer(const TrainConfig& config, ImageDataset train, ImageDataset validation,
@@ -159,11 +160,11 @@ void Trainer::State::stop_on(const std::string& problem) const {
                                       "; a lower learning_rate may help");
 }
 
-// The mean of the teachers' soft targets, [B, C].
+// The mean of the teachers' soft targets, [B, C], where the images lie.
 Tensor Trainer::State::taught(const Tensor& images) {
   Tensor sum;
-  for (Plan& teacher : teachers) {
-    const Tensor targets = soft_targets(teacher(images), config.temperature);
+  for (Predictor& teacher : teachers) {
+    const Tensor targets = soft_targets(teacher.run_there(images), config.temperature);
     sum = sum.defined() ? add(sum, targets) : targets;
   }
   return mul(sum, 1 / static_cast<double>(teachers.size()));
@@ -200,7 +201,7 @@ StepReport Trainer::State::train_batch(const FedBatch& batch) {
   if (device.on_gpu() && there.targets.dtype() == DType::s64)
     check_class_indices("Trainer", batch.here.targets, config.model.classes);
   RecycledVector<Tensor> read = {there.images, there.targets};
-  if (!teachers.empty()) read.push_back(taught(batch.here.images).to(device));
+  if (!teachers.empty()) read.push_back(taught(there.images));
   const double no_limit = std::numeric_limits<double>::max();
   optimizer->set_lr(schedule.at(step));
   const StepResult result = whole_step.run(

@@ -68,16 +68,16 @@ struct TrainerParts {
   // Makes what is trained; otherwise a new model of the configuration, from its seed.
   TrainableFactory form = nullptr;
   // Trained models on the same images and classes, for `distillation` of the configuration: the
-  // mean of their soft targets teaches (1503.02531, section 3). They multiply in bf16 where it says
-  // so, else in f32.
+  // mean of their soft targets teaches (1503.02531, section 3). Plans of the device run them, and
+  // multiply in the configuration's precision.
   std::vector<Graph> teachers{};
   Shrinking shrinking{};
-  // Where the model and the optimiser's state lie and run. Batches are made on the CPU, and
-  // teachers run there. A checkpoint of either device can be taken up on the other, unless it is of
-  // a run in f16.
+  // Where the model and the optimiser's state lie and run. Batches are made on the CPU. A
+  // checkpoint of either device can be taken up on the other, unless it is of a run in f16.
   Device device{};
-  // On a GPU a step is launched as one graph, recorded at the second. It changes no bit of the run;
-  // without it each kernel is launched by itself, as a profiler may want it.
+  // On a GPU a step is launched as one graph, recorded at the second, where all are alike
+  // (nn/trainable.h). It changes no bit of the run; without it each kernel is launched by itself,
+  // as a profiler may want it.
   bool launch_graph = true;
 };
 

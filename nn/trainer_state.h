@@ -5,11 +5,11 @@
 #include <optional>
 
 #include "engine/error.h"
-#include "engine/plan.h"
 #include "nn/data/batch_feed.h"
 #include "nn/optim/ema.h"
 #include "nn/optim/loss_scale.h"
 #include "nn/optim/schedule.h"
+#include "nn/predictor.h"
 #include "nn/trainer.h"
 #include "nn/whole_step.h"
 
@@ -24,7 +24,7 @@ struct Trainer::State {
   const ImageDataset train, validation;
   const std::string run_dir;
   std::unique_ptr<Trainable> trained, averaged;
-  std::vector<Plan> teachers;
+  std::vector<Predictor> teachers;
   const Shrinking shrinking;
   const Device device;
   std::unique_ptr<Optimizer> optimizer;

@@ -50,11 +50,19 @@ inline TrainerParts on(Device device) {
   return parts;
 }
 
+// Another model of the configuration, as it begins.
+inline Graph teacher_of(const TrainConfig& config) {
+  auto model = initial_model(config.model, config.seed + 1);
+  model->eval();
+  return capture(*model);
+}
+
 // `nudge` moves every weight of the beginning by as much of itself, up and down in turn.
 inline Course course(const TrainConfig& config, Device device, double nudge = 0) {
   const TemporaryFolder folder;
   std::filesystem::create_directories(folder.file("checkpoints"));
   TrainerParts parts = on(device);
+  if (config.distillation > 0) parts.teachers = {teacher_of(config)};
   parts.form = [&] {
     auto model = initial_model(config.model, config.seed);
     for (const auto& [name, weight] : model->named_parameters())

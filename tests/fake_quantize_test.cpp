@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "engine/ops/binary.h"
+#include "engine/ops/cast.h"
 #include "engine/ops/fake_quantize.h"
 #include "engine/ops/quantize.h"
 #include "engine/ops/unary.h"
@@ -147,6 +148,23 @@ TEST_CASE("fake_quantize on a GPU agrees with the CPU") {
   };
   check_device_agrees(f(per_tensor), {random_tensor({7, 33}, 1), random_tensor({1}, 2)}, 231, 15);
   check_device_agrees(f(per_row), {random_tensor({6, 70}, 1), random_tensor({6}, 2)}, 70, 15);
+}
+
+TEST_CASE("codes that fake_quantize is given stand for the same numbers on a GPU") {
+  const Tensor values = random_tensor({6, 70}, 1, DType::f32);
+  for (const DType codes : {DType::s8, DType::s16})
+    for (const DType dtype : {DType::f32, DType::f64})
+      for (const int axis : {0, -1}) {
+        const Tensor scale = to(Tensor::of<float>({0.037f, 0.25f}, {2}), dtype);
+        const FakeQuantize how{.zero_point = 5, .axis = axis};
+        check_device_gives_the_same(
+            [how](const auto& x) {
+              FakeQuantize given = how;
+              given.codes = x[2];
+              return fake_quantize(x[0], x[1], given);
+            },
+            {Tensor::zeros({6, 70}, dtype), scale, quantize(values, 0.037, 5, codes)});
+      }
 }
 
 TEST_CASE("fake_quantize refuses what it cannot take") {

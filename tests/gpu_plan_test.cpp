@@ -101,6 +101,21 @@ TEST_CASE(
   CHECK(other.launches() == 1);
 }
 
+TEST_CASE("a plan for a GPU takes an input that lies there, and leaves its result there") {
+  if (cuda_device_count() == 0) return;
+  const PlannedModel m;
+  GpuPlan plan(m.graph, first_gpu);
+  for (unsigned seed = 0; seed < 3; ++seed) {
+    const Tensor images = m.images(2, seed), there = images.to(first_gpu);
+    const Tensor logits = plan.run_there(there);
+    CHECK(logits.device() == first_gpu);
+    CHECK(logits.to_vector() == m.one_by_one(images, Precision::f32));
+    CHECK(logits.to_vector() == plan(images).to_vector());  // by turns
+  }
+  CHECK(plan.launches() == 5);
+  CHECK(plan.run_there(m.images(0, 1).to(first_gpu)).numel() == 0);
+}
+
 TEST_CASE("a steady run of a plan for a GPU takes no memory, and the plan knows what it has") {
   if (cuda_device_count() == 0) return;
   release_cached_gpu_memory();
@@ -217,6 +232,7 @@ TEST_CASE("what a plan for a GPU cannot take is refused by name, and it can be u
   CHECK(contains(refused(Tensor::zeros({2, 3, 3, 1}), logits), "GpuPlan::run: input"));
   CHECK(contains(refused(images.to(first_gpu), logits), "on the CPU"));
   CHECK(contains(refused(images, logits.to(first_gpu)), "on the CPU"));
+  CHECK(contains(refusal_of([&] { plan.run_there(images); }), "f32 on cuda:0"));
   CHECK(contains(refused(Tensor::zeros(images.shape(), DType::f64), logits), "f32"));
   CHECK(contains(refusal_of([&] { plan(Tensor()); }), "input"));
   CHECK(contains(refusal_of([&] { GpuPlan(m.graph, Device::cpu()); }), "compile()"));

@@ -2,7 +2,6 @@
 #include <algorithm>
 
 #include "engine/dispatch.h"
-#include "engine/io/safetensors.h"
 #include "engine/ops/binary.h"
 #include "engine/ops/reduce.h"
 #include "engine/ops/unary.h"
@@ -10,68 +9,10 @@
 #include "nn/optim/adamw.h"
 #include "nn/optim/ema.h"
 #include "nn/whole_step.h"
-#include "tests/device_training.h"
+#include "tests/graph_run.h"
 
 namespace espalier::test {
 namespace {
-
-// Everything of a run but the clock, and how many of its steps were launched as a whole; broken off
-// and resumed behind each of the steps `breaks`.
-struct GraphRun {
-  std::vector<double> losses, norms;
-  std::vector<bool> skipped;
-  std::map<std::string, std::vector<double>> state;
-  int64_t launched = 0;
-};
-
-// What is trained, and on what.
-struct Training {
-  TrainConfig config;
-  ImageDataset images;
-  TrainerParts parts = on(Device::cuda());
-
-  explicit Training(const TrainConfig& c)
-      : config(c), images(shades(c.batch_size * c.max_steps, c.model, 1)) {}
-};
-
-GraphRun graph_run(const Training& training, bool with_graph, std::vector<int64_t> breaks) {
-  const TrainConfig& config = training.config;
-  const TemporaryFolder folder;
-  const std::string path = run_folder(folder, "run");
-  GraphRun out;
-  breaks.push_back(config.max_steps);
-  for (const int64_t last : breaks) {
-    TrainerParts given = training.parts;
-    given.launch_graph = with_graph;
-    Trainer trainer(config, training.images, shades(0, config.model, 2), path, std::move(given));
-    if (std::filesystem::exists(trainer.last_checkpoint())) trainer.resume();
-    trainer.run({.step =
-                     [&](const StepReport& report) {
-                       out.losses.push_back(report.loss);
-                       out.norms.push_back(report.grad_norm);
-                       out.skipped.push_back(report.skipped);
-                     },
-                 .interrupted = [&] { return trainer.step() >= last; }});
-    out.launched += trainer.graph_launches();
-  }
-  for (const auto& [name, tensor] :
-       load_safetensors(path + "/checkpoints/last.safetensors").tensors)
-    out.state[name] = tensor.to_vector();
-  return out;
-}
-
-// Of all that is bit for bit the same without one.
-GraphRun checked_graph_run(const Training& training, const std::vector<int64_t>& breaks = {}) {
-  const GraphRun alone = graph_run(training, false, {});
-  const GraphRun graph = graph_run(training, true, breaks);
-  CHECK(alone.launched == 0);
-  CHECK(graph.losses == alone.losses);
-  for (size_t i = 0; i < alone.norms.size(); ++i)
-    CHECK((graph.norms[i] == alone.norms[i] || alone.skipped[i]));  // NaN equals nothing
-  CHECK(graph.skipped == alone.skipped);
-  CHECK(graph.state == alone.state);
-  return graph;
-}
 
 // The root of a weight times each of two samples, a chunk each.
 class OneWeight {
@@ -115,13 +56,16 @@ TEST_CASE("a step that is launched as a whole gives the bits of its kernels one 
   }
 }
 
-TEST_CASE("mixtures of labels and sgd go through a launch graph too") {
+TEST_CASE("mixtures of labels, a teacher and sgd go through a launch graph too") {
   if (cuda_device_count() == 0) return;
   TrainConfig config = tiny_run(4);
+  config.distillation = 0.5;
   config.optimizer = "sgd";
   config.augmentation.mixup = 0.5;
   config.batch_size = 7;  // in chunks of 4 and 3
-  CHECK(checked_graph_run(Training(config)).launched == 3);
+  Training training(config);
+  training.parts.teachers = {teacher_of(config)};
+  CHECK(checked_graph_run(training).launched == 3);
 }
 
 TEST_CASE("a loss scale that changes leaves the recorded step as it is") {

@@ -8,6 +8,7 @@
 #include "engine/device_scope.h"
 #include "engine/dispatch.h"
 #include "engine/error.h"
+#include "engine/launch_graph.h"
 #include "engine/onnx_writer.h"
 #include "engine/ops/view.h"
 #include "engine/parallel.h"
@@ -44,17 +45,25 @@ CodeSteps<T> steps_of(const Rows& r, const T* scale, const Limits& limits, int64
   return {scale, r.scales, static_cast<T>(limits.low), static_cast<T>(limits.high), first};
 }
 
-template <class T, class From>
-void values_of_codes(const Rows& r, const From* codes, const T* scale, int zero_point, T* y) {
+// In f32 on the processor, which has SIMD rows for one scale at a time.
+template <class From>
+void dequantize_rows(const Rows& r, const From* codes, const float* scale, int zero_point,
+                     float* y) {
   const auto& best = kernel(dequantize_kernels<From>());
   parallel_for(r.rows, grain_for(r.width), [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      if constexpr (std::is_same_v<T, float>)
-        best.run(codes + i * r.width, y + i * r.width, r.width, scale[i % r.scales], zero_point);
-      else
-        for (int64_t j = i * r.width; j < (i + 1) * r.width; ++j)
-          y[j] = (codes[j] - zero_point) * scale[i % r.scales];
-    }
+    for (int64_t i = begin; i < end; ++i)
+      best.run(codes + i * r.width, y + i * r.width, r.width, scale[i % r.scales], zero_point);
+  });
+}
+
+template <class T, class From>
+void values_of_codes(const Rows& r, const From* codes, const T* scale, int zero_point, T* y) {
+  if constexpr (std::is_same_v<T, float>)
+    if (!on_cuda()) return dequantize_rows(r, codes, scale, zero_point, y);
+  const auto& best = kernel(fake_quantize_codes_kernels<T, From>());
+  parallel_for(r.rows, grain_for(r.width), [&](int64_t begin, int64_t end) {
+    best.run(codes + begin * r.width, y + begin * r.width, end - begin, r.width, zero_point,
+             steps_of(r, scale, {}, begin));
   });
 }
 
@@ -120,6 +129,16 @@ void check_scale(T scale) {
                  "where it is learned, a lower learning rate may help");
 }
 
+// Not while launches are recorded: nobody can look at a GPU's scales then.
+void check_scales(const Tensor& scale) {
+  if (records_launches()) return;
+  const Tensor scales = contiguous(scale.detach().to(Device::cpu()));
+  const DeviceScope cpu(Device::cpu());
+  visit_floating_point(scale.dtype(), [&]<class T>() {
+    for (int64_t i = 0; i < scales.numel(); ++i) check_scale(scales.data<T>()[i]);
+  });
+}
+
 // Returns the axis counted from the front.
 int check_arguments(const Tensor& x, const Tensor& scale, const FakeQuantize& how) {
   const char* name = fake_quantize_op.name;
@@ -132,11 +151,7 @@ int check_arguments(const Tensor& x, const Tensor& scale, const FakeQuantize& ho
                    "[S] where S divides the " + std::to_string(x.size(axis)) + " of dimension " +
                        std::to_string(axis),
                    "");
-  const Tensor scales = contiguous(scale.detach().to(Device::cpu()));
-  const DeviceScope cpu(Device::cpu());
-  visit_floating_point(scale.dtype(), [&]<class T>() {
-    for (int64_t i = 0; i < scales.numel(); ++i) check_scale(scales.data<T>()[i]);
-  });
+  check_scales(scale);
   constexpr int64_t most = 1 << 20;
   if (how.low > how.zero_point || how.zero_point > how.high || how.low < -most || how.high > most)
     argument_error(name, "zero_point", std::to_string(how.zero_point),

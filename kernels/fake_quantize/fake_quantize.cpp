@@ -24,6 +24,15 @@ void fake_quantize_backward_scalar(const T* x, const T* y, const T* dy, T* dx, T
   }
 }
 
+template <class T, class From>
+void fake_quantize_codes_scalar(const From* codes, T* y, int64_t rows, int64_t width,
+                                int zero_point, const CodeSteps<T>& s) noexcept {
+  for (int64_t r = 0; r < rows; ++r, codes += width, y += width) {
+    const T scale = s.of_row(r);
+    for (int64_t i = 0; i < width; ++i) y[i] = value_of_code(codes[i], scale, zero_point);
+  }
+}
+
 }  // namespace
 
 template <>
@@ -55,5 +64,20 @@ std::span<const KernelRow<FakeQuantizeBackward<double>>> fake_quantize_backward_
       fake_quantize_backward){Isa::scalar, fake_quantize_backward_scalar<double>}};
   return rows;
 }
+
+template <class T, class From>
+std::span<const KernelRow<FakeQuantizeCodes<T, From>>> fake_quantize_codes_kernels() noexcept {
+  static constexpr KernelRow<FakeQuantizeCodes<T, From>> rows[] = {
+      ESPALIER_CUDA_ROW(fake_quantize_codes){Isa::scalar, fake_quantize_codes_scalar<T, From>}};
+  return rows;
+}
+template std::span<const KernelRow<FakeQuantizeCodes<float, int8_t>>>
+fake_quantize_codes_kernels() noexcept;
+template std::span<const KernelRow<FakeQuantizeCodes<float, int16_t>>>
+fake_quantize_codes_kernels() noexcept;
+template std::span<const KernelRow<FakeQuantizeCodes<double, int8_t>>>
+fake_quantize_codes_kernels() noexcept;
+template std::span<const KernelRow<FakeQuantizeCodes<double, int16_t>>>
+fake_quantize_codes_kernels() noexcept;
 
 }  // namespace espalier

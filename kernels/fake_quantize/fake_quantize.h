@@ -9,7 +9,9 @@
 // where s = scale[r % scales].
 //
 // The backward pass reads y rather than rounding again, so y may come from elsewhere: from kernels
-// that compute on codes.
+// that compute on codes, which stand for
+//
+//   y[r, i]  = (codes[r, i] - zero_point) * s
 //
 // Contract: rows [first, first + rows) of a contiguous matrix of `width` columns, whose pointers
 // are those of row `first`; y may be x and dx may be dy, any other overlap is not allowed. No
@@ -41,18 +43,28 @@ using FakeQuantizeForward = void(const T* x, T* y, int64_t rows, int64_t width,
 template <class T>
 using FakeQuantizeBackward = void(const T* x, const T* y, const T* dy, T* dx, T* shares,
                                   int64_t rows, int64_t width, const CodeSteps<T>& steps) noexcept;
+// Codes are int8_t or int16_t; low and high of `steps` count for nothing.
+template <class T, class From>
+using FakeQuantizeCodes = void(const From* codes, T* y, int64_t rows, int64_t width, int zero_point,
+                               const CodeSteps<T>& steps) noexcept;
 
-// Rows of the two tables, best first; those for double hold no SIMD rows.
+// Rows of the tables, best first; those for double, and those of codes, hold no SIMD rows.
 template <class T>
 std::span<const KernelRow<FakeQuantizeForward<T>>> fake_quantize_forward_kernels() noexcept;
 template <class T>
 std::span<const KernelRow<FakeQuantizeBackward<T>>> fake_quantize_backward_kernels() noexcept;
+template <class T, class From>
+std::span<const KernelRow<FakeQuantizeCodes<T, From>>> fake_quantize_codes_kernels() noexcept;
 
 ESPALIER_DECLARE_ISAS(FakeQuantizeForward<float> fake_quantize_forward;
                       FakeQuantizeBackward<float> fake_quantize_backward;)
 ESPALIER_DECLARE_CUDA(FakeQuantizeForward<float> fake_quantize_forward;
                       FakeQuantizeForward<double> fake_quantize_forward;
                       FakeQuantizeBackward<float> fake_quantize_backward;
-                      FakeQuantizeBackward<double> fake_quantize_backward;)
+                      FakeQuantizeBackward<double> fake_quantize_backward;
+                      FakeQuantizeCodes<float, int8_t> fake_quantize_codes;
+                      FakeQuantizeCodes<float, int16_t> fake_quantize_codes;
+                      FakeQuantizeCodes<double, int8_t> fake_quantize_codes;
+                      FakeQuantizeCodes<double, int16_t> fake_quantize_codes;)
 
 }  // namespace espalier

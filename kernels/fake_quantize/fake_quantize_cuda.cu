@@ -1,6 +1,7 @@
 // Resources (scripts/checks/cuda_resources):
 //   forward_kernel   24    0  256  1.00
 //   backward_kernel  48  256  256  0.62
+//   codes_kernel     24    0  256  1.00
 #include "kernels/fake_quantize/fake_quantize_scalar.h"
 #include "kernels/simt/simt.h"
 
@@ -35,6 +36,13 @@ __global__ void backward_kernel(const T* x, const T* y, const T* dy, T* dx, T* s
   if (threadIdx.x == 0) shares[r] = share;
 }
 
+template <class T, class From>
+__global__ void codes_kernel(const From* codes, T* y, int64_t count, int64_t width, int zero_point,
+                             CodeSteps<T> steps) {
+  const int64_t i = element_index();
+  if (i < count) y[i] = value_of_code(codes[i], steps.of_row(i / width), zero_point);
+}
+
 }  // namespace
 
 #define ESPALIER_FAKE_QUANTIZE(T)                                                                  \
@@ -51,5 +59,17 @@ __global__ void backward_kernel(const T* x, const T* y, const T* dy, T* dx, T* s
 ESPALIER_FAKE_QUANTIZE(float)
 ESPALIER_FAKE_QUANTIZE(double)
 #undef ESPALIER_FAKE_QUANTIZE
+
+#define ESPALIER_FAKE_QUANTIZE_CODES(T, From)                                                    \
+  void fake_quantize_codes(const From* codes, T* y, int64_t rows, int64_t width, int zero_point, \
+                           const CodeSteps<T>& steps) noexcept {                                 \
+    launch(codes_kernel<T, From>, elements_grid(rows* width), codes, y, rows* width, width,      \
+           zero_point, steps);                                                                   \
+  }
+ESPALIER_FAKE_QUANTIZE_CODES(float, int8_t)
+ESPALIER_FAKE_QUANTIZE_CODES(float, int16_t)
+ESPALIER_FAKE_QUANTIZE_CODES(double, int8_t)
+ESPALIER_FAKE_QUANTIZE_CODES(double, int16_t)
+#undef ESPALIER_FAKE_QUANTIZE_CODES
 
 }  // namespace espalier::cuda

@@ -1,4 +1,4 @@
-// One value in either direction, as the scalar rows and a GPU compute it.
+// One value of each kernel, as the scalar rows and a GPU compute it.
 #pragma once
 
 #include <cmath>
@@ -24,6 +24,11 @@ ESPALIER_ANYWHERE T fake_quantize_slope(T x, T y, T dy, T inverse, const CodeSte
   const bool inside = q >= s.low - T(0.5) && q <= s.high + T(0.5);
   share += dy * ((y - (inside ? x : T(0))) * inverse);
   return inside ? dy : T(0);
+}
+
+template <class T, class From>
+ESPALIER_ANYWHERE T value_of_code(From code, T scale, int zero_point) {
+  return static_cast<T>(code - zero_point) * scale;
 }
 
 }  // namespace espalier
