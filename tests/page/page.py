@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 ESPALIER = str(Path(os.environ.get("ESPALIER", ROOT / "build/app/espalier")).resolve())
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
 TABS = ["compress", "try", "train", "tradeoff", "hardware", "continual", "runs"]
-QUICK = ["--set", "max_steps=60", "--set", "validation=200", "-q"]
+QUICK = ["--set", "max_steps=60", "validation=200", "batch_size=32", "-q"]
 LONG_MS = 240_000  # for what a loaded machine may take to train, compress or measure
 expect.set_options(timeout=30_000)
 

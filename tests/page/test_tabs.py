@@ -126,8 +126,10 @@ class Tabs(PageTest):
         self.page.get_by_role("button", name="Measure this machine").click()
         panel.locator("form[aria-label='Profile a model'] select[name=model]").select_option("tiny:checkpoints:best")
         self.page.get_by_role("button", name="Profile", exact=True).click()
-        for place in ("#bench-results", "#profile-results"):  # one after the other
+        places = ("#bench-results", "#profile-results")  # one after the other
+        for place in places:
             expect(panel.locator(f"{place} .job-card")).to_be_visible()
+        for place in places:
             expect(panel.locator(f"{place} .job-card")).to_have_count(0, timeout=LONG_MS)
             expect(panel.locator(f"{place} figure.chart")).to_be_visible()
         run = next(job["run"] for job in self.server.get("/api/jobs")["jobs"] if job["verb"] == "profile")

@@ -30,7 +30,7 @@ def new_folder():
 def trained_run():
     """One short training for the whole test run."""
     folder = new_folder() / "tiny"
-    subprocess.run([ESPALIER, "train", "vit-tiny", "-q", "--set", "max_steps=60", "--set", "validation=200",
+    subprocess.run([ESPALIER, "train", "vit-tiny", "-q", "--set", "max_steps=60", "validation=200", "batch_size=32",
                     "--run-dir", folder], check=True, capture_output=True, timeout=300)
     return folder
 

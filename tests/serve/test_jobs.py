@@ -10,6 +10,7 @@ import unittest
 from server import ESPALIER, LONG, OVER, Server, ServerCase, new_folder
 
 SHORT = {"model": "vit-tiny", "max_steps": 5}
+SMALL = {"model": "vit-tiny", "batch_size": 32}  # steps that are soon done
 
 
 def steps_of(folder):
@@ -42,7 +43,7 @@ class Jobs(ServerCase):
         self.assertEqual(self.server.wait(others[1]["id"])["state"], "done")
 
     def test_a_cancelled_job_saves_and_goes_on_where_it_was(self):
-        job = self.server.submit("train", model="vit-tiny", max_steps=150)
+        job = self.server.submit("train", **SMALL, max_steps=150)
         self.server.wait_for_steps(job["id"], 20)
         stopping = self.server.post(f"/api/jobs/{job['id']}/cancel")
         self.assertEqual(stopping["state"], "stopping")
@@ -57,7 +58,7 @@ class Jobs(ServerCase):
         self.assertEqual(steps_of(self.server.runs / job["id"]), list(range(1, 151)))
 
     def test_the_command_line_can_go_on_with_a_cancelled_job(self):
-        job = self.server.submit("train", model="vit-tiny", max_steps=100)
+        job = self.server.submit("train", **SMALL, max_steps=100)
         self.server.wait_for_steps(job["id"], 10)
         self.server.post(f"/api/jobs/{job['id']}/cancel")
         self.server.wait(job["id"], ("cancelled",))
@@ -159,7 +160,7 @@ class Restarts(unittest.TestCase):
 
     def test_a_job_that_was_killed_with_its_server_goes_on_from_its_checkpoint(self):
         server = Server(new_folder())
-        job = server.submit("train", model="vit-tiny", max_steps=260)
+        job = server.submit("train", **SMALL, max_steps=260)
         server.wait_for_steps(job["id"], 210)  # a checkpoint is written after 200
         os.kill(server.job(job["id"])["pid"], signal.SIGSTOP)  # so that both go at once
         pid = server.job(job["id"])["pid"]
@@ -176,7 +177,7 @@ class Restarts(unittest.TestCase):
 
     def test_a_job_that_ended_between_two_servers_is_told_as_done(self):
         server = Server(new_folder())
-        job = server.submit("train", model="vit-tiny", max_steps=60)
+        job = server.submit("train", **SMALL, max_steps=60)
         server.wait_for_steps(job["id"], 5)
         pid = server.job(job["id"])["pid"]
         server.stop(signal.SIGKILL)
