@@ -1,11 +1,9 @@
 // Resources (scripts/checks/cuda_resources; shared memory is dynamic):
-//   copied_kernel    128  98304  256  0.25
-//   read_kernel       96  49152  128  0.25
-//   hopper_kernel    168  196672  384  0.19
-//   rounding_kernel   96  49152  128  0.25
+//   copied_kernel  128  98304  256  0.25
+//   read_kernel     96  49152  128  0.25
+//   hopper_kernel  168  196672  384  0.19
+#include "kernels/gemm_mma/gemm_launch_simt.h"
 #include "kernels/gemm_mma/gemm_mma.h"
-#include "kernels/gemm_mma/gemm_mma_simt.h"
-#include "kernels/gemm_mma/gemm_wgmma_simt.h"
 
 namespace espalier::cuda {
 namespace {
@@ -40,39 +38,6 @@ struct Finish {
   }
 };
 
-template <class Element, class Tile>
-__global__ void __launch_bounds__(Tile::threads)
-    copied_kernel(const __grid_constant__ MmaShape s, MmaCopied<Element> a, MmaCopied<Element> b,
-                  int64_t terms, Finish finish) {
-  mma_multiply<typename TypeOf<Element>::Type, Tile>(s, a, b, terms, finish);
-}
-
-template <class Element>
-__global__ void __launch_bounds__(MmaSmallTile::threads)
-    read_kernel(const __grid_constant__ MmaShape s, MmaRead<Element> a, MmaRead<Element> b,
-                int64_t terms, Finish finish) {
-  mma_multiply<typename TypeOf<Element>::Type, MmaSmallTile>(s, a, b, terms, finish);
-}
-
-template <class Element>
-__global__ void __launch_bounds__(wgmma::threads)
-    hopper_kernel(WgmmaShape s, const __grid_constant__ TensorMap a,
-                  const __grid_constant__ TensorMap b, Finish finish) {
-#if ESPALIER_HOPPER
-  wgmma_multiply<typename TypeOf<Element>::Type>(s, a, b, finish);
-#endif
-}
-
-template <class Element>
-using RoundedRead = MmaRead<Element, GemmOperand<float>>;
-
-template <class Element>
-__global__ void __launch_bounds__(MmaSmallTile::threads)
-    rounding_kernel(const __grid_constant__ MmaShape s, RoundedRead<Element> a,
-                    RoundedRead<Element> b, int64_t terms, Finish finish) {
-  mma_multiply<typename TypeOf<Element>::Type, MmaSmallTile>(s, a, b, terms, finish);
-}
-
 // Whether all rows of an operand start on the boundaries that copies need.
 template <class Element>
 bool on_boundaries(const Element* data, int64_t row_stride, const GemmRepeats& products,
@@ -91,38 +56,20 @@ bool can_copy(const GemmMma<Element>& g) {
          on_boundaries(g.B, g.b_row_stride, g.products, g.terms, &D::b);
 }
 
-template <class Element>
-bool run_on_hopper(const GemmMma<Element>& g) {
-  if constexpr (std::is_same_v<Element, float>) {
-    return false;
-  } else {
-    const WgmmaShape s{g.M, g.N, g.K};
-    WgmmaOperands operands;
-    if (g.products.rank > 0 || g.terms.rank > 0 ||
-        !wgmma_fits(s, g.A, g.a_row_stride, g.B, g.b_row_stride, operands))
-      return false;
-    launch(hopper_kernel<Element>, wgmma_grid(s), s, operands.a, operands.b, Finish{g.out});
-    return true;
-  }
-}
-
 }  // namespace
 
 template <class Element>
 void gemm_mma(const GemmMma<Element>& g) noexcept {
+  using Type = typename TypeOf<Element>::Type;
+  using Read = MmaRead<Element>;
   const MmaShape s{g.M, g.N, g.K, g.products, g.terms};
   const int64_t terms = count_of(g.terms);
   const MmaCopied<Element> a{g.A, g.a_row_stride}, b{g.B, g.b_row_stride};
-  const Grid large = mma_grid<MmaLargeTile>(s), small = mma_grid<MmaSmallTile>(s);
-  if (!can_copy(g))
-    launch(read_kernel<Element>, small, s, MmaRead<Element>{{g.A, g.a_row_stride, 1}},
-           MmaRead<Element>{{g.B, g.b_row_stride, 1}}, terms, Finish{g.out});
-  else if (run_on_hopper(g))
-    return;
-  else if (large.blocks_x >= mma_fill_a_gpu)
-    launch(copied_kernel<Element, MmaLargeTile>, large, s, a, b, terms, Finish{g.out});
+  if (can_copy(g))
+    launch_copied<Type>(s, a, b, terms, Finish{g.out});
   else
-    launch(copied_kernel<Element, MmaSmallTile>, small, s, a, b, terms, Finish{g.out});
+    launch_read<Type>(s, Read{{g.A, g.a_row_stride, 1}}, Read{{g.B, g.b_row_stride, 1}}, terms,
+                      Finish{g.out});
 }
 template GemmMmaRun<BFloat16> gemm_mma<BFloat16>;
 template GemmMmaRun<Float16> gemm_mma<Float16>;
@@ -130,11 +77,11 @@ template GemmMmaRun<float> gemm_mma<float>;
 
 template <class Element>
 void gemm_mma_rounding(const GemmBatch<float>& g) noexcept {
-  const MmaShape s{g.M, g.N, g.K, g.products, g.terms};
-  launch(rounding_kernel<Element>, mma_grid<MmaSmallTile>(s), s,
-         RoundedRead<Element>{{g.A, g.a_row_stride, g.a_k_stride}},
-         RoundedRead<Element>{{g.B, g.b_n_stride, g.b_k_stride}}, count_of(g.terms),
-         Finish{{g.C, g.c_row_stride, g.bias, g.accumulate ? g.C : nullptr, false}});
+  using Read = MmaRead<Element, GemmOperand<float>>;
+  launch_read<typename TypeOf<Element>::Type>(
+      {g.M, g.N, g.K, g.products, g.terms}, Read{{g.A, g.a_row_stride, g.a_k_stride}},
+      Read{{g.B, g.b_n_stride, g.b_k_stride}}, count_of(g.terms),
+      Finish{{g.C, g.c_row_stride, g.bias, g.accumulate ? g.C : nullptr, false}});
 }
 template GemmRunBatch<float> gemm_mma_rounding<BFloat16>;
 template GemmRunBatch<float> gemm_mma_rounding<Float16>;

@@ -3,7 +3,7 @@
 //   read_kernel     96  49152  128  0.25
 //   hopper_kernel  168  196672  384  0.19
 //   pack_kernel     24      0  256  1.00
-#include "kernels/gemm_mma/gemm_wgmma_simt.h"
+#include "kernels/gemm_mma/gemm_launch_simt.h"
 #include "kernels/gemm_s8/gemm_s8.h"
 #include "kernels/round_within.h"
 
@@ -14,9 +14,7 @@ using namespace simt;
 
 constexpr unsigned pack_threads = 256;
 
-// B is packed as rows of k for each n, filled up with zeros to whole chunks.
-int64_t packed_row(int64_t K) { return (K + mma_chunk - 1) / mma_chunk * mma_chunk; }
-
+// B is packed as rows of k for each n, filled up with zeros.
 __global__ void pack_kernel(const int8_t* B, int64_t k_stride, int64_t n_stride, int64_t K,
                             int8_t* packed, int64_t row, int64_t count) {
   const int64_t i = int64_t{blockIdx.x} * pack_threads + threadIdx.x;
@@ -53,38 +51,17 @@ struct Finish {
   }
 };
 
-template <class Tile>
-__global__ void __launch_bounds__(Tile::threads)
-    copied_kernel(const __grid_constant__ MmaShape s, MmaCopied<int8_t> a, MmaCopied<int8_t> b,
-                  Finish finish) {
-  mma_multiply<MmaS8, Tile>(s, a, b, 1, finish);
-}
-
-__global__ void __launch_bounds__(MmaSmallTile::threads)
-    read_kernel(const __grid_constant__ MmaShape s, MmaRead<int8_t> a, MmaRead<int8_t> b,
-                Finish finish) {
-  mma_multiply<MmaS8, MmaSmallTile>(s, a, b, 1, finish);
-}
-
-__global__ void __launch_bounds__(wgmma::threads)
-    hopper_kernel(WgmmaShape s, const __grid_constant__ TensorMap a,
-                  const __grid_constant__ TensorMap b, Finish finish) {
-#if ESPALIER_HOPPER
-  wgmma_multiply<MmaS8>(s, a, b, finish);
-#endif
-}
-
 bool on_boundaries(const void* data, int64_t row_stride) {
   return reinterpret_cast<uintptr_t>(data) % mma_chunk == 0 && row_stride % mma_chunk == 0;
 }
 
 }  // namespace
 
-int64_t gemm_s8_packed_size(int64_t K, int64_t N) noexcept { return packed_row(K) * N; }
+int64_t gemm_s8_packed_size(int64_t K, int64_t N) noexcept { return mma_packed_row(K) * N; }
 
 void gemm_s8_pack_b(const int8_t* B, int64_t k_stride, int64_t n_stride, int64_t K, int64_t N,
                     std::byte* packed) noexcept {
-  const int64_t row = packed_row(K), count = row * N;
+  const int64_t row = mma_packed_row(K), count = row * N;
   launch(pack_kernel, {.blocks_x = divide_up(count, pack_threads), .threads = pack_threads}, B,
          k_stride, n_stride, K, reinterpret_cast<int8_t*>(packed), row, count);
 }
@@ -92,21 +69,13 @@ void gemm_s8_pack_b(const int8_t* B, int64_t k_stride, int64_t n_stride, int64_t
 void gemm_s8_run(const GemmS8& g) noexcept {
   const MmaShape s{g.M, g.N, g.K, {}, {}};
   const auto* packed = reinterpret_cast<const int8_t*>(g.packed_b);
-  const int64_t row = packed_row(g.K);
+  const int64_t row = mma_packed_row(g.K);
   const Finish finish{g.output, g.bias, g.multiplier, g.zero_point, g.table, g.C, g.c_row_stride};
-  const MmaCopied<int8_t> a{g.A, g.a_row_stride}, b{packed, row};
-  const WgmmaShape hopper{g.M, g.N, g.K};
-  WgmmaOperands operands;
-  const Grid large = mma_grid<MmaLargeTile>(s), small = mma_grid<MmaSmallTile>(s);
-  if (!on_boundaries(g.A, g.a_row_stride) || !on_boundaries(packed, row))
-    launch(read_kernel, small, s, MmaRead<int8_t>{{g.A, g.a_row_stride, 1}},
-           MmaRead<int8_t>{{packed, row, 1}}, finish);
-  else if (wgmma_fits(hopper, g.A, g.a_row_stride, packed, row, operands))
-    launch(hopper_kernel, wgmma_grid(hopper), hopper, operands.a, operands.b, finish);
-  else if (large.blocks_x >= mma_fill_a_gpu)
-    launch(copied_kernel<MmaLargeTile>, large, s, a, b, finish);
+  if (on_boundaries(g.A, g.a_row_stride) && on_boundaries(packed, row))
+    launch_copied<MmaS8>(s, {g.A, g.a_row_stride}, {packed, row}, MmaOneTerm(), finish);
   else
-    launch(copied_kernel<MmaSmallTile>, small, s, a, b, finish);
+    launch_read<MmaS8>(s, MmaRead<int8_t>{{g.A, g.a_row_stride, 1}},
+                       MmaRead<int8_t>{{packed, row, 1}}, MmaOneTerm(), finish);
 }
 
 }  // namespace espalier::cuda

@@ -2,7 +2,7 @@
 //   round_kernel    40       0  128  0.75
 //   copied_kernel  128   98304  256  0.25
 //   hopper_kernel  168  196672  384  0.19
-#include "kernels/gemm_mma/gemm_wgmma_simt.h"
+#include "kernels/gemm_mma/gemm_launch_simt.h"
 #include "kernels/linear_dynamic/linear_dynamic_scalar.h"
 #include "kernels/quantize/quantize_scalar.h"
 
@@ -35,44 +35,17 @@ struct Finish {
   }
 };
 
-template <class Tile>
-__global__ void __launch_bounds__(Tile::threads)
-    copied_kernel(const __grid_constant__ MmaShape s, MmaCopied<int8_t> a, MmaCopied<int8_t> b,
-                  Finish finish) {
-  mma_multiply<MmaS8, Tile>(s, a, b, 1, finish);
-}
-
-__global__ void __launch_bounds__(wgmma::threads)
-    hopper_kernel(WgmmaShape s, const __grid_constant__ TensorMap a,
-                  const __grid_constant__ TensorMap b, Finish finish) {
-#if ESPALIER_HOPPER
-  wgmma_multiply<MmaS8>(s, a, b, finish);
-#endif
-}
-
 }  // namespace
 
-// As kernels/gemm_s8 packs B: rows start on boundaries of 16 bytes.
-int64_t linear_dynamic_row(int64_t K) noexcept {
-  return int64_t{divide_up(K, mma_chunk)} * mma_chunk;
-}
+// As kernels/gemm_s8 packs B.
+int64_t linear_dynamic_row(int64_t K) noexcept { return mma_packed_row(K); }
 
 void linear_dynamic_run(const LinearDynamic& l) noexcept {
   const int64_t row = linear_dynamic_row(l.K);
   launch(round_kernel, rows_grid(l.M), l.x, l.M, l.K, l.codes, row, l.scales);
   const auto* packed = reinterpret_cast<const int8_t*>(l.packed_b);
-  const Finish finish{l.channel, l.scales, l.bias, l.y, l.N};
-  const MmaShape s{l.M, l.N, l.K, {}, {}};
-  const MmaCopied<int8_t> a{l.codes, row}, b{packed, row};
-  const WgmmaShape hopper{l.M, l.N, l.K};
-  WgmmaOperands operands;
-  const Grid large = mma_grid<MmaLargeTile>(s);
-  if (wgmma_fits(hopper, l.codes, row, packed, row, operands))
-    launch(hopper_kernel, wgmma_grid(hopper), hopper, operands.a, operands.b, finish);
-  else if (large.blocks_x >= mma_fill_a_gpu)
-    launch(copied_kernel<MmaLargeTile>, large, s, a, b, finish);
-  else
-    launch(copied_kernel<MmaSmallTile>, mma_grid<MmaSmallTile>(s), s, a, b, finish);
+  launch_copied<MmaS8>({l.M, l.N, l.K, {}, {}}, {l.codes, row}, {packed, row}, MmaOneTerm(),
+                       Finish{l.channel, l.scales, l.bias, l.y, l.N});
 }
 
 }  // namespace espalier::cuda

@@ -1,8 +1,8 @@
-// Resources (scripts/checks/cuda_resources; shared memory of rounding_kernel is dynamic):
+// Resources (scripts/checks/cuda_resources; shared memory of read_kernel is dynamic):
 //   multiply_kernel  216  33792  256  0.12
-//   rounding_kernel   96  49152  128  0.25
+//   read_kernel       96  49152  128  0.25
 #include "kernels/gemm_f32/gemm_f32_simt.h"
-#include "kernels/gemm_mma/gemm_mma_simt.h"
+#include "kernels/gemm_mma/gemm_launch_simt.h"
 #include "kernels/linear_wq/linear_wq_scalar.h"
 
 namespace espalier::cuda {
@@ -59,20 +59,10 @@ struct Finish {
 };
 
 template <class Type>
-__global__ void __launch_bounds__(MmaSmallTile::threads)
-    rounding_kernel(const __grid_constant__ MmaShape s,
-                    MmaRead<typename Type::Raw, GemmOperand<float>> a,
-                    MmaRead<typename Type::Raw, Widened> b, Finish finish) {
-  mma_multiply<Type, MmaSmallTile>(s, a, b, 1, finish);
-}
-
-template <class Type>
 void launch_rounding(const LinearWq& l) {
   using Raw = typename Type::Raw;
-  const MmaShape s{l.M, l.N, l.K, {}, {}};
-  launch(rounding_kernel<Type>, mma_grid<MmaSmallTile>(s), s,
-         MmaRead<Raw, GemmOperand<float>>{{l.x, l.K, 1}}, MmaRead<Raw, Widened>{Widened(l)},
-         Finish{l.bias, l.y, l.N});
+  launch_read<Type>({l.M, l.N, l.K, {}, {}}, MmaRead<Raw, GemmOperand<float>>{{l.x, l.K, 1}},
+                    MmaRead<Raw, Widened>{Widened(l)}, MmaOneTerm(), Finish{l.bias, l.y, l.N});
 }
 
 }  // namespace
