@@ -7,13 +7,11 @@
 #include "kernels/simt/stream.h"
 #endif
 
-#if defined(__linux__)
-#include <unistd.h>
-#endif
 #if defined(ESPALIER_X86)
 #include <cpuid.h>
 #if defined(__linux__)
 #include <sys/syscall.h>
+#include <unistd.h>
 #endif
 #elif defined(__aarch64__)
 #include <asm/hwcap.h>
@@ -122,14 +120,6 @@ Isa usual(Isa best) noexcept {
   return best;
 }
 
-int64_t ask_for_first_level_cache() noexcept {
-#if defined(_SC_LEVEL1_DCACHE_SIZE)
-  if (const long bytes = sysconf(_SC_LEVEL1_DCACHE_SIZE); bytes > 0) return bytes;
-#endif
-  return 32 << 10;
-}
-
-const int64_t first_level = ask_for_first_level_cache();
 const Isa best = std::min(detect(), built[0]);
 std::atomic<Isa> limit{usual(best)};
 
@@ -154,8 +144,6 @@ bool cpu_can_run(Isa isa) noexcept {
   for (Isa candidate : built) built_here |= candidate == isa;
   return built_here && isa <= best;
 }
-
-int64_t first_level_cache() noexcept { return first_level; }
 
 Isa isa_limit() noexcept { return limit.load(std::memory_order_relaxed); }
 void limit_isa(Isa isa) noexcept { limit.store(isa, std::memory_order_relaxed); }

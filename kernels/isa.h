@@ -73,9 +73,6 @@ void limit_isa(Isa isa) noexcept;
 // GPU (kernels/simt/stream.h), those of cuda alone.
 bool isa_allowed(Isa isa) noexcept;
 
-// Bytes of a core's first-level data cache; 32 KiB where the system does not tell.
-int64_t first_level_cache() noexcept;
-
 // The first row that may run. Tables end with a scalar row, so there always is one.
 template <class Row>
 const Row& best_row(std::span<const Row> rows) noexcept {

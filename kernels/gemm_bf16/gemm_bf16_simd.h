@@ -6,7 +6,7 @@
 namespace espalier::ESPALIER_ISA {
 
 void gemm_bf16_run(const Gemm<float>& g) noexcept {
-  alignas(64) float scratch[Rounded::block_rows * longest_block];
+  alignas(64) float scratch[Rounded::block_rows * k_block];
   Gemm<float> in_words = g;
   in_words.K = words_in(g.K);
   run_blocks<WordProduct>(in_words, Rounded{g, scratch}, Packed{in_words});

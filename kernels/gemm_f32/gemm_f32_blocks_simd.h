@@ -1,10 +1,11 @@
 // Register tiles of `tile_rows` rows by one panel. Rows are dealt evenly over the tiles, so that 49
 // rows make 6,6,6,6,5,5,5,5,5 and no tile is too small to hide the latency of fma. A k-block of a
-// panel takes 16 KiB of the first-level cache, or 32 where that has 48; a block of rows stays in
-// the second level while all panels pass over it, and the next block is prefetched meanwhile. A
-// transposed A is read in place too: copying its tiles first was measured and gained nothing.
-// Products of other element types share all of this: they say how a block of A is fetched and how a
-// word of A meets a word of B.
+// panel takes 32 KiB and comes from the second-level cache, in order: blocks half as long, which
+// stay in a first level of 32 KiB, read and write C twice as often and were slower. A block of rows
+// stays in the second level while all panels pass over it, and the next block is prefetched
+// meanwhile. A transposed A is read in place too: copying its tiles first was measured and gained
+// nothing. Products of other element types share all of this: they say how a block of A is fetched
+// and how a word of A meets a word of B.
 #pragma once
 
 #include "kernels/gemm_f32/gemm_f32_tile_simd.h"
@@ -12,10 +13,7 @@
 
 namespace espalier::ESPALIER_ISA {
 
-constexpr int64_t longest_block = 8192 / panel;
-ESPALIER_INLINE int64_t k_block() {
-  return first_level_cache() >= 48 << 10 ? longest_block : longest_block / 2;
-}
+constexpr int64_t k_block = 8192 / panel;
 constexpr int64_t line = 16;  // floats of a cache line
 
 // What a tile prefetches of the next block's A: `lines` cache lines from each of `rows` places.
@@ -56,28 +54,74 @@ ESPALIER_INLINE void start_tile(const Tile& t, f32 (&sum)[Rows][tile_registers])
   }
 }
 
+// Row `place` of the tile's C, and that place of the next block's A: by prefetcht0, since
+// prefetcht1 was slower.
+template <int Rows>
+ESPALIER_INLINE void prefetch(const Tile& t, int64_t place) {
+  if (place < Rows) ESPALIER_UNROLL
+  for (int i = 0; i < panel; i += line) __builtin_prefetch(t.c + place * t.c_row_stride + i, 1);
+  if (place >= t.ahead.rows) return;
+  for (int64_t l = 0; l < t.ahead.lines; ++l)
+    __builtin_prefetch(t.ahead.at + place * t.ahead.stride + l * line);
+}
+
+// Rows 4 q + (0, 1, 2, 3) of A are q's pointer + (0, 1, 2, 3) strides: with as many pointers as
+// this leaves, addresses stay in general registers. g++ knows it one better and keeps an offset for
+// every row, of which it moves some in from vector registers at each k: 4 % of the time.
+template <int Rows>
+struct RowsOfA {
+  static constexpr int quads = (Rows + 3) / 4;
+  const float* quad[quads];
+  int64_t stride, three, k_stride;
+
+  ESPALIER_INLINE explicit RowsOfA(const Tile& t)
+      : stride(t.a_row_stride), three(3 * t.a_row_stride), k_stride(t.a_k_stride) {
+    __asm__("" : "+r"(stride), "+r"(three));
+    ESPALIER_UNROLL
+    for (int q = 0; q < quads; ++q) {
+      quad[q] = t.a + 4 * q * t.a_row_stride;
+      __asm__("" : "+r"(quad[q]));
+    }
+  }
+  ESPALIER_INLINE float operator[](int r) const {
+    return quad[r / 4][r % 4 == 3 ? three : r % 4 * stride];
+  }
+  ESPALIER_INLINE void next_k() {
+    ESPALIER_UNROLL
+    for (int q = 0; q < quads; ++q) quad[q] += k_stride;
+  }
+};
+
+// Prefetches at each quarter of K where there is a next block: all at once would take every miss
+// that a core can have in flight, and the loads of this tile's A would wait behind it. More parts
+// cost more than they gain, as the end of each is a branch mispredicted. Their lengths are even, as
+// the loop is unrolled twice.
 template <class Meeting, int Rows>
 static void run_tile(const Tile& t) noexcept {
-  ESPALIER_UNROLL
-  for (int r = 0; r < Rows; ++r) __builtin_prefetch(t.c + r * t.c_row_stride, 1);
-  for (int64_t r = 0; r < t.ahead.rows; ++r)
-    for (int64_t l = 0; l < t.ahead.lines; ++l)
-      __builtin_prefetch(t.ahead.at + r * t.ahead.stride + l * line, 0, 2);
   f32 sum[Rows][tile_registers];
   start_tile<Rows>(t, sum);
-  const float* a = t.a;
+  RowsOfA<Rows> a(t);
   const float* b = t.b;
-  ESPALIER_UNROLL_2
-  for (int64_t k = 0; k < t.K; ++k, a += t.a_k_stride, b += panel) {
-    f32 right[tile_registers];
-    ESPALIER_UNROLL
-    for (int i = 0; i < tile_registers; ++i) right[i] = f32::load_unaligned(b + i * hardware_lanes);
-    ESPALIER_UNROLL
-    for (int r = 0; r < Rows; ++r) {
-      const f32 left(a[r * t.a_row_stride]);
+  const bool spread = t.ahead.rows > 0;
+  const int64_t places = t.ahead.rows > Rows ? t.ahead.rows : Rows;
+  const int64_t places_each = spread ? (places + 3) / 4 : places;
+  const int64_t step = spread ? (t.K + 7) / 8 * 2 : t.K;
+  for (int64_t left = t.K, place = 0; left > 0; left -= step) {
+    for (const int64_t last = place + places_each; place < last; ++place) prefetch<Rows>(t, place);
+    const int64_t count = left < step ? left : step;
+    ESPALIER_UNROLL_2
+    for (int64_t k = 0; k < count; ++k, b += panel, a.next_k()) {
+      f32 right[tile_registers];
       ESPALIER_UNROLL
       for (int i = 0; i < tile_registers; ++i)
-        sum[r][i] = Meeting::multiply_add(left, right[i], sum[r][i]);
+        right[i] = f32::load_unaligned(b + i * hardware_lanes);
+      ESPALIER_UNROLL
+      for (int r = 0; r < Rows; ++r) {
+        const f32 word(a[r]);
+        ESPALIER_UNROLL
+        for (int i = 0; i < tile_registers; ++i)
+          sum[r][i] = Meeting::multiply_add(word, right[i], sum[r][i]);
+      }
     }
   }
   ESPALIER_UNROLL
@@ -228,7 +272,7 @@ ESPALIER_INLINE void run_blocks(const Gemm<float>& g, const Source& source, cons
   if (g.M <= 0 || g.N <= 0) return;
   constexpr int64_t tile_block = Source::block_rows / tile_rows;
   const Deal deal(g.M);
-  const int64_t k_blocks = g.K > k_block() ? (g.K + k_block() - 1) / k_block() : 1;
+  const int64_t k_blocks = g.K > k_block ? (g.K + k_block - 1) / k_block : 1;
   const int64_t row_blocks = (deal.tiles + tile_block - 1) / tile_block;
   // Past the last block: no tiles, so nothing to prefetch.
   const auto block_at = [&](int64_t i) {

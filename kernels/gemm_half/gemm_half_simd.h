@@ -24,12 +24,12 @@ struct Widened {
 };
 
 void gemm_f16_run_halves(const Gemm<float>& g) noexcept {
-  alignas(64) float scratch[longest_block * panel];
+  alignas(64) float scratch[k_block * panel];
   run_blocks<Fused>(g, InPlace{g}, Widened<F16InMemory>{g, scratch});
 }
 
 void gemm_bf16_run_halves(const Gemm<float>& g) noexcept {
-  alignas(64) float scratch[longest_block * panel], rounded[Rounded::block_rows * longest_block];
+  alignas(64) float scratch[k_block * panel], rounded[Rounded::block_rows * k_block];
   run_blocks<Fused>(g, Rounded{g, rounded}, Widened<Bf16InMemory>{g, scratch});
 }
 
