@@ -73,6 +73,7 @@ struct Emulator {
   FunctionRef<void()>* kernel = nullptr;
   std::vector<Block> blocks;  // of a cluster
   std::vector<Thread> threads;
+  std::vector<unsigned char*> stacks;  // of as many threads as the largest launch had
   std::vector<size_t> order;
   std::mt19937 random{1};
   Fibre scheduler;
@@ -230,16 +231,9 @@ void prepare(const Grid& grid) {
   running.in_collective = false;
   e.blocks.resize(grid.cluster);
   const size_t count = size_t{grid.threads} * grid.cluster;
-  while (e.threads.size() < count) {
-    e.threads.emplace_back();
-    Fibre& fibre = e.threads.back().fibre;
-    fibre.stack = make_stack(stack_bytes);
-    fibre.stack_bytes = stack_bytes;
-  }
-  while (e.threads.size() > count) {
-    free_stack(e.threads.back().fibre.stack, stack_bytes);
-    e.threads.pop_back();
-  }
+  while (e.stacks.size() < count) e.stacks.push_back(make_stack(stack_bytes));
+  e.threads.resize(count);
+  for (size_t i = 0; i < count; ++i) e.threads[i].fibre = {nullptr, e.stacks[i], stack_bytes};
   e.order.resize(count);
   std::iota(e.order.begin(), e.order.end(), size_t{0});
 }

@@ -7,24 +7,14 @@
 #include <new>
 
 namespace espalier::simt {
-namespace {
-
-size_t page_size() { return static_cast<size_t>(sysconf(_SC_PAGESIZE)); }
-
-}  // namespace
 
 unsigned char* make_stack(size_t bytes) {
-  const size_t page = page_size();
+  const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
   void* mapped =
       mmap(nullptr, bytes + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (mapped == MAP_FAILED) throw std::bad_alloc();
   mprotect(mapped, page, PROT_NONE);
   return static_cast<unsigned char*>(mapped) + page;
-}
-
-void free_stack(unsigned char* stack, size_t bytes) noexcept {
-  const size_t page = page_size();
-  munmap(stack - page, bytes + page);
 }
 
 // Both ABIs keep some registers across a call; a switch saves them on the stack that it leaves and

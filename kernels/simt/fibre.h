@@ -13,7 +13,6 @@ struct Fibre {
 
 // A stack with an inaccessible page under it. Throws std::bad_alloc.
 unsigned char* make_stack(size_t bytes);
-void free_stack(unsigned char* stack, size_t bytes) noexcept;
 
 // The next switch to `fibre` calls `entry` at the top of its stack; it must not return.
 void start(Fibre& fibre, void (*entry)()) noexcept;
