@@ -101,6 +101,7 @@ inline TrainConfig tiny_run(int64_t steps) {
   TrainConfig config = short_run("vit-tiny", steps);
   config.model.width = 16, config.model.mlp_hidden = 16, config.model.depth = 1;
   config.model.conv_channels = {4};
+  config.model.image_size = 8;
   return config;
 }
 

@@ -46,7 +46,6 @@ TEST_CASE("patches, a class token and momentum train on a GPU as they do on the 
 TEST_CASE("a teacher on a GPU says what it says on the CPU") {
   if (cuda_device_count() == 0) return;
   TrainConfig config = tiny_run(3);
-  config.model.image_size = 8;
   config.distillation = 0.9;
   check_courses(config, 4 * 8 * 8);
 }
