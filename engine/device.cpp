@@ -2,6 +2,7 @@
 
 #include <charconv>
 
+#include "engine/cuda/build.h"
 #include "engine/cuda/runtime.h"
 #include "engine/device_scope.h"
 #include "engine/error.h"
@@ -9,7 +10,6 @@
 namespace espalier {
 namespace {
 
-#if defined(ESPALIER_CUDA)
 thread_local Device current;
 thread_local const char* operation = "this call";
 
@@ -17,19 +17,19 @@ cuda::Context context_of(Device device) {
   if (device.kind == Device::Kind::cpu) return {};
   return {true, cuda::stream_of(device.index)};
 }
-#endif
+
+std::string what_there_is(int gpus) {
+  if (!built_with_cuda) return "this build has no CUDA";
+  if (gpus == 0) return "no GPU was found";
+  return "GPUs here are cuda:0 to cuda:" + std::to_string(gpus - 1);
+}
 
 }  // namespace
 
-#if defined(ESPALIER_CUDA)
 int cuda_device_count() noexcept { return cuda::device_count(); }
 std::string device_name(Device device) {
   return device.on_gpu() ? cuda::device_name(device.index) : device.str();
 }
-#else
-int cuda_device_count() noexcept { return 0; }
-std::string device_name(Device device) { return device.str(); }
-#endif
 
 Device device_from_name(const std::string& name) {
   if (name == "cpu") return Device::cpu();
@@ -50,17 +50,10 @@ void check_device(Device device) {
   if (device.kind == Device::Kind::cpu) return;
   const int count = cuda_device_count();
   if (device.index >= 0 && device.index < count) return;
-#if defined(ESPALIER_CUDA)
-  const std::string there =
-      count == 0 ? "no GPU was found" : "GPUs here are cuda:0 to cuda:" + std::to_string(count - 1);
-#else
-  const std::string there = "this build has no CUDA";
-#endif
-  throw Error(ErrorKind::device,
-              "device '" + device.str() + "' is not available: " + there + "; use cpu");
+  throw Error(ErrorKind::device, "device '" + device.str() +
+                                     "' is not available: " + what_there_is(count) + "; use cpu");
 }
 
-#if defined(ESPALIER_CUDA)
 Device current_device() noexcept { return current; }
 
 const char* current_operation() noexcept { return operation; }
@@ -77,6 +70,5 @@ DeviceScope::~DeviceScope() {
   cuda::context = context_before_;
   operation = operation_before_;
 }
-#endif
 
 }  // namespace espalier

@@ -12,14 +12,7 @@ struct Device {
 
   static Device cpu() noexcept { return {}; }
   static Device cuda(int index = 0) noexcept { return {Kind::cuda, index}; }
-  // False in a build without CUDA, where nothing can lie on a GPU and no code asks twice.
-  bool on_gpu() const noexcept {
-#if defined(ESPALIER_CUDA)
-    return kind != Kind::cpu;
-#else
-    return false;
-#endif
-  }
+  bool on_gpu() const noexcept { return kind != Kind::cpu; }
   std::string str() const { return kind == Kind::cpu ? "cpu" : "cuda:" + std::to_string(index); }
   friend bool operator==(const Device&, const Device&) = default;
 };

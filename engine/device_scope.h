@@ -7,7 +7,6 @@
 
 namespace espalier {
 
-#if defined(ESPALIER_CUDA)
 // The device of the innermost DeviceScope of this thread; the CPU outside one.
 Device current_device() noexcept;
 // The operation that runs, for messages.
@@ -26,15 +25,6 @@ class DeviceScope {
   cuda::Context context_before_;
   const char* operation_before_;
 };
-#else
-// In a build without CUDA there is one device.
-inline Device current_device() noexcept { return Device::cpu(); }
-
-class DeviceScope {
- public:
-  explicit DeviceScope(Device, const char* = nullptr) {}
-};
-#endif
 inline bool on_cuda() noexcept { return cuda::active(); }
 
 // What every operation opens once its operands are checked: a profiler's scope under its name, on

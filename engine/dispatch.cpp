@@ -32,7 +32,6 @@ void apply_isa_environment() {
   }();
 }
 
-#if defined(ESPALIER_CUDA)
 void no_cuda_kernel() {
   throw Error(ErrorKind::device,
               std::string(current_operation()) +
@@ -45,7 +44,6 @@ void check_gpu_tokens(int64_t tokens, int64_t most) {
                                        std::to_string(tokens) + " tokens; kernels for a GPU take " +
                                        std::to_string(most) + "; use the CPU");
 }
-#endif
 
 int64_t dispatch_count() noexcept { return dispatches; }
 void count_dispatch() noexcept { ++dispatches; }

@@ -18,12 +18,10 @@ void apply_isa_environment();
 int64_t dispatch_count() noexcept;
 void count_dispatch() noexcept;
 
-#if defined(ESPALIER_CUDA)
 // Throws a device error: the operation at hand has no kernel for a GPU.
 [[noreturn]] void no_cuda_kernel();
 // Throws one where the heads of the attention at hand have more tokens than its kernels take.
 void check_gpu_tokens(int64_t tokens, int64_t most);
-#endif
 
 // The best row that may run, with ESPALIER_ISA honoured. A device error where this thread's kernels
 // run on a GPU and the table has none for it.
@@ -32,9 +30,7 @@ const Row& kernel(std::span<const Row> rows) {
   apply_isa_environment();
   count_dispatch();
   const Row& row = best_row(rows);
-#if defined(ESPALIER_CUDA)
   if (!isa_allowed(row.isa)) no_cuda_kernel();
-#endif
   return row;
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/cuda/build.h"
 #include "engine/cuda/cublas.h"
 #include "engine/device_scope.h"
 #include "engine/dispatch.h"
@@ -156,7 +157,6 @@ void fold(MatrixProduct<T>& p, ProductBatch& batch, ProductBatch& terms) {
   }
 }
 
-#if defined(ESPALIER_CUDA)
 cuda::GemmRepeats repeats_of(const ProductBatch& batch) {
   cuda::GemmRepeats repeats;
   repeats.rank = batch.sizes.rank();
@@ -166,7 +166,7 @@ cuda::GemmRepeats repeats_of(const ProductBatch& batch) {
 }
 
 // What the operands of a product in floats are rounded to.
-DType taken_as(Precision precision) {
+[[maybe_unused]] DType taken_as(Precision precision) {
   switch (precision) {
     case Precision::f32:
       return DType::f32;
@@ -196,7 +196,6 @@ void multiply_on_gpu(const MatrixProduct<T>& p, const ProductBatch& batch,
   }
   cuda::gemm_run_batch<T>(g);
 }
-#endif
 
 }  // namespace
 
@@ -204,9 +203,8 @@ template <class T>
 void multiply(MatrixProduct<T> product, ProductBatch batch, ProductBatch terms) {
   fold(product, batch, terms);
   if (product.M == 0 || product.N == 0 || batch.sizes.numel() == 0) return;
-#if defined(ESPALIER_CUDA)
-  if (on_cuda()) return multiply_on_gpu(product, batch, terms);
-#endif
+  if constexpr (built_with_cuda)
+    if (on_cuda()) return multiply_on_gpu(product, batch, terms);
   const int64_t count = batch.sizes.numel();
   const int64_t cost =
       std::max<int64_t>(1, product.M * product.N * product.K * terms.sizes.numel());
@@ -228,9 +226,8 @@ void multiply(MatrixProduct<T> product, ProductBatch batch, ProductBatch terms) 
 
 template <class T>
 void add_rows(const T* x, int64_t rows, int64_t width, T* sum, bool accumulate) {
-#if defined(ESPALIER_CUDA)
-  if (on_cuda()) return cuda::gemm_add_rows(x, rows, width, sum, accumulate);
-#endif
+  if constexpr (built_with_cuda)
+    if (on_cuda()) return cuda::gemm_add_rows(x, rows, width, sum, accumulate);
   if (!accumulate) std::fill_n(sum, width, T(0));
   for (int64_t r = 0; r < rows; ++r, x += width)
     for (int64_t n = 0; n < width; ++n) sum[n] += x[n];

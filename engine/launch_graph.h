@@ -36,11 +36,7 @@ class LaunchGraph {
   [[maybe_unused]] void* memory_ = nullptr;
 };
 
-#if defined(ESPALIER_CUDA)
 // True on a thread that records.
 bool records_launches() noexcept;
-#else
-constexpr bool records_launches() noexcept { return false; }
-#endif
 
 }  // namespace espalier

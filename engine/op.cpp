@@ -72,14 +72,12 @@ void check_same_dtype(const char* op, const char* operand, const Tensor& x, cons
   check_same_device(op, operand, x, like);
 }
 
-#if defined(ESPALIER_CUDA)
 void check_same_device(const char* op, const char* operand, const Tensor& x, const Tensor& like) {
   if (!(x.device() == like.device()))
     argument_error(op, operand, x.describe() + " on " + x.device().str(),
                    "device " + like.device().str(),
                    "all operands must be on one device; move it with to(Device)");
 }
-#endif
 
 void check_shape(const char* op, const char* operand, const Tensor& x, const Shape& expected) {
   check_defined(op, operand, x);

@@ -137,11 +137,7 @@ void check_defined(const char* op, const char* operand, const Tensor& x);
 void check_floating_point(const char* op, const char* operand, const Tensor& x);
 void check_dtype(const char* op, const char* operand, const Tensor& x, DType expected);
 void check_same_dtype(const char* op, const char* operand, const Tensor& x, const Tensor& like);
-#if defined(ESPALIER_CUDA)
 void check_same_device(const char* op, const char* operand, const Tensor& x, const Tensor& like);
-#else
-inline void check_same_device(const char*, const char*, const Tensor&, const Tensor&) {}
-#endif
 void check_shape(const char* op, const char* operand, const Tensor& x, const Shape& expected);
 void check_min_rank(const char* op, const char* operand, const Tensor& x, int rank);
 

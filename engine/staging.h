@@ -6,7 +6,6 @@
 
 namespace espalier {
 
-#if defined(ESPALIER_CUDA)
 // Uninitialised, on the CPU, for values that sent_to() takes to `device`. Its memory comes from a
 // cache and goes back there, but not before the copies out of it have ended.
 Tensor staging_tensor(const Shape& shape, DType dtype, Device device);
@@ -20,12 +19,5 @@ void send(const Tensor& staged, const Tensor& there);
 
 // What is cached of it goes back to the system.
 void release_staging_memory() noexcept;
-#else
-inline Tensor staging_tensor(const Shape& shape, DType dtype, Device) {
-  return Tensor::empty(shape, dtype, Device::cpu());
-}
-inline Tensor sent_to(Device device, const Tensor& staged) { return staged.to(device); }
-inline void send(const Tensor& staged, const Tensor& there) { there.copy_(staged); }
-#endif
 
 }  // namespace espalier

@@ -101,20 +101,19 @@ std::string Tensor::describe() const {
   return defined() ? std::string(dtype_name(dtype())) + " " + shape().str() : "undefined";
 }
 
-void Tensor::check_dtype(DType wanted) const {
+std::byte* Tensor::elements(DType wanted) const {
   if (dtype() != wanted)
     argument_error("Tensor::data", "dtype", dtype_name(dtype()), dtype_name(wanted),
                    "convert it with to()");
+  return bytes();
 }
 
-#if defined(ESPALIER_CUDA)
-void Tensor::check_reachable() const {
-  if (device().kind == current_device().kind) return;
+std::byte* Tensor::bytes() const {
+  if (device().on_gpu() == cuda::active()) return address();
   throw Error(ErrorKind::device, std::string(current_operation()) + ": " + describe() + " on " +
                                      device().str() + "; kernels run on " + current_device().str() +
                                      " here; move the tensor with to(Device)");
 }
-#endif
 
 double Tensor::item() const {
   refuse_in_capture("item");

@@ -52,16 +52,10 @@ class Tensor {
   // The first element. Throws an argument error unless T is the element type.
   template <class T>
   T* data() const {
-    check_dtype(dtype_of<T>());
-    return reinterpret_cast<T*>(bytes());
+    return reinterpret_cast<T*>(elements(dtype_of<T>()));
   }
   // A device error where this thread's kernels run elsewhere: the operation at hand has none there.
-  std::byte* bytes() const {
-#if defined(ESPALIER_CUDA)
-    check_reachable();
-#endif
-    return address();
-  }
+  std::byte* bytes() const;
   const std::shared_ptr<Storage>& storage() const { return impl_->storage; }
   int64_t storage_offset() const { return impl_->offset; }  // in elements
   // The only element, converted to double. Throws unless numel() == 1.
@@ -111,8 +105,7 @@ class Tensor {
   };
   explicit Tensor(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
   static Tensor make(std::shared_ptr<Storage> storage, const Shape& shape, DType dtype);
-  void check_dtype(DType wanted) const;
-  void check_reachable() const;
+  std::byte* elements(DType wanted) const;
   std::byte* address() const {
     return impl_->storage->data() + static_cast<size_t>(impl_->offset) * dtype_size(impl_->dtype);
   }

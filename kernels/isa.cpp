@@ -3,9 +3,7 @@
 #include <algorithm>
 #include <atomic>
 
-#if defined(ESPALIER_CUDA)
 #include "kernels/simt/stream.h"
-#endif
 
 #if defined(ESPALIER_X86)
 #include <cpuid.h>
@@ -149,9 +147,7 @@ Isa isa_limit() noexcept { return limit.load(std::memory_order_relaxed); }
 void limit_isa(Isa isa) noexcept { limit.store(isa, std::memory_order_relaxed); }
 
 bool isa_allowed(Isa isa) noexcept {
-#if defined(ESPALIER_CUDA)
   if (cuda::active() || isa == Isa::cuda) return cuda::active() && isa == Isa::cuda;
-#endif
   return isa <= isa_limit();
 }
 

@@ -27,11 +27,6 @@
 #else
 #define ESPALIER_IF_NEON(...)
 #endif
-#if defined(ESPALIER_CUDA)
-#define ESPALIER_IF_CUDA(...) __VA_ARGS__
-#else
-#define ESPALIER_IF_CUDA(...)
-#endif
 
 namespace espalier {
 

@@ -29,8 +29,18 @@
   ESPALIER_IF_AVX2({Isa::avx2, avx2::__VA_ARGS__}, )       \
   ESPALIER_IF_NEON({Isa::neon, neon::__VA_ARGS__}, )
 // A GPU's rows stand apart, since some tables of double have them too: the launchers of
-// <name>_cuda.cu, which take pointers to the GPU's memory.
-#define ESPALIER_DECLARE_CUDA(...) ESPALIER_IF_CUDA(namespace cuda{__VA_ARGS__})
+// <name>_cuda.cu, which take pointers to the GPU's memory. Every build declares them, and only
+// <name>.cpp, which kernels/meson.build tells whether there are any, lists them: what includes
+// headers is the same code with and without CUDA.
+#if defined(ESPALIER_CUDA)
+#define ESPALIER_IF_CUDA(...) __VA_ARGS__
+#else
+#define ESPALIER_IF_CUDA(...)
+#endif
+#define ESPALIER_DECLARE_CUDA(...) \
+  namespace cuda {                 \
+  __VA_ARGS__                      \
+  }
 #define ESPALIER_CUDA_ROW(...) ESPALIER_IF_CUDA({Isa::cuda, cuda::__VA_ARGS__}, )
 // The same for 8-bit arithmetic, which has dot-product instructions of its own.
 #define ESPALIER_DECLARE_DOT_ISAS(...)                                                          \

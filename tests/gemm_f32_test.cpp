@@ -21,26 +21,6 @@ TEST_CASE("gemm rows agree with the double reference on the shapes of a transfor
   check_transformer_shapes(f32_table());
 }
 
-namespace {
-
-// The chain of fused multiply-adds of each element that differs from C's.
-int64_t differing_chains(const Operands& o, const std::vector<float>& C) {
-  int64_t wrong = 0;
-  for (int64_t m = 0; m < o.shape.M; ++m)
-    for (int64_t n = 0; n < o.shape.N; ++n) {
-      const size_t i = static_cast<size_t>(m * o.shape.N + n);
-      float sum = o.form.accumulate ? o.C[i] : 0.0f;
-      if (o.form.bias) sum += o.bias[static_cast<size_t>(n)];
-      for (int64_t k = 0; k < o.shape.K; ++k)
-        sum = std::fma(o.A[static_cast<size_t>(m * o.a_row() + k * o.a_k())],
-                       o.B[static_cast<size_t>(k * o.b_k() + n * o.b_n())], sum);
-      wrong += !same_bits(sum, C[i]);
-    }
-  return wrong;
-}
-
-}  // namespace
-
 TEST_CASE("gemm SIMD rows are the chain of fused multiply-adds that the contract names") {
   for_each_row(gemm_kernels<float>(), [&](const auto& row) {
     for (const GemmShape& s : boundary_shapes())
@@ -53,37 +33,6 @@ TEST_CASE("gemm SIMD rows are the chain of fused multiply-adds that the contract
       });
   });
 }
-
-#if defined(ESPALIER_CUDA)
-TEST_CASE("gemm on a GPU gives the bits of the SIMD rows") {
-  if (!gpu_reads_host_memory()) return;
-  const DeviceScope device(Device::cuda());
-  cuda::context.waits = true;
-  // With squares of 64 and, where they are many, of 128.
-  for (const int64_t products : {1, 130})
-    for (const GemmShape& s :
-         products == 1 ? boundary_shapes() : std::vector<GemmShape>{{7, 19, 9}})
-      for_each_form([&](const Form& form) {
-        INFO("M ", s.M, " K ", s.K, " N ", s.N, " products ", products);
-        const Operands o(s, form);
-        std::vector<float> C;
-        for (int64_t i = 0; i < products; ++i) C.insert(C.end(), o.C.begin(), o.C.end());
-        cuda::GemmBatch<float> g;
-        g.M = s.M, g.N = s.N, g.K = s.K;
-        g.A = o.A.data(), g.a_row_stride = o.a_row(), g.a_k_stride = o.a_k();
-        g.B = o.B.data(), g.b_k_stride = o.b_k(), g.b_n_stride = o.b_n();
-        g.C = C.data(), g.c_row_stride = s.N;
-        g.bias = form.bias ? o.bias.data() : nullptr;
-        g.accumulate = form.accumulate;
-        g.products = {1, {{products, 0, 0, s.M * s.N}}};
-        cuda::gemm_run_batch<float>(g);
-        CHECK_NOTHROW(check_launches("gemm"));
-        for (int64_t i = 0; i < products; ++i)
-          CHECK(differing_chains(o, {C.begin() + i * s.M * s.N, C.begin() + (i + 1) * s.M * s.N}) ==
-                0);
-      });
-}
-#endif
 
 TEST_CASE("gemm rows touch nothing but their operands, at any alignment") {
   check_guard_pages(f32_table());

@@ -275,4 +275,20 @@ inline void check_special_values(const GemmTable& table) {
   });
 }
 
+// The chain of fused multiply-adds of each element that differs from C's.
+inline int64_t differing_chains(const Operands& o, const std::vector<float>& C) {
+  int64_t wrong = 0;
+  for (int64_t m = 0; m < o.shape.M; ++m)
+    for (int64_t n = 0; n < o.shape.N; ++n) {
+      const size_t i = static_cast<size_t>(m * o.shape.N + n);
+      float sum = o.form.accumulate ? o.C[i] : 0.0f;
+      if (o.form.bias) sum += o.bias[static_cast<size_t>(n)];
+      for (int64_t k = 0; k < o.shape.K; ++k)
+        sum = std::fma(o.A[static_cast<size_t>(m * o.a_row() + k * o.a_k())],
+                       o.B[static_cast<size_t>(k * o.b_k() + n * o.b_n())], sum);
+      wrong += !same_bits(sum, C[i]);
+    }
+  return wrong;
+}
+
 }  // namespace espalier::test

@@ -109,9 +109,7 @@ void for_each_row(std::span<const Row> rows, F f) {
     done |= !gpu;
     INFO("row: ", std::string(isa_name(row.isa)));
     const DeviceScope device(gpu ? Device::cuda() : Device::cpu());
-#if defined(ESPALIER_CUDA)
     cuda::context.waits = true;
-#endif
     f(row);
     if (gpu) CHECK_NOTHROW(check_launches("a kernel"));
   }

@@ -2,14 +2,26 @@
 #include <cstring>
 
 #include "engine/cuda/cublas.h"
+#include "engine/cuda/runtime.h"
 #include "engine/device_memory.h"
 #include "engine/launch_graph.h"
+#include "engine/staging.h"
 #include "engine/storage.h"
 
 namespace espalier {
+namespace cuda {
+
+int device_count() noexcept { return 0; }
+std::string device_name(int index) { return Device::cuda(index).str(); }
+Stream stream_of(int index) {
+  check_device(Device::cuda(index));  // throws: there is none
+  return nullptr;
+}
+
+}  // namespace cuda
 
 std::shared_ptr<Storage> Storage::allocate_on_gpu(size_t, Device device) {
-  check_device(device);  // throws: there is none
+  check_device(device);  // throws
   return nullptr;
 }
 void Storage::free_on_gpu(std::byte*, size_t, Device) noexcept {}
@@ -29,6 +41,13 @@ LaunchGraph::LaunchGraph(Device device, FunctionRef<void()>) : device_(device) {
 LaunchGraph::~LaunchGraph() = default;
 void LaunchGraph::launch(const char*) const {}
 int64_t LaunchGraph::memory() const noexcept { return 0; }
+bool records_launches() noexcept { return false; }
+
+Tensor staging_tensor(const Shape& shape, DType dtype, Device) {
+  return Tensor::empty(shape, dtype, Device::cpu());
+}
+Tensor sent_to(Device device, const Tensor& staged) { return staged.to(device); }
+void send(const Tensor& staged, const Tensor& there) { there.copy_(staged); }
 
 void set_gpu_gemm(GpuGemm which, Device device) {
   if (which == GpuGemm::cublas) check_device(device);

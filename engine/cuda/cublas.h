@@ -19,7 +19,6 @@ enum class GpuGemm { own, cublas };
 void set_gpu_gemm(GpuGemm which, Device device = Device::cuda());
 GpuGemm gpu_gemm() noexcept;
 
-#if defined(ESPALIER_CUDA)
 namespace cuda {
 
 // On the calling thread's device, operands rounded to `taken` first: f32, bf16 or f16. False, with
@@ -29,6 +28,5 @@ namespace cuda {
 bool cublas_multiply(const GemmBatch<float>& gemm, DType taken);
 
 }  // namespace cuda
-#endif
 
 }  // namespace espalier

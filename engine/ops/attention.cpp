@@ -5,6 +5,7 @@
 
 #include "engine/autograd.h"
 #include "engine/axes.h"
+#include "engine/cuda/build.h"
 #include "engine/derivatives.h"
 #include "engine/device_scope.h"
 #include "engine/dispatch.h"
@@ -65,14 +66,12 @@ struct Heads {
     return {tokens, head_dim, in.row, out.row, static_cast<T>(scale), queries};
   }
 
-#if defined(ESPALIER_CUDA)
   // Throws a device error where a head is too long for the block that takes it.
   template <class T>
   AttentionHeads for_gpu() const {
     check_gpu_tokens(tokens, cuda::attention_most_tokens<T>());
     return {count(), this->heads, {in.batch, in.head}, {out.batch, out.head}};
   }
-#endif
 };
 
 template <class T>
@@ -94,11 +93,10 @@ void forward_range(const KernelRow<AttentionForward<T>>& row, const Heads& heads
 
 template <class T>
 void forward_heads(const Heads& heads, const Operands<T>& x, T* out, const Tensor& stats) {
-#if defined(ESPALIER_CUDA)
-  if (on_cuda())
-    return cuda::attention_forward_heads<T>(heads.for_gpu<T>(), heads.shape<T>(), x.q, x.k, x.v,
-                                            out, stats.defined() ? stats.data<T>() : nullptr);
-#endif
+  if constexpr (built_with_cuda)
+    if (on_cuda())
+      return cuda::attention_forward_heads<T>(heads.for_gpu<T>(), heads.shape<T>(), x.q, x.k, x.v,
+                                              out, stats.defined() ? stats.data<T>() : nullptr);
   const auto& best = kernel(attention_forward_kernels<T>());
   parallel_for(heads.count(), heads.grain(), [&](int64_t begin, int64_t end) {
     const Tensor scratch =
@@ -111,11 +109,10 @@ void forward_heads(const Heads& heads, const Operands<T>& x, T* out, const Tenso
 template <class T>
 void backward_heads(const Heads& heads, const Operands<T>& x, const T* dout, const Tensor& stats,
                     const Operands<T>& dx) {
-#if defined(ESPALIER_CUDA)
-  if (on_cuda())
-    return cuda::attention_backward_heads<T>(heads.for_gpu<T>(), heads.shape<T>(), x.q, x.k, x.v,
-                                             dout, stats.data<T>(), dx.q, dx.k, dx.v);
-#endif
+  if constexpr (built_with_cuda)
+    if (on_cuda())
+      return cuda::attention_backward_heads<T>(heads.for_gpu<T>(), heads.shape<T>(), x.q, x.k, x.v,
+                                               dout, stats.data<T>(), dx.q, dx.k, dx.v);
   const auto& best = kernel(attention_backward_kernels<T>());
   const auto shape = heads.shape<T>();
   parallel_for(heads.count(), heads.grain(), [&](int64_t begin, int64_t end) {

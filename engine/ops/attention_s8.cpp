@@ -6,6 +6,7 @@
 
 #include "engine/autograd.h"
 #include "engine/axes.h"
+#include "engine/cuda/build.h"
 #include "engine/derivatives.h"
 #include "engine/device_scope.h"
 #include "engine/dispatch.h"
@@ -63,18 +64,19 @@ void run_heads(const KernelRow<AttentionS8Run>& row, const Heads& h, const int8_
   }
 }
 
+void run_on_gpu(const Heads& h, const Tensor& qkv, const Tensor& out) {
+  check_gpu_tokens(h.shape.tokens, cuda::attention_s8_most_tokens());
+  const int64_t width = h.shape.out_stride, head = h.shape.head_dim;
+  const int8_t* q = qkv.data<int8_t>();
+  cuda::attention_s8_heads(
+      {h.count(), h.heads, {h.shape.tokens * 3 * width, head}, {h.shape.queries * width, head}},
+      h.shape, q, q + width, q + 2 * width, out.data<int8_t>());
+}
+
 // All of a tensor's.
 void run_all(const Heads& h, const Tensor& qkv, const Tensor& out) {
-#if defined(ESPALIER_CUDA)
-  if (on_cuda()) {
-    check_gpu_tokens(h.shape.tokens, cuda::attention_s8_most_tokens());
-    const int64_t width = h.shape.out_stride, head = h.shape.head_dim;
-    const int8_t* q = qkv.data<int8_t>();
-    return cuda::attention_s8_heads(
-        {h.count(), h.heads, {h.shape.tokens * 3 * width, head}, {h.shape.queries * width, head}},
-        h.shape, q, q + width, q + 2 * width, out.data<int8_t>());
-  }
-#endif
+  if constexpr (built_with_cuda)
+    if (on_cuda()) return run_on_gpu(h, qkv, out);
   const auto& best = kernel(attention_s8_kernels());
   parallel_for(h.count(), h.grain(), [&](int64_t begin, int64_t end) {
     const Tensor scratch = Tensor::empty({h.scratch()}, DType::u8);

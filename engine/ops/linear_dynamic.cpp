@@ -5,6 +5,7 @@
 
 #include "engine/autograd.h"
 #include "engine/axes.h"
+#include "engine/cuda/build.h"
 #include "engine/derivatives.h"
 #include "engine/device_scope.h"
 #include "engine/dispatch.h"
@@ -157,7 +158,6 @@ struct Operands {
   const float* bias_values() const { return bias.defined() ? bias.data<float>() : nullptr; }
 };
 
-#if defined(ESPALIER_CUDA)
 void multiply_on_gpu(const Operands& in, const Tensor& y) {
   const Tensor packed = packed_weight_s8(kernel(gemm_s8_kernels()), in.codes);
   const Tensor codes = Tensor::empty({in.M, cuda::linear_dynamic_row(in.K)}, DType::s8);
@@ -171,12 +171,10 @@ void multiply_on_gpu(const Operands& in, const Tensor& y) {
   layer.y = y.data<float>();
   cuda::linear_dynamic_run(layer);
 }
-#endif
 
 void multiply(const Operands& in, const Tensor& y) {
-#if defined(ESPALIER_CUDA)
-  if (on_cuda()) return multiply_on_gpu(in, y);
-#endif
+  if constexpr (built_with_cuda)
+    if (on_cuda()) return multiply_on_gpu(in, y);
   const DynamicKernels by(in.N, in.K);
   const Tensor packed = packed_weight_s8(*by.product, in.codes);
   const DynamicProduct product{

@@ -7,6 +7,7 @@
 
 #include "engine/autograd.h"
 #include "engine/axes.h"
+#include "engine/cuda/build.h"
 #include "engine/derivatives.h"
 #include "engine/device_scope.h"
 #include "engine/dispatch.h"
@@ -188,7 +189,6 @@ constexpr Op linear_wq_op{.name = "linear_wq",
                           .lower = lower,
                           .replay = replay_call};
 
-#if defined(ESPALIER_CUDA)
 cuda::LinearWqRun<float>& gpu_kernel(Precision precision) {
   if (precision == Precision::bf16) return cuda::linear_wq_run<BFloat16>;
   if (precision == Precision::f16) return cuda::linear_wq_run<Float16>;
@@ -211,13 +211,11 @@ Tensor multiply_on_gpu(const Tensor& x, const CodedWeight& w, const Tensor& bias
   gpu_kernel(product_precision(linear_wq_op.name, x))(layer);
   return y;
 }
-#endif
 
 // Of contiguous operands.
 Tensor multiply(const Tensor& x, const CodedWeight& w, const Tensor& bias) {
-#if defined(ESPALIER_CUDA)
-  if (on_cuda()) return multiply_on_gpu(x, w, bias);
-#endif
+  if constexpr (built_with_cuda)
+    if (on_cuda()) return multiply_on_gpu(x, w, bias);
   return linear_forward(x, widened(w, x.shape().back()), bias);
 }
 

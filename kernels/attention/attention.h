@@ -68,7 +68,6 @@ struct AttentionHeads {
   }
 };
 
-#if defined(ESPALIER_CUDA)
 namespace cuda {
 // Longer heads do not fit a block.
 template <class T>
@@ -81,7 +80,6 @@ void attention_backward_heads(const AttentionHeads& heads, const AttentionShape<
                               const T* q, const T* k, const T* v, const T* dout, const T* stats,
                               T* dq, T* dk, T* dv) noexcept;
 }  // namespace cuda
-#endif
 // One head by them; scratch is not used.
 ESPALIER_DECLARE_CUDA(AttentionForward<float> attention_forward;
                       AttentionForward<double> attention_forward;

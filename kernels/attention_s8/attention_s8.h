@@ -66,7 +66,6 @@ std::span<const KernelRow<AttentionS8Run>> attention_s8_kernels() noexcept;
 
 ESPALIER_DECLARE_DOT_ISAS(AttentionS8Run attention_s8;)
 
-#if defined(ESPALIER_CUDA)
 namespace cuda {
 // Longer heads do not fit a block.
 int64_t attention_s8_most_tokens() noexcept;
@@ -74,7 +73,6 @@ int64_t attention_s8_most_tokens() noexcept;
 void attention_s8_heads(const AttentionHeads& heads, const AttentionS8& shape, const int8_t* q,
                         const int8_t* k, const int8_t* v, int8_t* out) noexcept;
 }  // namespace cuda
-#endif
 // One head by them; scratch is not used.
 ESPALIER_DECLARE_CUDA(AttentionS8Run attention_s8;)
 

@@ -142,30 +142,15 @@ void cast_scalar(const From* x, To* y, int64_t count) noexcept {
 
 }  // namespace cast_detail
 
-#if defined(ESPALIER_CUDA)
 namespace cuda {
 template <class From, class To>
 void cast(const From* x, To* y, int64_t count) noexcept;
 }  // namespace cuda
-#endif
 
 // The rows for one pair of types, each of float, double, Float16, BFloat16, int8_t, uint8_t,
 // int16_t, int32_t, int64_t and bool.
 template <class From, class To>
-std::span<const KernelRow<Cast<From, To>>> cast_kernels() noexcept {
-  static constexpr KernelRow<Cast<From, To>> rows[] = {
-      ESPALIER_CUDA_ROW(cast<From, To>){Isa::scalar, cast_detail::cast_scalar<From, To>}};
-  return rows;
-}
-
-#define ESPALIER_CAST_ROWS(From, To) \
-  template <>                        \
-  std::span<const KernelRow<Cast<From, To>>> cast_kernels() noexcept;
-ESPALIER_CAST_ROWS(float, Float16)
-ESPALIER_CAST_ROWS(Float16, float)
-ESPALIER_CAST_ROWS(float, BFloat16)
-ESPALIER_CAST_ROWS(BFloat16, float)
-#undef ESPALIER_CAST_ROWS
+std::span<const KernelRow<Cast<From, To>>> cast_kernels() noexcept;
 
 ESPALIER_DECLARE_ISAS(Cast<float, Float16> cast_to_f16; Cast<Float16, float> cast_from_f16;
                       Cast<float, BFloat16> cast_to_bf16; Cast<BFloat16, float> cast_from_bf16;)

@@ -100,7 +100,6 @@ constexpr Gemm<T> gemm_rows(Gemm<T> gemm, int64_t first, int64_t last) noexcept 
 
 ESPALIER_DECLARE_ISAS(GemmPackB<float> gemm_pack_b; GemmRun<float> gemm_run;)
 
-#if defined(ESPALIER_CUDA)
 namespace cuda {
 
 // Dimensions over which a product repeats, row-major: how often, and each operand's step, in
@@ -143,6 +142,5 @@ template <class T>
 GemmAddRows<T> gemm_add_rows;
 
 }  // namespace cuda
-#endif
 
 }  // namespace espalier

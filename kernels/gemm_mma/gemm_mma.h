@@ -15,7 +15,6 @@
 #include "kernels/gemm_f32/gemm_f32.h"
 #include "kernels/half.h"
 
-#if defined(ESPALIER_CUDA)
 namespace espalier::cuda {
 
 // What becomes of the sums. The residual lies as C does, and may be C.
@@ -49,4 +48,3 @@ template <class Element>
 GemmRunBatch<float> gemm_mma_rounding;
 
 }  // namespace espalier::cuda
-#endif

@@ -25,7 +25,6 @@ std::span<const KernelRow<LinearDynamicPut>> linear_dynamic_kernels() noexcept;
 
 ESPALIER_DECLARE_ISAS(LinearDynamicPut linear_dynamic_put;)
 
-#if defined(ESPALIER_CUDA)
 namespace cuda {
 
 // On a GPU the whole layer: M rows of x, K values each, are rounded to codes of their own scales
@@ -46,6 +45,5 @@ void linear_dynamic_run(const LinearDynamic& layer) noexcept;
 int64_t linear_dynamic_row(int64_t K) noexcept;
 
 }  // namespace cuda
-#endif
 
 }  // namespace espalier

@@ -29,7 +29,6 @@ std::span<const KernelRow<LinearWqWiden>> linear_wq_kernels() noexcept;
 
 ESPALIER_DECLARE_ISAS(LinearWqWiden linear_wq_widen;)
 
-#if defined(ESPALIER_CUDA)
 namespace cuda {
 
 // On a GPU codes are not packed, and one launch widens and multiplies:
@@ -57,6 +56,5 @@ template <class Element>
 LinearWqRun<Element> linear_wq_run;
 
 }  // namespace cuda
-#endif
 
 }  // namespace espalier

@@ -11,12 +11,8 @@ struct Context {
   bool waits = false;  // a launch returns when its kernel has ended: for tests
 };
 
-#if defined(ESPALIER_CUDA)
-inline thread_local Context context;
+inline constinit thread_local Context context;
 
 inline bool active() noexcept { return context.active; }
-#else
-constexpr bool active() noexcept { return false; }
-#endif
 
 }  // namespace espalier::cuda

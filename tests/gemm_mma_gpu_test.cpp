@@ -12,7 +12,6 @@
 #include "tests/gemm_test.h"
 #include "tests/product_test.h"
 
-#if defined(ESPALIER_CUDA)
 namespace espalier::test::gemm_mma_tests {
 namespace {
 
@@ -262,4 +261,3 @@ TEST_CASE("what f16 cannot hold is infinite in products on a GPU") {
 }
 
 }  // namespace espalier::test::gemm_mma_tests
-#endif
