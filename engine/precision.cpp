@@ -10,7 +10,7 @@ namespace {
 
 constexpr const char* names[] = {"f32", "bf16", "f16"};
 
-thread_local Precision current = Precision::f32;
+thread_local Precision multiplied_in = Precision::f32;
 std::atomic<const Bf16Kernels*> linked{nullptr};
 
 }  // namespace
@@ -25,21 +25,21 @@ Precision precision_named(const char* function, const std::string& name) {
   argument_error(function, "precision", "'" + name + "'", "'f32', 'bf16' or 'f16'", "");
 }
 
-Precision product_precision() noexcept { return current; }
+Precision product_precision() noexcept { return multiplied_in; }
 
 Precision product_precision(const char* op, const Tensor& x) {
-  if (current == Precision::f16 && x.dtype() == DType::f32 && !x.device().on_gpu())
+  if (multiplied_in == Precision::f16 && x.dtype() == DType::f32 && !x.device().on_gpu())
     argument_error(op, "precision", "f16 on the CPU", "f32 or bf16",
                    "products in f16 run on a GPU alone; move the operands there with to(Device)");
-  return current;
+  return multiplied_in;
 }
 
-PrecisionScope::PrecisionScope(Precision precision) noexcept : before_(current) {
+PrecisionScope::PrecisionScope(Precision precision) noexcept : before_(multiplied_in) {
   static const Bf16Kernels kernels{gemm_bf16_kernels()};
   linked.store(&kernels, std::memory_order_release);
-  current = precision;
+  multiplied_in = precision;
 }
-PrecisionScope::~PrecisionScope() { current = before_; }
+PrecisionScope::~PrecisionScope() { multiplied_in = before_; }
 
 const Bf16Kernels& bf16_kernels() {
   const Bf16Kernels* kernels = linked.load(std::memory_order_acquire);

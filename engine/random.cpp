@@ -12,7 +12,7 @@
 namespace espalier {
 namespace {
 
-thread_local Generator current;
+thread_local Generator drawn_from;
 
 Tensor fill(const Shape& shape, Generator& generator,
             std::span<const KernelRow<PhiloxFill<float>>> rows) {
@@ -101,11 +101,11 @@ std::vector<int64_t> sample_without_replacement(int64_t bound, int64_t count,
   return chosen;
 }
 
-Generator& current_generator() noexcept { return current; }
+Generator& current_generator() noexcept { return drawn_from; }
 
-GeneratorScope::GeneratorScope(Generator generator) noexcept : before_(current) {
-  current = generator;
+GeneratorScope::GeneratorScope(Generator generator) noexcept : before_(drawn_from) {
+  drawn_from = generator;
 }
-GeneratorScope::~GeneratorScope() { current = before_; }
+GeneratorScope::~GeneratorScope() { drawn_from = before_; }
 
 }  // namespace espalier

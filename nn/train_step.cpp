@@ -26,7 +26,7 @@ void add_lanes(const RecycledVector<Tensor>& lanes, const Tensor& sum) {
   });
 }
 
-struct Split {
+struct BatchSplit {
   int64_t samples, size;
 
   int64_t count() const { return (samples + size - 1) / size; }
@@ -37,7 +37,7 @@ struct Split {
 };
 
 // What the chunks of one batch have in common.
-struct Chunks : Split {
+struct Chunks : BatchSplit {
   Precision precision;
   ChunkLoss loss;
 
@@ -108,13 +108,13 @@ GradientsByNumbers::GradientsByNumbers(int64_t samples, int64_t chunk_size, Prec
     : samples_(samples), chunk_size_(chunk_size), precision_(precision) {}
 
 int64_t GradientsByNumbers::numbers() const noexcept {
-  return 1 + Split{samples_, chunk_size_}.count();
+  return 1 + BatchSplit{samples_, chunk_size_}.count();
 }
 
 void GradientsByNumbers::write_numbers(uint64_t seed, double loss_scale, double* to) const {
   static_assert(sizeof seed == sizeof(double));
   new (to) uint64_t(seed);
-  const Split split{samples_, chunk_size_};
+  const BatchSplit split{samples_, chunk_size_};
   for (int64_t i = 0; i < split.count(); ++i) to[1 + i] = split.share(i) * loss_scale;
 }
 

@@ -29,8 +29,10 @@ StepResult step_on_cpu(const RecycledVector<Tensor>& batch, Optimizer& optimizer
   return result;
 }
 
+}  // namespace
+
 // What a recording of a step holds fast.
-struct Kind {
+struct WholeStep::Kind {
   std::vector<std::pair<Shape, DType>> batch;
   int64_t chunk_size;
   Precision precision;
@@ -48,8 +50,6 @@ struct Kind {
   }
   bool operator==(const Kind&) const = default;
 };
-
-}  // namespace
 
 // Steps of one kind.
 struct WholeStep::OnGpu {

@@ -54,6 +54,7 @@ class WholeStep {
   int64_t launched() const noexcept { return launched_; }
 
  private:
+  struct Kind;
   struct OnGpu;
 
   bool recorded_;
