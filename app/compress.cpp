@@ -235,6 +235,9 @@ void add_training_flags(CLI::App& verb, CompressFlags& flags) {
   option("--precision", c.precision,
          "Of the products of --recover, and behind the rounding of --qat")
       ->check(CLI::IsMember({"f32", "bf16"}));
+  option("--validation", c.validation,
+         "Training images held out, to choose the best epoch and the best candidate by")
+      ->check(CLI::Range(1, 1'000'000));
   option("--max-steps", c.max_steps, "Stop each training after so many steps; 0 runs all epochs")
       ->check(CLI::NonNegativeNumber);
   CLI::Option* run_dir =

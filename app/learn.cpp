@@ -149,6 +149,8 @@ void add_learn(CLI::App& app, Body& chosen) {
       *verb, flags->settings, "--max-latency", "max_milliseconds",
       "Budget of one image for --target, in ms. Where no form meets a budget after the last "
       "task the exit code is 4");
+  add_setting(*verb, flags->settings, "--seconds", "seconds",
+              "To time the network's forms for, in turns, at each batch size (default: 5)");
   verb->add_flag_callback(
       "--compress-at-end", [flags] { flags->settings.push_back("compress_at_end=true"); },
       "Prune and round after the last task alone");

@@ -150,6 +150,7 @@ HardwareOptions hardware_options(const LearnConfig& c) {
   if (options.prune) options.sparsity = c.sparsity;
   options.sparsity_of = c.sparsity_of;
   options.recover_epochs = c.recover_epochs;
+  options.benchmark.measure.budget_seconds = c.seconds;
   return options;
 }
 

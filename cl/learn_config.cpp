@@ -83,6 +83,7 @@ void visit_fields(LearnConfig& c, Visit&& visit) {
   visit("sparsity_of", c.sparsity_of);
   visit("compress_at_end", c.compress_at_end);
   visit("recover_epochs", c.recover_epochs);
+  visit("seconds", c.seconds);
   visit("control", c.control);
   visit("augmentation", c.augmentation);
   visit("held_out", c.held_out);
@@ -147,6 +148,7 @@ void validate(const LearnConfig& c) {
   require(c.sparsity >= 0 && c.sparsity < 1, "sparsity", c.sparsity, "0 to below 1");
   require_one_of("sparsity_of", c.sparsity_of, {"parameters", "flops"});
   require_count("recover_epochs", c.recover_epochs, 0, 100'000);
+  require(c.seconds > 0 && c.seconds <= 600, "seconds", c.seconds, "more than 0, at most 600");
   std::vector<std::string> forms = artefact_dtypes();
   forms.insert(forms.begin(), {"off", "auto"});
   require(c.max_megabytes >= 0, "max_megabytes", c.max_megabytes, "0 (none) or more");

@@ -49,6 +49,7 @@ struct LearnConfig {
   std::string sparsity_of = "parameters";  // or "flops": of one image
   bool compress_at_end = false;
   int64_t recover_epochs = 3;  // over the memory, after each pruning
+  double seconds = 5;          // to time its forms for, in turns, at each batch size
   // Whether the stream is learned a second time without compression, to tell what that made it
   // forget (cl/attribution.h).
   bool control = false;

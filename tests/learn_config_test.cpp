@@ -55,6 +55,7 @@ TEST_CASE("a configuration of learning refuses what makes no run") {
   refused(R"({"augmentation": {"mixup": 0.2}})");
   refused(R"({"compress": "int8", "method": "ncm", "network": "vit-tiny"})");
   refused(R"({"compress": "int8", "sparsity": 1.0})");
+  refused(R"({"compress": "int8", "seconds": 0})");
   refused(R"({"compress": "int8", "sparsity": 0.5, "sparsity_of": "joy"})");
   refused(R"({"compress": "auto", "network": "vit-tiny"})");
   refused(R"({"compress": "int8", "target": "size", "network": "vit-tiny"})");

@@ -6,7 +6,8 @@ import unittest
 from command import ESPALIER, Command, run, stop_at
 
 UNTIMED = ["--seconds", 0]
-TRAINED = ["--qat", 1, "--max-steps", 12, "--calibration-images", 64, *UNTIMED]
+FEW = ["--calibration-images", 64, "--validation", 200]
+TRAINED = ["--qat", 1, "--max-steps", 12, *FEW, *UNTIMED]
 
 
 class Compress(Command):
@@ -46,7 +47,7 @@ class Compress(Command):
 
     def test_a_report_compares_each_form_and_resumes_without_making_one_again(self):
         asked = ["--sparsity", 0.5, "--width-step", 4, "--recover", 1, "--qat", 1, "--max-steps", 5,
-                 "--calibration-images", 64]
+                 *FEW]
         whole, single = self.folder / "report", self.folder / "single.safetensors"
         result = run("compress", self.model, "--report", whole, "--json", "-t", 1, "--seconds", 0.1,
                      *asked)
@@ -110,7 +111,7 @@ class Compress(Command):
     def test_pruning_makes_a_smaller_model(self):
         pruned, whole = self.folder / "pruned.safetensors", self.folder / "whole.safetensors"
         said = json.loads(run("compress", self.model, "-o", pruned, "--sparsity", 0.5, "--dtype",
-                              "f32", "--width-step", 4, "--recover", 1, "--max-steps", 8,
+                              "f32", "--width-step", 4, "--recover", 1, "--max-steps", 8, *FEW,
                               "--run-dir", self.folder / "pruned", "--seconds", 0.2,
                               "--json").stdout)
         for speed in said["after"]["speeds"]:
@@ -126,7 +127,7 @@ class Compress(Command):
         self.assertEqual(run("export", pruned, "--onnx", self.folder / "p.onnx").returncode, 0)
         hidden = run("compress", self.model, "-o", whole, "--sparsity", 0.1, "--dimensions", "hidden",
                      "--importance", "taylor", "--ranking", "layer", "--sparsity-of", "flops",
-                     "--width-step", 1, "--calibration-images", 64, *UNTIMED)
+                     "--width-step", 1, *FEW, *UNTIMED)
         self.assertEqual(hidden.returncode, 0, hidden.stderr)
         for words in ("10 % of flops pruned by taylor", "parameters", "whole numbers"):
             self.assertIn(words, hidden.stdout)
@@ -134,7 +135,7 @@ class Compress(Command):
     def test_a_chain_of_trainings_resumes_in_each_of_them_to_the_same_bits(self):
         words = ["--sparsity", 0.4, "--schedule", "cubic", "--prune-steps", 2, "--recover", 1,
                  "--qat", 1, "--max-steps", 6,
-                 "--calibration-images", 64, *UNTIMED]
+                 *FEW, *UNTIMED]
         whole = self.folder / "chain.safetensors"
         result = run("compress", self.model, "-o", whole, "--run-dir", self.folder / "chain", *words)
         self.assertEqual(result.returncode, 0, result.stderr)
@@ -155,7 +156,7 @@ class Compress(Command):
         folder, made = self.folder / "timed", self.folder / "timed.safetensors"
         command = [ESPALIER, "compress", self.model, "-o", made, "--run-dir", folder, "--dtype", "f32",
                    "-t", 1, "--sparsity", 0.3, "--sparsity-of", "latency", "--latency-batch", 4,
-                   "--recover", 1, "--max-steps", 6, "--json", *UNTIMED]
+                   "--recover", 1, "--max-steps", 6, *FEW, "--json", *UNTIMED]
         self.assertEqual(stop_at(2, signal.SIGINT, folder / "recover", list(map(str, command)))[0], 130)
         chosen = json.loads(run("inspect", folder / "stage-pruned.safetensors", "--json").stdout)
         said = json.loads(run("compress", "--resume", folder, "--json", *UNTIMED).stdout)
@@ -168,7 +169,7 @@ class Compress(Command):
     def test_zeros_and_rewound_weights_say_what_they_are_worth(self):
         """None of them makes a smaller file, and what was broken off goes on with the same zeros."""
         whole = self.folder / "zeros.safetensors"
-        words = ["--dtype", "f32", "--unstructured", "--sparsity", 0.5, "--recover", 1, "--max-steps", 6,
+        words = ["--dtype", "f32", "--unstructured", "--sparsity", 0.5, "--recover", 1, "--max-steps", 6, *FEW,
                  "--rewind", "init"]
         said = json.loads(run("compress", self.model, "-o", whole, "--run-dir", self.folder / "zeros",
                               "--json", *words, *UNTIMED).stdout)
@@ -196,7 +197,7 @@ class Compress(Command):
 
     def test_compress_records_how_ranges_and_biases_were_chosen(self):
         made = self.folder / "chosen.safetensors"
-        words = ["compress", self.model, "-o", made, "--calibration-images", 64, *UNTIMED]
+        words = ["compress", self.model, "-o", made, *FEW, *UNTIMED]
         said = json.loads(run(*words, "--observer", "percentile", "--equalize", "--bias-correction",
                               "--json").stdout)
         self.assertEqual((said["observer"], said["equalize"], said["bias_correction"]),
@@ -287,7 +288,7 @@ class Compress(Command):
 
     def test_a_target_is_met_by_measurement_and_says_why(self):
         quick = ["--recover", 1, "--max-steps", 3, "--width-step", 4, "--levels", 0.8, "--points", 3,
-                 "--calibration-images", 64, "--seconds", 0.02, "-t", 1]
+                 *FEW, "--seconds", 0.02, "-t", 1]
         folder, made = self.folder / "speed", self.folder / "speed.safetensors"
         result = run("compress", self.model, "--target", "speed", "--report", folder, "-o", made,
                      "--json", *quick)
@@ -316,23 +317,23 @@ class Compress(Command):
 
     def test_budgets_that_cannot_be_met_say_what_comes_nearest(self):
         quick = ["--recover", 0, "--width-step", 4, "--levels", 0.8, "--points", 2,
-                 "--calibration-images", 64, "--seconds", 0.02, "-t", 1]
+                 *FEW, "--seconds", 0.02, "-t", 1]
         self.expect(4, "compress", self.model, "--target", "size", "--max-size", 0.001, "--report",
                     self.folder / "small", "-q", *quick, says="nearest is")
         made = self.folder / "made.safetensors"
         for budget, says in ((["--max-size", 0.001], "the file takes"),
                              (["--min-accuracy", 99.9], "of the test images are right"),
                              (["--max-latency", 1e-6], "the budget is 0.000 ms")):
-            self.expect(4, "compress", self.model, "-o", made, "--calibration-images", 64,
+            self.expect(4, "compress", self.model, "-o", made, *FEW,
                         "--seconds", 0.05, *budget, says=says)
-        self.assertEqual(run("compress", self.model, "-o", made, "--calibration-images", 64,
+        self.assertEqual(run("compress", self.model, "-o", made, *FEW,
                              "--max-size", 1, *UNTIMED).returncode, 0)
 
     def test_presets_are_what_they_say(self):
         for name, dtype, sparsity in (("edge", "int8", 0.5), ("gpu-server", "f16", 0.3)):
             result = run("compress", self.model, "--preset", name, "-o", self.folder / "preset",
                          "--run-dir", self.folder / name, "--max-steps", 2, "--width-step", 4,
-                         "--calibration-images", 64, "--json", *UNTIMED)
+                         *FEW, "--json", *UNTIMED)
             self.assertEqual(result.returncode, 0, result.stderr)
             said = json.loads(result.stdout)
             self.assertEqual((said["dtype"], said["sparsity"], said["recover_epochs"]),

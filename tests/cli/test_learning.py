@@ -78,7 +78,7 @@ class Learning(unittest.TestCase):
 
     def test_a_budget_that_no_form_meets_is_told(self):
         folder = self.folder / "budget"
-        words = [*QUICK, "--run-dir", folder, "--tasks", "2", "--target", "size"]
+        words = [*QUICK, "--run-dir", folder, "--tasks", "2", "--target", "size", "--seconds", "0.1"]
         result = run("learn", "vit-tiny", *words, "--max-size", "0.000001")
         self.assertEqual(result.returncode, 4, result.stderr)
         self.assertEqual(len(result.stderr.strip().splitlines()), 1, result.stderr)
@@ -96,7 +96,7 @@ class Learning(unittest.TestCase):
     def test_a_network_is_compressed_as_it_learns_and_held_against_a_control(self):
         folder = self.folder / "compressed"
         quick = ["--memory", "20kB", "--replay-batch", "16", "--held-out", "200", "--set", "max_steps=3",
-                 "--set", "recover_epochs=1", "-q", "-t", "1"]
+                 "--set", "recover_epochs=1", "--seconds", "0.1", "-q", "-t", "1"]
         result = run("learn", "vit-tiny", "--tasks", "2", "--compress", "int8", "--sparsity", "0.5",
                      "--sparsity-of", "flops", "--control", "--run-dir", folder, *quick)
         self.assertEqual(result.returncode, 0, result.stderr)

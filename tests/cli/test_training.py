@@ -29,10 +29,12 @@ class Training(Command):
         self.assertEqual([line["step"] for line in lines if "loss" in line], list(range(1, STEPS + 1)))
 
     def test_bits_do_not_depend_on_threads(self):
-        for threads in (1, 3, 8):
+        digests = set()
+        for threads in (1, 2, 3, 8):
             folder = self.folder / f"threads-{threads}"
-            run("train", "vit-tiny", "--run-dir", folder, "-t", threads, *QUICK)
-            self.assertEqual(digest(folder), digest(self.run_dir))
+            run("train", "vit-tiny", "--run-dir", folder, "-t", threads, *QUICK, "--set", "max_steps=20")
+            digests.add(digest(folder))
+        self.assertEqual(len(digests), 1)
 
     def test_training_in_bf16_is_saved_as_such_and_gives_bits_of_its_own(self):
         digests = set()
@@ -87,7 +89,7 @@ class Training(Command):
 
     def test_killed_and_resumed_runs_end_with_the_same_bits(self):
         folder = self.folder / "killed"
-        fresh = [ESPALIER, "train", "vit-tiny", "--run-dir", str(folder), *QUICK]
+        fresh = [ESPALIER, "train", "vit-tiny", "--run-dir", str(folder), *BRIEF]
         resume = [ESPALIER, "train", "--resume", str(folder), "-q"]
         for step in sorted(random.Random(1).sample(range(1, STEPS), 10)):
             saved = (folder / "checkpoints/last.safetensors").exists()
@@ -96,7 +98,7 @@ class Training(Command):
             code, _ = stop_at(step, signal.SIGKILL, folder, resume if saved else fresh)
             self.assertEqual(code, -signal.SIGKILL)
         self.assertEqual(run(*resume[1:]).returncode, 0)
-        self.assertEqual(digest(folder), digest(self.run_dir))
+        self.assertEqual(digest(folder), digest(self.brief_run()))
 
     def test_an_interrupted_run_says_how_to_resume_and_does(self):
         folder = self.folder / "interrupted"
