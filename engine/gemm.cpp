@@ -157,7 +157,7 @@ void fold(MatrixProduct<T>& p, ProductBatch& batch, ProductBatch& terms) {
   }
 }
 
-cuda::GemmRepeats repeats_of(const ProductBatch& batch) {
+[[maybe_unused]] cuda::GemmRepeats repeats_of(const ProductBatch& batch) {
   cuda::GemmRepeats repeats;
   repeats.rank = batch.sizes.rank();
   for (int d = 0; d < repeats.rank; ++d)

@@ -2,22 +2,20 @@
 
 namespace espalier {
 
-#define ESPALIER_CAST_ROWS(From, To, function)                                             \
-  template <>                                                                              \
-  std::span<const KernelRow<Cast<From, To>>> cast_kernels() noexcept {                     \
+template <class From, class To>
+std::span<const KernelRow<Cast<From, To>>> cast_kernels() noexcept {
+#define ESPALIER_SIMD_CAST(A, B, function)                                                 \
+  if constexpr (std::is_same_v<From, A> && std::is_same_v<To, B>) {                        \
     static constexpr KernelRow<Cast<From, To>> rows[] = {                                  \
         ESPALIER_CUDA_ROW(cast<From, To>)                                                  \
             ESPALIER_ISA_ROWS(function){Isa::scalar, cast_detail::cast_scalar<From, To>}}; \
     return rows;                                                                           \
   }
-ESPALIER_CAST_ROWS(float, Float16, cast_to_f16)
-ESPALIER_CAST_ROWS(Float16, float, cast_from_f16)
-ESPALIER_CAST_ROWS(float, BFloat16, cast_to_bf16)
-ESPALIER_CAST_ROWS(BFloat16, float, cast_from_bf16)
-#undef ESPALIER_CAST_ROWS
-
-template <class From, class To>
-std::span<const KernelRow<Cast<From, To>>> cast_kernels() noexcept {
+  ESPALIER_SIMD_CAST(float, Float16, cast_to_f16)
+  ESPALIER_SIMD_CAST(Float16, float, cast_from_f16)
+  ESPALIER_SIMD_CAST(float, BFloat16, cast_to_bf16)
+  ESPALIER_SIMD_CAST(BFloat16, float, cast_from_bf16)
+#undef ESPALIER_SIMD_CAST
   static constexpr KernelRow<Cast<From, To>> rows[] = {
       ESPALIER_CUDA_ROW(cast<From, To>){Isa::scalar, cast_detail::cast_scalar<From, To>}};
   return rows;
