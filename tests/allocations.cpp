@@ -5,18 +5,13 @@
 #include <cstdlib>
 #include <new>
 
-// A sanitizer brings operators of its own, which must stay.
-#if defined(__has_feature)
-#define ESPALIER_SANITIZED (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
-#else
-#define ESPALIER_SANITIZED 0
-#endif
+#include "engine/sanitizers.h"
 
 namespace {
 
 std::atomic<int64_t> count{0};
 
-#if !ESPALIER_SANITIZED
+#if !ESPALIER_SANITIZED  // whose operators must stay
 void* counted(size_t bytes, size_t alignment) {
   count.fetch_add(1, std::memory_order_relaxed);
   const size_t rounded = (bytes + alignment - 1) / alignment * alignment;

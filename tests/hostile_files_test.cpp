@@ -15,6 +15,7 @@
 #include "engine/io/image.h"
 #include "engine/io/json.h"
 #include "engine/io/safetensors.h"
+#include "engine/sanitizers.h"
 #include "nn/data/idx.h"
 #include "nn/model_file.h"
 #include "nn/train_config.h"
@@ -163,12 +164,13 @@ bool survives_bytes(const Format& format, const std::string& path, const std::st
 }  // namespace
 
 TEST_CASE("readers survive truncation at every byte and every flipped byte") {
+  constexpr size_t step = ESPALIER_SANITIZED ? 7 : 1;  // fuzzers are sanitized too
   const TemporaryFolder folder;
   const std::string path = folder.file("hostile");
   for (const Format& format : formats()) {
     INFO(format.name);
     CHECK(survives_bytes(format, path, format.sample));
-    for (size_t i = 0; i < format.sample.size(); ++i) {
+    for (size_t i = 0; i < format.sample.size(); i += step) {
       INFO("byte ", i);
       const bool loaded = survives_bytes(format, path, format.sample.substr(0, i));
       CHECK((!loaded || i + format.unread_tail >= format.sample.size()));
