@@ -15,6 +15,7 @@
 #include <random>
 #include <span>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "engine/device_memory.h"
@@ -23,6 +24,45 @@
 
 namespace espalier::test {
 
+// Pages of zeros between two that are inaccessible. They stay mapped, for the next who asks for as
+// many: a test takes them hundreds of thousands of times.
+class GuardedPages {
+ public:
+  explicit GuardedPages(size_t bytes)
+      : page_(static_cast<size_t>(sysconf(_SC_PAGESIZE))),
+        inside_((bytes + page_) / page_ * page_),
+        base_(take()) {}
+  ~GuardedPages() { unused(inside_).push_back(base_); }
+  GuardedPages(const GuardedPages&) = delete;
+  GuardedPages& operator=(const GuardedPages&) = delete;
+
+  char* begin() const { return base_ + page_; }
+  char* end() const { return begin() + inside_; }
+
+ private:
+  static std::vector<char*>& unused(size_t inside) {
+    thread_local std::unordered_map<size_t, std::vector<char*>> pages;
+    return pages[inside];
+  }
+  char* take() const {
+    auto& there = unused(inside_);
+    if (there.empty()) return mapped();
+    char* base = there.back();
+    there.pop_back();
+    std::memset(base + page_, 0, inside_);
+    return base;
+  }
+  char* mapped() const {
+    void* base = mmap(nullptr, inside_ + 2 * page_, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (base == MAP_FAILED) throw std::bad_alloc();
+    mprotect(static_cast<char*>(base) + page_, inside_, PROT_READ | PROT_WRITE);
+    return static_cast<char*>(base);
+  }
+
+  size_t page_, inside_;
+  char* base_;
+};
+
 // `count` values that end (or start) exactly at an inaccessible page, so that one element too far
 // is a crash. `offset` moves a front-guarded start off its alignment by whole elements.
 enum class Guard { front, back };
@@ -30,22 +70,12 @@ enum class Guard { front, back };
 template <class T>
 class Guarded {
  public:
-  explicit Guarded(size_t count, Guard guard = Guard::back, size_t offset = 0) : count_(count) {
-    const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
-    const size_t inside = ((count + offset) * sizeof(T) + page) / page * page;
-    mapped_ = inside + 2 * page;
-    base_ = static_cast<char*>(
-        mmap(nullptr, mapped_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
-    if (base_ == MAP_FAILED) throw std::bad_alloc();
-    mprotect(base_, page, PROT_NONE);
-    mprotect(base_ + mapped_ - page, page, PROT_NONE);
-    char* first = guard == Guard::front ? base_ + page + offset * sizeof(T)
-                                        : base_ + mapped_ - page - count * sizeof(T);
+  explicit Guarded(size_t count, Guard guard = Guard::back, size_t offset = 0)
+      : count_(count), pages_((count + offset) * sizeof(T)) {
+    char* first = guard == Guard::front ? pages_.begin() + offset * sizeof(T)
+                                        : pages_.end() - count * sizeof(T);
     data_ = reinterpret_cast<T*>(first);
   }
-  ~Guarded() { munmap(base_, mapped_); }
-  Guarded(const Guarded&) = delete;
-  Guarded& operator=(const Guarded&) = delete;
 
   T* data() { return data_; }
   const T* data() const { return data_; }
@@ -58,9 +88,9 @@ class Guarded {
   const T* end() const { return data_ + count_; }
 
  private:
-  size_t count_, mapped_ = 0;
-  char* base_ = nullptr;
-  T* data_ = nullptr;
+  size_t count_;
+  GuardedPages pages_;
+  T* data_;
 };
 
 // Fills with a reproducible normal sample, within what an integer type holds.
