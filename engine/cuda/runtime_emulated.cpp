@@ -17,15 +17,19 @@
 namespace espalier::cuda {
 namespace {
 
-// Like a GPU's, this memory is out of the processor's reach: only launches and copies open it.
+// Like a GPU's, this memory is out of the processor's reach: only launches and copies open it. Each
+// costs the system a word a page, so that it asks for large ones.
 class DeviceMemory {
  public:
-  static constexpr size_t capacity = size_t{4} << 30, boundary = 256;
+  static constexpr size_t capacity = size_t{4} << 30, boundary = 256, large_page = size_t{2} << 20;
 
   DeviceMemory() {
-    void* mapped =
-        mmap(nullptr, capacity, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (mapped != MAP_FAILED) base_ = static_cast<std::byte*>(mapped);
+    void* mapped = mmap(nullptr, capacity + large_page, PROT_NONE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (mapped == MAP_FAILED) return;
+    base_ = static_cast<std::byte*>(mapped);
+    base_ += -reinterpret_cast<uintptr_t>(mapped) % large_page;
+    madvise(base_, capacity, MADV_HUGEPAGE);  // a wish, which may be refused
   }
 
   // First fit; null where there is no room.
@@ -79,9 +83,9 @@ class DeviceMemory {
  private:
   size_t end() {
     const std::lock_guard lock(mutex_);
-    return taken_.empty()
-               ? 0
-               : (taken_.rbegin()->first + taken_.rbegin()->second.size + 4095) / 4096 * 4096;
+    if (taken_.empty()) return 0;
+    const auto& [start, block] = *taken_.rbegin();
+    return (start + block.size + large_page - 1) / large_page * large_page;
   }
 
   std::mutex mutex_;
