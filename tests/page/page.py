@@ -24,6 +24,8 @@ ESPALIER = str(Path(os.environ.get("ESPALIER", ROOT / "build/app/espalier")).res
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
 TABS = ["compress", "try", "train", "tradeoff", "hardware", "continual", "runs"]
 QUICK = ["--set", "max_steps=60", "validation=200", "batch_size=32", "-q"]
+# On one thread, so that what waits for another takes nothing from the stages beside this one.
+FEW = ["--calibration-images", "64", "--validation", "500", "-t", "1"]
 LONG_MS = 240_000  # for what a loaded machine may take to train, compress or measure
 expect.set_options(timeout=30_000)
 
@@ -96,11 +98,11 @@ def runs_folder():
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     model = command("train", "vit-tiny", "--run-dir", folder / "tiny", *QUICK).strip()
     command("compress", model, "--report", folder / "forms", "--sparsity", "0.5", "--recover", "1",
-            "--max-steps", "20", "--seconds", "0.3", "-q")
+            "--max-steps", "20", "--seconds", "0.3", *FEW, "-q")
     command("compress", model, "--target", "balanced", "--report", folder / "target", "--recover", "0",
-            "--points", "2", "--levels", "0.85", "--seconds", "0.2", "-q")
+            "--points", "2", "--levels", "0.85", "--width-step", "4", "--seconds", "0.1", *FEW, "-q")
     command("learn", "vit-tiny", "--tasks", "2", "--compress", "int8", "--run-dir", folder / "learned", "--set",
-            "max_steps=10", "-q")
+            "max_steps=10", "--held-out", "500", "--seconds", "0.3", "-t", "1", "-q")
     return folder
 
 
