@@ -64,7 +64,8 @@ void run_heads(const KernelRow<AttentionS8Run>& row, const Heads& h, const int8_
   }
 }
 
-[[maybe_unused]] void run_on_gpu(const Heads& h, const Tensor& qkv, const Tensor& out) {
+template <class = void>
+void run_on_gpu(const Heads& h, const Tensor& qkv, const Tensor& out) {
   check_gpu_tokens(h.shape.tokens, cuda::attention_s8_most_tokens());
   const int64_t width = h.shape.out_stride, head = h.shape.head_dim;
   const int8_t* q = qkv.data<int8_t>();

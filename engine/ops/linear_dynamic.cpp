@@ -158,7 +158,8 @@ struct Operands {
   const float* bias_values() const { return bias.defined() ? bias.data<float>() : nullptr; }
 };
 
-[[maybe_unused]] void multiply_on_gpu(const Operands& in, const Tensor& y) {
+template <class = void>
+void multiply_on_gpu(const Operands& in, const Tensor& y) {
   const Tensor packed = packed_weight_s8(kernel(gemm_s8_kernels()), in.codes);
   const Tensor codes = Tensor::empty({in.M, cuda::linear_dynamic_row(in.K)}, DType::s8);
   const Tensor scales = Tensor::empty({in.M});

@@ -189,13 +189,15 @@ constexpr Op linear_wq_op{.name = "linear_wq",
                           .lower = lower,
                           .replay = replay_call};
 
-[[maybe_unused]] cuda::LinearWqRun<float>& gpu_kernel(Precision precision) {
+template <class = void>
+cuda::LinearWqRun<float>& gpu_kernel(Precision precision) {
   if (precision == Precision::bf16) return cuda::linear_wq_run<BFloat16>;
   if (precision == Precision::f16) return cuda::linear_wq_run<Float16>;
   return cuda::linear_wq_run<float>;
 }
 
-[[maybe_unused]] Tensor multiply_on_gpu(const Tensor& x, const CodedWeight& w, const Tensor& bias) {
+template <class = void>
+Tensor multiply_on_gpu(const Tensor& x, const CodedWeight& w, const Tensor& bias) {
   Shape shape = x.shape();
   const int64_t K = shape.back(), N = w.codes.size(0);
   shape[shape.rank() - 1] = N;
