@@ -20,6 +20,8 @@ QUICK = ["--set", f"max_steps={STEPS}", "--set", "checkpoint_steps=7", "--set", 
          "-q"]
 # As many steps, of fewer images: for what does not ask how a training computes.
 BRIEF = ["--set", "batch_size=16", *QUICK]
+# Of so many images that a step has three chunks, which threads share out: for the bits of a training.
+SHARED = ["--set", "batch_size=40", *QUICK]
 
 
 # So many images of the data set are the tests' own: most of what a command takes goes by their number.
