@@ -103,13 +103,15 @@ int run(TrainFlags flags) {
 void add_train(CLI::App& app, Body& chosen) {
   auto flags = std::make_shared<TrainFlags>();
   CLI::App* verb = app.add_subcommand("train", "Train a model; prints the path of the best one");
-  verb->add_option("model", flags->model, "vit-tiny, vit-fashion or vit-peer")
-      ->capture_default_str();
-  verb->add_option("--config", flags->config, "Settings as JSON, such as a run's config.json");
-  verb->add_option("--set", flags->settings,
-                   "One setting, such as epochs=5 or augmentation.erase=0.25; may be repeated");
-  add_setting(*verb, flags->settings, "--seed", "seed",
-              "Seed of weights, shuffles and augmentation");
+  CLI::Option* model = verb->add_option("model", flags->model, "vit-tiny, vit-fashion or vit-peer")
+                           ->capture_default_str();
+  CLI::Option* config =
+      verb->add_option("--config", flags->config, "Settings as JSON, such as a run's config.json");
+  CLI::Option* settings =
+      verb->add_option("--set", flags->settings,
+                       "One setting, such as epochs=5 or augmentation.erase=0.25; may be repeated");
+  CLI::Option* seed = add_setting(*verb, flags->settings, "--seed", "seed",
+                                  "Seed of weights, shuffles and augmentation");
   CLI::Option* precision =
       add_setting(*verb, flags->settings, "--precision", "precision",
                   "Of matrix products: f32, or bf16 with fp32 sums and fp32 weights, or on a GPU "
@@ -122,10 +124,10 @@ void add_train(CLI::App& app, Body& chosen) {
                    "(--set); may be repeated: their mean teaches")
       ->allow_extra_args(false);
   CLI::Option* run_dir = verb->add_option("--run-dir", flags->run_dir, "Folder for the run");
-  verb->add_option("--resume", flags->resume, "Continue the run in this folder")
-      ->excludes(run_dir)
-      ->excludes(precision)
-      ->excludes(from);
+  CLI::Option* resume =
+      verb->add_option("--resume", flags->resume, "Continue the run in this folder, as it began");
+  for (CLI::Option* begun_with : {model, config, settings, seed, precision, from, run_dir})
+    resume->excludes(begun_with);
   verb->add_flag("--no-launch-graph", flags->no_launch_graph,
                  "On a GPU, launch each kernel of a step by itself rather than all as one CUDA "
                  "Graph; the bits are the same");

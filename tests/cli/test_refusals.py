@@ -12,7 +12,9 @@ class Refusals(Command):
         self.expect(2, "train", "--no-such-flag")
         self.expect(2, "train", "vit-tiny", "--set", "epoch=3", says="epoch")
         self.expect(2, "train", "vit-tiny", "--precision", "fp8", says="bf16")
-        self.expect(2, "train", "--resume", self.run_dir, "--precision", "bf16", says="--resume")
+        for settled in (["--precision", "bf16"], ["--set", "epochs=9"], ["--seed", 2], ["vit-tiny"],
+                        ["--config", self.run_dir / "config.json"]):
+            self.expect(2, "train", "--resume", self.run_dir, *settled, says="--resume")
         self.expect(2, "compress", self.model, "--precision", "f16", says="bf16")
         self.expect(2, "predict", self.model)
         self.expect(2)
