@@ -1,6 +1,8 @@
 #include "app/command.h"
 
 #include <CLI/CLI.hpp>
+#include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 
 #include "app/progress_file.h"
@@ -16,6 +18,7 @@ namespace {
 
 constexpr const char *own_gemm = "own", *cublas_gemm = "cublas";
 
+constexpr const char* data_variable = "ESPALIER_DATA";
 void choose_gemm(const CommonFlags& flags, Device device) {
   if (flags.gemm != cublas_gemm) return;
   if (device.kind == Device::Kind::cpu)
@@ -60,7 +63,7 @@ void add_machine_flags(CLI::App& verb, CommonFlags& flags) {
 
 void add_data_flag(CLI::App& verb, CommonFlags& flags) {
   verb.add_option("--data", flags.data, "Folder with the data set's IDX files")
-      ->envname("ESPALIER_DATA")
+      ->envname(data_variable)
       ->capture_default_str();
 }
 
@@ -83,7 +86,7 @@ Device apply_machine_flags(const CommonFlags& flags) {
   return device;
 }
 
-std::string device_words(const CommonFlags& flags) {
+std::string given_again(const CommonFlags& flags) {
   const CommonFlags usual;
   std::string words;
   if (flags.device != usual.device) words += " --device " + flags.device;
@@ -95,6 +98,7 @@ LoadedModel loaded_model_of(const std::string& name_or_file) {
   if (std::filesystem::exists(name_or_file)) return load_model(name_or_file);
   Generator generator(1);
   LoadedModel loaded;
+  const char* named = std::getenv(data_variable);
   loaded.config = named_config(name_or_file);
   loaded.dtype = dtype_name(DType::f32);
   loaded.model = std::make_unique<VisionTransformer>(loaded.config, generator);

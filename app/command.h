@@ -48,9 +48,9 @@ void add_data_flag(CLI::App& verb, CommonFlags& flags);
 void add_json_flag(CLI::App& verb, CommonFlags& flags);
 // Applies what add_machine_flags took and returns the device; throws a device or argument error.
 Device apply_machine_flags(const CommonFlags& flags);
-// " --device cuda --gemm cublas": where a verb ran, for the command that takes it up; empty for the
-// defaults.
-std::string device_words(const CommonFlags& flags);
+// " --device cuda --gemm cublas --data mnist": what a run's folder does not hold, for the command
+// that takes it up; empty for what that would take anyway.
+std::string given_again(const CommonFlags& flags);
 
 // The model in a file, or a built-in one with random weights, which take as long as trained ones.
 LoadedModel loaded_model_of(const std::string& name_or_file);

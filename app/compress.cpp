@@ -98,7 +98,7 @@ int run(CompressFlags flags) {
   const bool keeps = config.report || config.recover_epochs > 0 || config.qat_epochs > 0;
   if (!resuming && keeps) begin(flags);
   const CompressRun asked = {config,      flags.data, flags.run_dir,
-                             flags.quiet, device,     device_words(flags)};
+                             flags.quiet, device,     given_again(flags)};
   const std::string again = flags.command + " -t " + std::to_string(num_threads());
   if (!config.target.empty())
     return run_target(asked, before, again, flags.timed_seconds, flags.json);

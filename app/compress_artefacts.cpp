@@ -83,7 +83,7 @@ bool make_artefacts(const CompressRun& run, const LoadedModel& original) {
                    .run_dir = each.trainings,
                    .quiet = run.quiet,
                    .device = run.device,
-                   .device_words = run.device_words,
+                   .given_again = run.given_again,
                    .resume_dir = run.run_dir},
                   original))
       return false;

@@ -2,6 +2,7 @@
 // where one is asked for.
 #pragma once
 
+#include "app/command.h"
 #include "compress/compress_config.h"
 #include "nn/data/dataset.h"
 #include "nn/model_file.h"
@@ -13,13 +14,13 @@ struct CompressRun {
   std::string data;     // folder with the data set
   std::string run_dir;  // of the trainings; what is in it is taken up
   bool quiet = false;
-  Device device{};             // where models train; all else is done on the CPU
-  std::string device_words{};  // " --device cuda", for the command that takes the run up
-  std::string resume_dir{};    // what --resume takes, where it is not run_dir
+  Device device{};            // where models train; all else is done on the CPU
+  std::string given_again{};  // " --device cuda", for the command that takes the run up
+  std::string resume_dir{};   // what --resume takes, where it is not run_dir
 
   std::string resume_command() const {
-    return "espalier compress --resume " + (resume_dir.empty() ? run_dir : resume_dir) +
-           device_words;
+    return "espalier compress --resume " + shell_quoted(resume_dir.empty() ? run_dir : resume_dir) +
+           given_again;
   }
 };
 

@@ -64,7 +64,7 @@ int run(const LearnFlags& flags) {
   const ExitCode code = run_learning(
       {.config = config,
        .folder = folder,
-       .resume_command = "espalier learn --resume " + folder + device_words(flags),
+       .resume_command = "espalier learn --resume " + shell_quoted(folder) + given_again(flags),
        .resume = resuming,
        .quiet = flags.quiet,
        .device = device},

@@ -60,10 +60,10 @@ LoadedModel load_start(const std::string& path) {
   return start;
 }
 
-// With what the run folder does not hold: where it ran, and teachers, which are files of their own.
+// With teachers, which are files of their own.
 std::string resume_command(const TrainFlags& flags, const std::string& folder) {
-  std::string command = "espalier train --resume " + folder + device_words(flags);
-  for (const std::string& path : flags.teachers) command += " --teacher " + path;
+  std::string command = "espalier train --resume " + shell_quoted(folder) + given_again(flags);
+  for (const std::string& path : flags.teachers) command += " --teacher " + shell_quoted(path);
   return command;
 }
 

@@ -1,7 +1,9 @@
 """Training: its run folder, its bits, and what stops it."""
 import hashlib
 import json
+import os
 import random
+import shlex
 import shutil
 import signal
 import unittest
@@ -102,13 +104,15 @@ class Training(Command):
         self.assertEqual(digest(folder), digest(self.shared_run()))
 
     def test_an_interrupted_run_says_how_to_resume_and_does(self):
-        folder = self.folder / "interrupted"
+        folder, data = self.folder / "an interrupted run", self.folder / "the data"
+        data.symlink_to(os.environ["ESPALIER_DATA"])
         talkative = [word for word in BRIEF if word != "-q"]
         code, said = stop_at(30, signal.SIGINT, folder, [
-            ESPALIER, "train", "vit-tiny", "--run-dir", str(folder), *talkative])
+            ESPALIER, "train", "vit-tiny", "--run-dir", str(folder), "--data", str(data), *talkative])
         self.assertEqual(code, 130)
-        self.assertIn(f"--resume {folder}", said)
-        self.assertEqual(run("train", "--resume", folder, "-q").returncode, 0)
+        command = shlex.split(said.splitlines()[-1].partition("continue with: ")[2])
+        self.assertEqual(command, ["espalier", "train", "--resume", str(folder), "--data", str(data)])
+        self.assertEqual(run(*command[1:], "-q").returncode, 0)
         self.assertEqual(digest(folder), digest(self.brief_run()))
 
     def test_progress_is_told_in_a_file(self):
