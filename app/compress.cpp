@@ -97,6 +97,7 @@ int run(CompressFlags flags) {
   }
   const bool keeps = config.report || config.recover_epochs > 0 || config.qat_epochs > 0;
   if (!resuming && keeps) begin(flags);
+  check_files(config, before);
   const CompressRun asked = {config,      flags.data, flags.run_dir,
                              flags.quiet, device,     given_again(flags)};
   const std::string again = flags.command + " -t " + std::to_string(num_threads());

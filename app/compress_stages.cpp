@@ -4,7 +4,6 @@
 #include <filesystem>
 #include <map>
 
-#include "app/command.h"
 #include "app/training_run.h"
 #include "compress/latency.h"
 #include "compress/qat.h"
@@ -30,6 +29,16 @@ std::unique_ptr<VisionTransformer> load_fp32(const std::string& path) {
   LoadedModel loaded = load_model(path);
   check_fp32(loaded, path);
   return std::move(loaded.model);
+}
+
+// The weights that what is left goes back to; null without a rewind.
+std::unique_ptr<VisionTransformer> earlier_state(const CompressConfig& config,
+                                                 const ViTConfig& model) {
+  if (config.rewind.empty()) return nullptr;
+  auto earlier =
+      config.rewind == "init" ? initial_model(model, config.seed) : load_fp32(config.rewind);
+  earlier->eval();
+  return earlier;
 }
 
 // Trains in run_dir/<name>; the path of the best checkpoint, or none where it was interrupted.
@@ -101,12 +110,7 @@ class Stages {
   }
 
   std::unique_ptr<VisionTransformer> pruned() {
-    std::unique_ptr<VisionTransformer> earlier;
-    if (config_.rewind == "init")
-      earlier = initial_model(model_->config, config_.seed);
-    else if (!config_.rewind.empty())
-      earlier = load_fp32(config_.rewind);
-    if (earlier) earlier->eval();
+    const auto earlier = earlier_state(config_, model_->config);
     if (leaves_zeros(config_)) {
       SparseOptions how = zeros_of(config_);
       how.rewind = earlier.get();
@@ -220,6 +224,12 @@ std::unique_ptr<VisionTransformer> recover(const CompressRun& run, const LoadedM
       run, original, name, recover_config(run.config, pruned.config), "training " + name,
       {.form = [&] { return std::make_unique<Trainable>(module_of(pruned.config, graph)); }});
   return best.empty() ? nullptr : std::move(load_model(best).model);
+}
+
+void check_files(const CompressConfig& config, const LoadedModel& original) {
+  if (!config.output.empty()) check_writable(config.output);
+  if (const auto earlier = earlier_state(config, original.config))
+    check_rewind("compress", *original.model, *earlier);
 }
 
 bool compress(const CompressRun& run, const LoadedModel& original) {

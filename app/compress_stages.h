@@ -44,6 +44,10 @@ std::unique_ptr<VisionTransformer> recover(const CompressRun& run, const LoadedM
                                            const VisionTransformer& pruned,
                                            const std::string& name);
 
+// Throws the errors that a run would else meet after its trainings: where config.output cannot be
+// written, or config.rewind is no earlier state of `original`.
+void check_files(const CompressConfig& config, const LoadedModel& original);
+
 // Writes config.output from `original`, an fp32 model. False where an interrupt ended a training:
 // the same call goes on from there.
 bool compress(const CompressRun& run, const LoadedModel& original);

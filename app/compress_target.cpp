@@ -155,7 +155,6 @@ int run_target(const CompressRun& run, const LoadedModel& original, const std::s
   }
   const std::string& chosen = result->models[*result->chosen].metrics.path;
   write_atomically(artefact_file(run, "chosen"), {MappedFile(chosen).bytes()});
-  if (!run.config.output.empty()) write_atomically(run.config.output, {MappedFile(chosen).bytes()});
   const std::string last = std::string(measuring) + "the chosen model on the test images";
   begin_stage(last);
   progress.line(last);
@@ -164,6 +163,7 @@ int run_target(const CompressRun& run, const LoadedModel& original, const std::s
       {.command = command,
        .environment = environment_json(),
        .sections = {{"Why this one", why + "\n![accuracy against time](pareto.png)\n"}}});
+  if (!run.config.output.empty()) write_atomically(run.config.output, {MappedFile(chosen).bytes()});
   if (json)
     std::printf("%s\n", all.c_str());
   else

@@ -42,9 +42,14 @@ void write_all(int fd, std::span<const std::byte> bytes, const std::string& path
   }
 }
 
-void sync_folder_of(const std::string& path) {
+// "runs/" of "runs/x"
+std::string folder_of(const std::string& path) {
   const size_t slash = path.rfind('/');
-  const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+  return slash == std::string::npos ? "./" : path.substr(0, slash + 1);
+}
+
+void sync_folder_of(const std::string& path) {
+  const std::string folder = folder_of(path);
   const Descriptor fd(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (fd.get() < 0 || fsync(fd.get()) != 0) system_error(folder, "cannot sync the folder");
 }
@@ -73,6 +78,14 @@ MappedFile::~MappedFile() {
 std::string read_text(const std::string& path) {
   const MappedFile file(path);
   return file.size() ? std::string(reinterpret_cast<const char*>(file.data()), file.size()) : "";
+}
+
+void check_writable(const std::string& path) {
+  if (access((folder_of(path) + ".").c_str(), W_OK | X_OK) != 0)
+    system_error(path, "cannot create");
+  struct stat info {};
+  if (stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode))
+    file_error(path, "is a folder; expected a file");
 }
 
 void write_atomically(const std::string& path,

@@ -288,6 +288,16 @@ class Compress(Command):
 
     def test_a_target_is_met_by_measurement_and_says_why(self):
         quick = ["--recover", 1, "--max-steps", 3, "--width-step", 4, "--levels", 0.8, "--points", 3,
+    def test_what_a_run_would_need_last_is_asked_for_first(self):
+        asked = ["--sparsity", 0.4, "--recover", 1, "--max-steps", 2, "--dtype", "f32", *FEW, *UNTIMED]
+        folder, made = self.folder / "asked", self.folder / "asked.safetensors"
+        into = [self.model, "--run-dir", folder, *asked]
+        self.expect(3, "compress", *into, "-o", self.folder / "absent/made.safetensors", says="absent/made")
+        self.expect(3, "compress", *into, "-o", self.folder, says="is a folder")
+        self.expect(3, "compress", *into, "-o", made, "--rewind", folder / "typo", says="typo")
+        self.assertFalse((folder / "recover").exists())
+        self.assertEqual(run("compress", *into, "-o", made).returncode, 0)
+
                  *FEW, "--seconds", 0.02, "-t", 1]
         folder, made = self.folder / "speed", self.folder / "speed.safetensors"
         result = run("compress", self.model, "--target", "speed", "--report", folder, "-o", made,
