@@ -65,6 +65,7 @@ std::string write_baseline(const CompressRun& run, const LoadedModel& original) 
 }
 
 bool make_artefacts(const CompressRun& run, const LoadedModel& original) {
+  const InterruptWatch watch;
   Progress progress(run.quiet);
   const KeptLayers kept(run.config.keep.begin(), run.config.keep.end());
   if (!kept.empty()) int8_roles(original.graph, kept);  // refuses other names before any work

@@ -1,22 +1,25 @@
 #include "app/interrupt.h"
 
-#include <csignal>
-
 namespace espalier::app {
 namespace {
 
 volatile std::sig_atomic_t requested = 0;
 
-extern "C" void request(int signal) {
-  requested = 1;
-  std::signal(signal, SIG_DFL);
-}
+extern "C" void request(int) { requested = 1; }
 
 }  // namespace
 
-void watch_for_interrupt() {
-  std::signal(SIGINT, request);
-  std::signal(SIGTERM, request);
+InterruptWatch::InterruptWatch() {
+  struct sigaction once = {};
+  once.sa_handler = request;
+  once.sa_flags = SA_RESTART | SA_RESETHAND;
+  sigaction(SIGINT, &once, &on_interrupt_);
+  sigaction(SIGTERM, &once, &on_termination_);
+}
+
+InterruptWatch::~InterruptWatch() {
+  sigaction(SIGINT, &on_interrupt_, nullptr);
+  sigaction(SIGTERM, &on_termination_, nullptr);
 }
 
 bool interrupt_requested() noexcept { return requested != 0; }

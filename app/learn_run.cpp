@@ -202,6 +202,7 @@ ExitCode learn_and_compress(const LearnRun& run, const Stream& stream, Progress&
 }  // namespace
 
 ExitCode run_learning(const LearnRun& run, const ImageDataset& train, const ImageDataset& test) {
+  const InterruptWatch watch;
   Stream stream = stream_of(run.config, train, test);
   Progress progress(run.quiet);
   const ExitCode code = run.config.compress == "off"

@@ -4,7 +4,6 @@
 #include <new>
 
 #include "app/command.h"
-#include "app/interrupt.h"
 #include "app/progress_file.h"
 #include "app/version.h"
 #include "engine/error.h"
@@ -55,7 +54,6 @@ int run(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return report((std::string(error.what()) + "; see espalier --help").c_str(), usage);
   }
-  watch_for_interrupt();
   const int code = body();
   end_progress(code, "");
   return code;

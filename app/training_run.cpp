@@ -37,6 +37,7 @@ TrainingData load_training_data(const TrainConfig& config, const std::string& da
 }
 
 TrainingResult run_training(TrainingRun run, TrainingData data) {
+  const InterruptWatch watch;
   begin_stage(run.what);
   // Which refuses what makes no training, before there is a folder.
   Trainer trainer(run.config, std::move(data.train), std::move(data.validation), run.folder,

@@ -2,9 +2,11 @@
 import json
 import os
 import random
+import signal
 import struct
 import subprocess
 import sys
+import time
 import unittest
 from pathlib import Path
 
@@ -14,6 +16,15 @@ SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 
 
 class Bench(Command):
+    def test_a_signal_ends_at_once_what_has_nothing_to_save(self):
+        told = self.folder / "begun.json"
+        words = ["profile", self.model, "--seconds", 60, "--progress", told]
+        with subprocess.Popen([ESPALIER, *map(str, words)], stdout=subprocess.DEVNULL) as process:
+            while not told.exists():
+                time.sleep(0.01)
+            process.send_signal(signal.SIGTERM)  # a shell may have told its children to ignore SIGINT
+            self.assertEqual(process.wait(timeout=20), -signal.SIGTERM)
+
     def test_bench_model_verifies_and_names_the_floor(self):
         result = run("bench", "model", self.model, "-b", "1,3", "-t", "1,2", "--seconds", 0.2,
                      "--allow-noise", "--json")
