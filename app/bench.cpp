@@ -124,7 +124,8 @@ int run(const BenchFlags& flags) {
     return bench_kernels_on_gpu(flags.filter, flags.list, device, flags.json);
   }
   if (flags.list) {
-    for (const std::string& name : bench::kernel_case_names()) std::printf("%s\n", name.c_str());
+    for (const std::string& name : bench::kernel_case_names())
+      if (name.find(flags.filter) != name.npos) std::printf("%s\n", name.c_str());
     return done;
   }
   std::vector<bench::KernelResult> results;

@@ -55,7 +55,7 @@ int bench_kernels_on_gpu(const std::string& filter, bool list, Device device, bo
   const bench::GpuFacts facts = bench::gpu_facts(device);
   if (list) {
     for (const bench::GpuCase& each : bench::gpu_cases(facts))
-      std::printf("%s\n", each.name.c_str());
+      if (each.name.find(filter) != std::string::npos) std::printf("%s\n", each.name.c_str());
     return done;
   }
   if (!json)

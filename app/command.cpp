@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "app/progress_file.h"
+#include "app/version.h"
 #include "engine/cuda/cublas.h"
 #include "engine/device.h"
 #include "engine/dispatch.h"
@@ -17,8 +18,8 @@ namespace espalier::app {
 namespace {
 
 constexpr const char *own_gemm = "own", *cublas_gemm = "cublas";
-
 constexpr const char* data_variable = "ESPALIER_DATA";
+
 void choose_gemm(const CommonFlags& flags, Device device) {
   if (flags.gemm != cublas_gemm) return;
   if (device.kind == Device::Kind::cpu)
@@ -31,6 +32,13 @@ std::string device_help(const CommonFlags& flags) {
   if (!flags.runs_on_gpu)
     return std::string("Device to run on: cpu. For a GPU there is ") + flags.gpu_elsewhere;
   return std::string("Device to run on: cpu, cuda or cuda:1") + flags.on_gpu;
+}
+
+// What times depend on, and results do not show.
+void tell_machine(Device device) {
+  const int threads = num_threads();
+  std::fprintf(stderr, "espalier %s on %s, kernels of %s and below, %d thread%s\n", version,
+               device.str().c_str(), isa_name(isa_limit()), threads, threads == 1 ? "" : "s");
 }
 
 }  // namespace
@@ -52,7 +60,8 @@ void add_device_flags(CLI::App& verb, CommonFlags& flags) {
       "--progress", flags.progress,
       "Keep this file up to date with what goes on and how long it still takes, as JSON");
   verb.add_flag("-q,--quiet", flags.quiet, "Print results only");
-  verb.add_flag("-v,--verbose", flags.verbose, "Print more");
+  verb.add_flag("-v,--verbose", flags.verbose,
+                "Say first what it runs on: version, device, instruction set, threads");
 }
 
 void add_machine_flags(CLI::App& verb, CommonFlags& flags) {
@@ -68,7 +77,7 @@ void add_data_flag(CLI::App& verb, CommonFlags& flags) {
 }
 
 void add_json_flag(CLI::App& verb, CommonFlags& flags) {
-  verb.add_flag("--json", flags.json, "Print one JSON object instead of text");
+  verb.add_flag("--json", flags.json, "Print JSON instead of text");
 }
 
 Device apply_machine_flags(const CommonFlags& flags) {
@@ -83,14 +92,18 @@ Device apply_machine_flags(const CommonFlags& flags) {
   if (!flags.isa.empty()) set_isa(flags.isa);
   if (flags.threads) set_num_threads(flags.threads);
   choose_gemm(flags, device);
+  if (flags.verbose) tell_machine(device);
   return device;
 }
 
 std::string given_again(const CommonFlags& flags) {
   const CommonFlags usual;
+  const char* named = std::getenv(data_variable);
   std::string words;
   if (flags.device != usual.device) words += " --device " + flags.device;
   if (flags.gemm != usual.gemm) words += " --gemm " + flags.gemm;
+  if (flags.data != (named && *named ? named : usual.data))
+    words += " --data " + shell_quoted(flags.data);
   return words;
 }
 
@@ -98,7 +111,6 @@ LoadedModel loaded_model_of(const std::string& name_or_file) {
   if (std::filesystem::exists(name_or_file)) return load_model(name_or_file);
   Generator generator(1);
   LoadedModel loaded;
-  const char* named = std::getenv(data_variable);
   loaded.config = named_config(name_or_file);
   loaded.dtype = dtype_name(DType::f32);
   loaded.model = std::make_unique<VisionTransformer>(loaded.config, generator);

@@ -265,6 +265,13 @@ void require_pruning(const CLI::App& verb) {
       throw CLI::RequiresError(option->get_name(), "--sparsity");
 }
 
+// It looks at each layer of the model as it is.
+void require_nothing_made(const CLI::App& verb) {
+  for (const CLI::Option* option : verb.get_options())
+    if (option->count() && (option->get_group() != "Options" || option->check_lname("dtype")))
+      throw CLI::ValidationError(option->get_name(), "is nothing to --sensitivity; leave it out");
+}
+
 // What --resume takes up is not to be asked for again.
 void require_model(const CLI::App& verb, const CompressFlags& flags) {
   if (flags.resume.empty()) {
@@ -346,6 +353,7 @@ void add_compress(CLI::App& app, Body& chosen) {
   verb->callback([flags, verb, &chosen] {
     require_pruning(*verb);
     require_model(*verb, *flags);
+    if (flags->sensitivity) require_nothing_made(*verb);
     if (!flags->report.empty()) flags->run_dir = flags->report;
     // A choice by measurement always tells why.
     if (!flags->report.empty() || !flags->config.target.empty()) {

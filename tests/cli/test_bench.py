@@ -25,6 +25,10 @@ class Bench(Command):
             process.send_signal(signal.SIGTERM)  # a shell may have told its children to ignore SIGINT
             self.assertEqual(process.wait(timeout=20), -signal.SIGTERM)
 
+    def test_it_says_what_it_runs_on(self):
+        said = run("eval", self.model, "-v", "-t", 1, "--isa", "scalar").stderr
+        self.assertIn(" on cpu, kernels of scalar and below, 1 thread\n", said)
+
     def test_bench_model_verifies_and_names_the_floor(self):
         result = run("bench", "model", self.model, "-b", "1,3", "-t", "1,2", "--seconds", 0.2,
                      "--allow-noise", "--json")

@@ -261,6 +261,8 @@ class Compress(Command):
         self.assertEqual([line.split()[0] for line in printed[2:]],
                          [layer["layer"] for layer in layers])
         self.expect(2, *words, "-o", self.folder / "none", says="excludes")
+        for unused in (["--dtype", "w4"], ["--sparsity", 0.5], ["--observer", "mse"]):
+            self.expect(2, *words, *unused, says="--sensitivity")
 
     def test_wrong_use_is_refused_in_one_line(self):
         made = self.folder / "refused.safetensors"
@@ -286,8 +288,6 @@ class Compress(Command):
         self.expect(3, "compress", self.folder / "absent", "-o", made, says="absent")
         self.assertFalse(made.exists())
 
-    def test_a_target_is_met_by_measurement_and_says_why(self):
-        quick = ["--recover", 1, "--max-steps", 3, "--width-step", 4, "--levels", 0.8, "--points", 3,
     def test_what_a_run_would_need_last_is_asked_for_first(self):
         asked = ["--sparsity", 0.4, "--recover", 1, "--max-steps", 2, "--dtype", "f32", *FEW, *UNTIMED]
         folder, made = self.folder / "asked", self.folder / "asked.safetensors"
@@ -298,6 +298,8 @@ class Compress(Command):
         self.assertFalse((folder / "recover").exists())
         self.assertEqual(run("compress", *into, "-o", made).returncode, 0)
 
+    def test_a_target_is_met_by_measurement_and_says_why(self):
+        quick = ["--recover", 1, "--max-steps", 3, "--width-step", 4, "--levels", 0.8, "--points", 3,
                  *FEW, "--seconds", 0.02, "-t", 1]
         folder, made = self.folder / "speed", self.folder / "speed.safetensors"
         result = run("compress", self.model, "--target", "speed", "--report", folder, "-o", made,
