@@ -15,13 +15,18 @@ TOOLS = ["numpy", "safetensors", "matplotlib"]
 ENGINES = ["onnxruntime", "openvino", "torch"]
 
 
+def has_pip(python):
+    return python.exists() and subprocess.run([python, "-m", "pip", "--version"],
+                                              capture_output=True).returncode == 0
+
+
 def enter_venv(packages):
     """Runs this script again with the engines' own Python, made on first use."""
     python = VENV / "bin/python"
-    if not python.exists():
-        try:
-            venv.create(VENV, with_pip=True)
-        except subprocess.CalledProcessError:
+    if not has_pip(python):
+        try:  # Debian's venv ends the program where it lacks a package, and leaves a part behind
+            venv.create(VENV, with_pip=True, clear=True)
+        except (subprocess.CalledProcessError, SystemExit):
             fail(f"cannot make {VENV}; on Debian, Python's venv is the package python3-venv")
     listed = subprocess.run([python, "-m", "pip", "list", "--format=json"], capture_output=True,
                             text=True, check=True).stdout
