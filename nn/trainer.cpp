@@ -260,7 +260,10 @@ EpochReport Trainer::State::finish_epoch(int64_t epoch) {
 bool Trainer::run(const TrainerEvents& events) {
   State& s = *state_;
   s.trained->prepare();
-  if (s.step == 0) s.save_checkpoint();
+  if (s.step == 0) {
+    s.make_folder();
+    s.save_checkpoint();
+  }
   while (s.step < s.total_steps()) {
     const int64_t epoch = s.step / s.epoch_steps();
     s.feed.start(epoch, s.step % s.epoch_steps());

@@ -81,9 +81,10 @@ struct TrainerParts {
   bool launch_graph = true;
 };
 
-// A run in a folder: `checkpoints/last.safetensors` holds all state, `checkpoints/best.safetensors`
-// the model that validated best. A run that was killed and resumed ends with the bits of one that
-// was not, since every random number is a function of the seed and the step.
+// A run in a folder, which is made if need be: `checkpoints/last.safetensors` holds all state,
+// `checkpoints/best.safetensors` the model that validated best. A run that was killed and resumed
+// ends with the bits of one that was not, since every random number is a function of the seed and
+// the step.
 class Trainer {
  public:
   // A new run. The data sets are copied handles; `validation` may be empty. An argument error where
