@@ -13,7 +13,7 @@
 namespace espalier::test::linear_wq_tests {
 namespace {
 
-int64_t groups_of(int64_t K, int64_t group) { return (K + group - 1) / group; }
+int64_t groups_of(int64_t K, int64_t group) { return K / group + (K % group != 0); }
 
 // Code of W[n, k], minus the middle: all that there are, in no order.
 int some_code(int64_t n, int64_t k, int bits) {
@@ -162,6 +162,8 @@ TEST_CASE("linear_wq on a GPU is linear there, on what the codes stand for") {
   const Tensor across = there(random_tensor({31, 67}, 1, DType::f32));
   check({4, 70, 31, 8}, transpose(across, 0, 1), {}, Precision::f32);
   check({8, 130, 3, 2}, there(random_tensor({64 * 128, 3}, 1, DType::f32)), {}, Precision::f32);
+  // One scale a channel, said by a group that no sum may be made of.
+  check({8, 3, 31, INT64_MAX}, there(random_tensor({2, 31}, 1, DType::f32)), {}, Precision::f32);
 }
 
 TEST_CASE("linear_wq refuses what does not fit") {
