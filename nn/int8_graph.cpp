@@ -1,15 +1,13 @@
 #include "nn/int8_graph.h"
 
-#include <algorithm>
 #include <cmath>
-#include <cstdlib>
-#include <limits>
 #include <set>
 
 #include "engine/error.h"
 #include "engine/ops/attention_s8.h"
 #include "engine/ops/conv2d_s8.h"
 #include "engine/ops/layer_norm_s8.h"
+#include "engine/ops/layer_s8.h"
 #include "engine/ops/max_pool2d.h"
 #include "engine/ops/quantize.h"
 #include "engine/ops/view.h"
@@ -134,20 +132,12 @@ void Int8Calls::check_multiplier(const std::string& layer) const {
                      "numbers that are finite and not negative", "");
 }
 
-// No sum of products may push a bias out of 32 bits.
 void Int8Calls::check_bias(const std::string& layer) const {
   const Tensor& bias = parameter(layer + ".bias");
   const Tensor& weight = parameter(layer + ".weight");
   check_dtype(name_of_rewrite, (layer + ".bias").c_str(), bias, DType::s32);
   check_min_rank(name_of_rewrite, (layer + ".weight").c_str(), weight, 2);
-  constexpr int64_t largest_product = 128 * 255;
-  const int64_t depth = weight.numel() / std::max<int64_t>(1, weight.size(0));
-  const int64_t most = std::numeric_limits<int32_t>::max() - depth * largest_product;
-  for (int64_t i = 0; i < bias.numel(); ++i)
-    if (std::abs(int64_t{bias.data<int32_t>()[i]}) > most)
-      argument_error(
-          name_of_rewrite, (layer + ".bias").c_str(), std::to_string(bias.data<int32_t>()[i]),
-          "at most " + std::to_string(most) + " in magnitude", "its sums would leave 32 bits");
+  check_bias_s8(name_of_rewrite, (layer + ".bias").c_str(), bias, depth_of(weight.shape()));
 }
 
 LinearS8 Int8Calls::linear(const std::string& layer) const {

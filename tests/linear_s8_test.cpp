@@ -115,6 +115,8 @@ TEST_CASE("integer operations refuse what does not fit") {
   refused([&] { linear_s8(x, layer, 128); }, "zero_point");
   refused([&] { linear_s8(x, layer, 0, {codes({255}, 1)}); }, "table");
   refused([&] { linear_s8(x, {layer.weight, f, layer.multiplier}, 0); }, "bias");
+  const Tensor large = Tensor::of<int32_t>(std::vector<int32_t>(9, INT32_MAX), {9});
+  refused([&] { linear_s8(x, {layer.weight, large, layer.multiplier}, 0); }, "32 bits");
   refused([&] { linear_s8(x, {layer.weight, layer.bias, layer.bias}, 0); }, "multiplier");
   refused([&] { linear_s8(x, {layer.weight, layer.bias, layer.multiplier, f}, 0); }, "scale");
   refused([&] { linear_s8(codes({1, 65'794}, 1), layer_of(1, 65'794), 0); }, "65793");

@@ -1,20 +1,37 @@
 #include "engine/ops/layer_s8.h"
 
+#include <cstdlib>
+#include <limits>
 #include <numeric>
 #include <string>
 
 #include "engine/error.h"
+#include "engine/ops/view.h"
 
 namespace espalier {
 
+void check_bias_s8(const char* op, const char* operand, const Tensor& bias, int64_t depth) {
+  if (bias.device().on_gpu()) return;
+  constexpr int64_t largest_product = 128 * 255;
+  const int64_t most = std::numeric_limits<int32_t>::max() - depth * largest_product;
+  const Tensor values = contiguous(bias);
+  for (int64_t i = 0; i < values.numel(); ++i)
+    if (const int64_t value = values.data<int32_t>()[i]; std::abs(value) > most)
+      argument_error(op, operand, std::to_string(value),
+                     "at most " + std::to_string(most) + " in magnitude",
+                     "its sums would leave 32 bits");
+}
+
 void check_layer_s8(const char* op, const LinearS8& layer) {
-  if (const int64_t K = depth_of(layer.weight.shape()); K > gemm_s8_longest_k)
+  const int64_t K = depth_of(layer.weight.shape());
+  if (K > gemm_s8_longest_k)
     argument_error(op, "weight", layer.weight.describe(),
                    "at most " + std::to_string(gemm_s8_longest_k) + " values a channel",
                    "longer sums leave 32 bits");
   const Shape channels{layer.weight.size(0)};
   check_dtype(op, "bias", layer.bias, DType::s32);
   check_shape(op, "bias", layer.bias, channels);
+  check_bias_s8(op, "bias", layer.bias, K);
   check_dtype(op, "multiplier", layer.multiplier, DType::f32);
   check_shape(op, "multiplier", layer.multiplier, channels);
   if (!layer.scale.defined()) return;

@@ -13,6 +13,9 @@ inline int64_t depth_of(const Shape& weight) { return weight[0] ? weight.numel()
 
 // Argument errors in `op`'s name. The weight, of type s8, was checked for its dimensions.
 void check_layer_s8(const char* op, const LinearS8& layer);
+// No sum of `depth` products may push a bias of type s32 out of 32 bits. Of one on a GPU nothing is
+// known.
+void check_bias_s8(const char* op, const char* operand, const Tensor& bias, int64_t depth);
 void check_code_s8(const char* op, const char* operand, int64_t code);
 
 Tensor packed_weight_s8(const GemmS8Kernel& row, const Tensor& weight);
