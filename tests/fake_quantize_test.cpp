@@ -99,17 +99,17 @@ TEST_CASE("each part of the axis has its own scale") {
 
 TEST_CASE("gradients are those of the straight-through estimator and of learned step sizes") {
   // Codes from -2 to 3 around the zero point, in steps of 0.5.
-  const std::vector<double> values = {0.3, -0.6, 1.4, -1.3, 2.9, -4.0, 1.6};
-  const Tensor x = Tensor::of(values, {7}), scale = Tensor::of<double>({0.5}, {1});
+  const std::vector<double> values = {0.3, -0.6, 1.4, -1.3, 2.9, -4.0, 1.6, 1.75, -1.25};
+  const Tensor x = Tensor::of(values, {9}), scale = Tensor::of<double>({0.5}, {1});
   x.set_requires_grad(), scale.set_requires_grad();
   const Tensor y =
       fake_quantize(x, scale, {.zero_point = 1, .low = -1, .high = 4, .scale_gradient = 0.25});
-  const std::vector<double> g = {1, 2, 3, 5, 7, 11, 13};
-  backward(y, {.seed = Tensor::of(g, {7})});
+  const std::vector<double> g = {1, 2, 3, 5, 7, 11, 13, 17, 19};
+  backward(y, {.seed = Tensor::of(g, {9})});
   // 0.3 / 0.5 rounds to 1, -1.2 to -1, 2.8 to 3, -2.6 to -3 (outside), 5.8 and -8 are far outside,
-  // 3.2 rounds to 3, the last code.
-  const std::vector<bool> inside = {true, true, true, false, false, false, true};
-  const std::vector<double> code = {1, -1, 3, -2, 3, -2, 3};
+  // 3.2 rounds to 3, the last code; of the ties 3.5 rounds to 4 and -2.5 to -2.
+  const std::vector<bool> inside = {true, true, true, false, false, false, true, false, true};
+  const std::vector<double> code = {1, -1, 3, -2, 3, -2, 3, 3, -2};
   double expected = 0;
   for (size_t i = 0; i < g.size(); ++i) {
     CHECK(y.to_vector()[i] == code[i] * 0.5);

@@ -20,8 +20,8 @@ ESPALIER_ANYWHERE T fake_quantized(T x, T scale, T inverse, const CodeSteps<T>& 
 template <class T>
 ESPALIER_ANYWHERE T fake_quantize_slope(T x, T y, T dy, T inverse, const CodeSteps<T>& s,
                                         T& share) {
-  const T q = x * inverse;
-  const bool inside = q >= s.low - T(0.5) && q <= s.high + T(0.5);
+  const T code = std::nearbyint(x * inverse);
+  const bool inside = code >= s.low && code <= s.high;
   share += dy * ((y - (inside ? x : T(0))) * inverse);
   return inside ? dy : T(0);
 }
