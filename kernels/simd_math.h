@@ -50,7 +50,7 @@ ESPALIER_INLINE f32x16 exp(const f32x16& x) {
 }
 
 // e^(x + rest) within 2 ulp for -88.03 <= x <= 0 and |rest| far below 1, except that a result under
-// 2^-126 is 0. `rest` carries the rounding error of x, so that a large |x| costs no accuracy.
+// 2^-126 may be 0. `rest` carries the rounding error of x, so that a large |x| costs no accuracy.
 // Half the work of exp(): one scale, straight from the bits of the shifted exponent.
 ESPALIER_INLINE f32x16 exp_nonpositive(const f32x16& x, const f32x16& rest) {
   const f32x16 magic = broadcast(12582912.0f + 127.0f);

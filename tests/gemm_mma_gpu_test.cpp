@@ -1,6 +1,8 @@
 // Products on a GPU's tensor cores: kernels/gemm_mma/gemm_mma.h.
 #include "kernels/gemm_mma/gemm_mma.h"
 
+#include <limits>
+
 #include "engine/ops/cast.h"
 #include "engine/ops/conv2d.h"
 #include "engine/ops/linear.h"
@@ -134,6 +136,21 @@ TEST_CASE("products on a GPU's tensor cores are those of double, in f16") {
 }
 TEST_CASE("products on a GPU's tensor cores are those of double, in tf32") {
   on_gpu(check_shapes<float>);
+}
+
+TEST_CASE("behind a product on a GPU's tensor cores GELU has its limits at infinity") {
+  on_gpu([] {
+    constexpr float infinity = std::numeric_limits<float>::infinity();
+    const std::vector<float> bias = {-infinity, infinity, 0};
+    std::vector<float> C(bias.size(), 99.0f);
+    cuda::GemmMma<float> g;
+    g.M = 1, g.N = 3, g.K = 0;
+    g.A = g.B = bias.data(), g.a_row_stride = g.b_row_stride = 4;  // of which nothing is read
+    g.out = {C.data(), g.N, bias.data(), nullptr, true};
+    cuda::gemm_mma(g);
+    CHECK_NOTHROW(check_launches("gemm_mma"));
+    CHECK(C == std::vector<float>{0, infinity, 0});
+  });
 }
 
 TEST_CASE("a GPU's tensor cores take large tiles where there are many") {

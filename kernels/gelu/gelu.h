@@ -9,7 +9,7 @@
 // Contract: `count` >= 0 values. y or slope or dx may be the same array as an input; y and slope
 // are two arrays; any other overlap is not allowed. No alignment is assumed.
 //   y(+inf) = +inf and slope(+inf) = 1; y(-inf) = 0 and slope(-inf) = 0; NaN gives NaN; a zero
-//   gives a zero of either sign; where |y| falls under x * 2^-126 the SIMD rows give 0.
+//   gives a zero of either sign; where |y| falls under |x| * 2^-126 the SIMD rows may give 0.
 // Every SIMD row gives the same bits. Relative to the exact y, the SIMD erf form is within
 // 3 epsilon; the tanh form within (3 + 4 |u|) epsilon, as its exponent 2u is rounded four times.
 #pragma once

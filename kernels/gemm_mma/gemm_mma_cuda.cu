@@ -25,7 +25,11 @@ struct TypeOf<float> {
   using Type = MmaTf32;
 };
 
-__device__ float gelu(float x) { return x * 0.5f * (1 + erf(x * 0.70710678118654752f)); }
+// Minus infinity by name, since zero times infinity is NaN.
+__device__ float gelu(float x) {
+  if (std::isinf(x) && x < 0) return 0.0f;
+  return x * 0.5f * (1 + erf(x * 0.70710678118654752f));
+}
 
 struct Finish {
   GemmEpilogue out;

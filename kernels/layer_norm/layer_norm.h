@@ -14,8 +14,9 @@
 // `rows` values, or both are null where forward need not give them. dgamma and dbeta have D values
 // and are added to, row by row in order, or both are null. In place is fine (y == x, dx == dy), any
 // other overlap is not. No alignment is assumed.
-// A row with a NaN or an infinity gives NaN throughout; so does a constant row where eps = 0. Where
-// a row's sum or sum of squared deviations overflows, its result is not defined.
+// A row with a NaN or an infinity gives NaN throughout; so does a constant row where eps = 0 and
+// its mean is exact. Where a row's sum or sum of squared deviations overflows, its result is not
+// defined.
 // Every SIMD row gives the same bits.
 #pragma once
 
