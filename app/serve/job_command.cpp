@@ -55,7 +55,7 @@ std::string checked(const JobField& field, const Json& value) {
 }
 
 Json parsed(const std::string& arguments, const JobForm& form) {
-  const Json json = Json::parse(arguments, nullptr, false);
+  Json json = json_or_null(arguments);
   if (!json.is_object()) refuse("arguments", "expected an object");
   for (const auto& [name, value] : json.items())
     if (std::none_of(form.fields.begin(), form.fields.end(),

@@ -24,7 +24,7 @@ Json header_of(const std::string& path) {
   if (length == 0 || length > (1 << 20)) return {};
   std::string text(length, '\0');
   if (!file.read(text.data(), static_cast<std::streamsize>(length))) return {};
-  return Json::parse(text, nullptr, false);
+  return json_or_null(text);
 }
 
 // What load_model() calls a file's dtype, from the header alone; empty for another kind of file.

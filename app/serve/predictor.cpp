@@ -188,7 +188,7 @@ std::shared_ptr<Predictor::Kept> Predictor::model(const std::string& id) {
 }
 
 std::string Predictor::predict(const std::string& body) {
-  const Json asked = Json::parse(body, nullptr, false);
+  const Json asked = json_or_null(body);
   if (!asked.is_object() || !asked.contains("models") || !asked["models"].is_array() ||
       !asked.contains("image"))
     refuse_request("models", "expected {\"models\": [ids], \"image\": {...}}");

@@ -8,7 +8,7 @@
 #include "app/run_folder.h"
 #include "app/serve/assets.h"
 #include "app/serve/job_fields.h"
-#include "engine/io/file.h"
+#include "engine/error.h"
 #include "engine/io/json.h"
 #include "engine/parallel.h"
 
@@ -52,6 +52,16 @@ HttpAnswer asset_answer(const std::string& name) {
   const Asset* asset = find_asset(name);
   if (!asset) absent("file of the page", "app/page/");
   return {.type = std::string(asset->type), .body = std::string(asset->bytes)};
+}
+
+Json parsed_body(const std::string& text) {
+  try {
+    Json body = parse_json(text, "the body");
+    if (body.is_object()) return body;
+  } catch (const Error& error) {
+    throw HttpError{400, "request", error.what()};
+  }
+  throw HttpError{400, "request", "the body is no JSON object"};
 }
 
 // A fragment of JSON beside others: "{"a":1}" and "{"b":2}" as "{"a":1,"b":2}".
@@ -103,8 +113,7 @@ HttpAnswer Routes::get(const HttpRequest& request) {
 
 HttpAnswer Routes::post(const HttpRequest& request) {
   const std::string& path = request.path;
-  const Json body = Json::parse(request.body, nullptr, false);
-  if (!body.is_object()) throw HttpError{400, "request", "the body is no JSON object"};
+  const Json body = parsed_body(request.body);
   if (path == "/api/predict") return json_answer(predictor_.predict(request.body));
   if (path == "/api/jobs") {
     if (!body.contains("verb") || !body["verb"].is_string())
@@ -162,8 +171,8 @@ std::string Routes::machine_json() {
   json["hardware"] = nullptr;
   for (const RunFolder& run : find_runs(folders_.runs))
     if (run.verb == "bench") {
-      Json hardware = Json::parse(read_text(run.path + "/hardware.json"), nullptr, false);
-      if (hardware.is_discarded()) continue;
+      Json hardware = json_or_null(whole_of(run.path + "/hardware.json"));
+      if (hardware.is_null()) continue;
       json["hardware"] = std::move(hardware);
       break;
     }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 
 namespace espalier::app {
 namespace {
@@ -122,6 +123,13 @@ double modified_seconds(const std::string& path) {
   if (stat(path.c_str(), &about) != 0) return 0;
   return static_cast<double>(about.st_mtim.tv_sec) +
          1e-9 * static_cast<double>(about.st_mtim.tv_nsec);
+}
+
+std::string whole_of(const std::string& path) {
+  const std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
 }
 
 std::string tail_of(const std::string& path, size_t bytes) {

@@ -32,6 +32,8 @@ const char* served_type(const std::string& name);
 
 // Of a file; 0 where there is none.
 double modified_seconds(const std::string& path);
+// All of a file; empty where there is none.
+std::string whole_of(const std::string& path);
 // The last `bytes` of a file, from the beginning of a line.
 std::string tail_of(const std::string& path, size_t bytes);
 

@@ -10,14 +10,9 @@
 namespace espalier::app {
 namespace {
 
-// The JSON of a file; null where there is none, or half of one. It is for variables that are not
-// const: of those the library gives null for a name that is not there.
-Json read_json(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return {};
-  Json json = Json::parse(file, nullptr, false);
-  return json.is_discarded() ? Json() : json;
-}
+// The JSON of a file; null where there is none, half of one, or a deep one. It is for variables
+// that are not const: of those the library gives null for a name that is not there.
+Json read_json(const std::string& path) { return json_or_null(whole_of(path)); }
 
 std::string stem_of(const std::string& path) { return std::filesystem::path(path).stem().string(); }
 
@@ -39,8 +34,7 @@ Json thinned(const std::vector<std::string>& lines) {
   size_t step = 0;
   for (const std::string& line : lines) {
     if (is_step(line) && step++ % every != 0) continue;
-    if (Json json = Json::parse(line, nullptr, false); json.is_object())
-      out.push_back(std::move(json));
+    if (Json json = json_or_null(line); json.is_object()) out.push_back(std::move(json));
   }
   return out;
 }
@@ -72,6 +66,7 @@ void summarise_train(const RunFolder& run, Summary& summary, Json& json) {
   for (size_t i = 0; i < lines.size(); ++i) {
     const bool step = is_step(lines[i]);
     if (step && i % every != 0 && i + 2 < lines.size()) continue;
+    // However deep it is: of a line, numbers are looked up, and nothing is copied.
     const Json line = Json::parse(lines[i], nullptr, false);
     if (!line.is_object()) continue;
     steps = line.value("step", steps);

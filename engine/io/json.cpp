@@ -35,6 +35,14 @@ Json parse_json(std::string_view text, const std::string& origin) {
   }
 }
 
+Json json_or_null(std::string_view text) {
+  try {
+    return parse_json(text, "");
+  } catch (const Error&) {
+    return {};
+  }
+}
+
 KnownFields::KnownFields(const Json& json, const std::string& origin, const std::string& outer)
     : fields_(fields_of(json, origin, outer)), origin_(origin), outer_(outer) {}
 

@@ -13,6 +13,9 @@ using Json = nlohmann::ordered_json;
 // Parses JSON text of at most 16 nested levels and no duplicate names; throws a file error that
 // names `origin` and what is wrong.
 Json parse_json(std::string_view text, const std::string& origin);
+// The same; null where parse_json() throws. For what anybody may have sent or laid somewhere: the
+// library parses any depth, but copies and dumps level by level, as deep as the stack is.
+Json json_or_null(std::string_view text);
 
 // The fields that a JSON object may have. Errors are file errors that name `origin` and the field
 // inside `outer` ("model.", or empty).

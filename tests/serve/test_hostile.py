@@ -13,6 +13,8 @@ import zlib
 from server import LONG, Server, ServerCase, new_folder
 
 SECRET = "nobody may read this"
+# Closed, and so read to its end; what copies or prints it level by level has no stack for that.
+DEEP = "[" * 200_000 + "]" * 200_000
 
 
 def png(width, height, data):
@@ -121,6 +123,11 @@ class Hostile(ServerCase):
                      b'{"verb": "bench", "arguments": {"--host": "0.0.0.0"}}', b'{"verb": "train; id", "arguments": {}}',
                      b'{"verb": "train", "arguments": {"epochs": 1e999}}', b'{"verb": "train", "arguments": {"model": {}}}'):
             yield self.posted(body), {400, 422}
+        for body, path in ((f'{{"verb": "bench", "arguments": {DEEP}}}', "/api/jobs"),
+                           (f'{{"verb": "bench", "arguments": {{"threads": {DEEP}}}}}', "/api/jobs"),
+                           (f'{{"models": {DEEP}, "image": {DEEP}}}', "/api/predict"),
+                           ('{"verb": "bench", "verb": "train", "arguments": {}}', "/api/jobs"), (DEEP, "/api/jobs")):
+            yield self.posted(body.encode(), path=path), {400}
         for bomb in bombs():
             body = json.dumps({"models": [self.model], "image": {"file": base64.b64encode(bomb).decode()}}).encode()
             yield self.posted(body, path="/api/predict"), {422, 413}
@@ -190,6 +197,35 @@ class Hostile(ServerCase):
             self.assertLess(time.monotonic() - begun, 5)
         for each in slow:
             each.end()
+
+
+class Planted(unittest.TestCase):
+    def test_files_of_any_depth_are_as_if_they_were_not_there(self):
+        runs = new_folder()
+        begun_by = {"train": "config.json", "compress": "compress.json", "profile": "profile.json",
+                    "bench": "hardware.json"}
+        for run, name in begun_by.items():
+            (runs / run).mkdir()
+            for each in (name, "env.json", "report.json", "optimization.json", "metrics.jsonl"):
+                (runs / run / each).write_text(f'{{"model": {DEEP}}}')
+        job = {"verb": "bench", "title": "", "arguments": {}, "words": ["bench", "hardware"], "state": "done",
+               "resumes": False, "created": 1, "queued": 1, "started": 1, "ended": 2, "pid": 0, "process_began": 0,
+               "code": 0, "error": ""}
+        for name, arguments in (("told", "{}"), ("deep", DEEP)):
+            (runs / name).mkdir()
+            text = json.dumps({"id": name, **job, "arguments": "HERE"}).replace('"HERE"', arguments)
+            (runs / name / "job.json").write_text(text)
+            (runs / name / "progress.json").write_text(f'{{"stage": {DEEP}}}')
+        server = Server(runs)
+        self.assertEqual({run["id"] for run in server.get("/api/runs")["runs"]}, set(begun_by))
+        for run in begun_by:
+            told = server.get(f"/api/runs/{run}")
+            self.assertEqual((told["config"], told["env"], told["metrics"]), (None, None, []))
+            self.assertEqual(set(told["results"].values()), {None})
+        self.assertIsNone(server.get("/api/machine")["hardware"])
+        server.get("/api/pareto?run=compress", expect=404)
+        self.assertEqual([(each["id"], each["progress"]) for each in server.get("/api/jobs")["jobs"]], [("told", None)])
+        self.assertEqual(server.stop()[0], 0)
 
 
 class Elsewhere(unittest.TestCase):
