@@ -277,7 +277,16 @@ HttpServer::HttpServer(Guard guard, HttpHandler handler)
 HttpServer::~HttpServer() = default;
 
 const Guard& HttpServer::guard() const noexcept { return server_->guard(); }
-void HttpServer::run() { server_->listen_after_bind(); }
-void HttpServer::stop() { server_->stop(); }
+
+void HttpServer::run() {
+  server_->listen_after_bind();
+  ended_ = true;
+}
+
+void HttpServer::stop() {
+  // The library forgets a stop() that comes before its loop has begun.
+  while (!server_->is_running() && !ended_) std::this_thread::sleep_for(milliseconds(1));
+  server_->stop();
+}
 
 }  // namespace espalier::app

@@ -1,6 +1,7 @@
 // An HTTP server on cpp-httplib with a thread, a place and deadlines for each connection.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
 
@@ -20,12 +21,14 @@ class HttpServer {
   HttpServer& operator=(const HttpServer&) = delete;
 
   const Guard& guard() const noexcept;
-  void run();   // until stop()
-  void stop();  // from any thread; ends every connection
+  void run();  // until stop()
+  // From any thread, once run() has been called or is about to be; ends every connection.
+  void stop();
 
  private:
   class Server;
   std::unique_ptr<Server> server_;
+  std::atomic<bool> ended_ = false;  // run() is over
 };
 
 }  // namespace espalier::app

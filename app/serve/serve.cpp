@@ -16,6 +16,7 @@
 #include <thread>
 
 #include "app/command.h"
+#include "app/interrupt.h"
 #include "app/serve/http_server.h"
 #include "app/serve/routes.h"
 #include "engine/error.h"
@@ -101,7 +102,8 @@ int run(const ServeFlags& flags) {
   if (flags.opens) open_browser(address);
   std::thread serving([&] { server.run(); });
   const timespec wait{.tv_sec = flags.keep, .tv_nsec = 0};
-  while (sigtimedwait(&ends, nullptr, &wait) < 0)
+  // One that came before they were blocked was taken as a request, and will not come again.
+  while (!interrupt_requested() && sigtimedwait(&ends, nullptr, &wait) < 0)
     routes.forget_unless_used(std::chrono::seconds(flags.keep));
   routes.end_streams();
   server.stop();

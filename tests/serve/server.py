@@ -35,14 +35,19 @@ def trained_run():
     return folder
 
 
+def start_server(runs, *words, **options):
+    """The process of a server on a free port; its first line is its address."""
+    return subprocess.Popen(
+        [ESPALIER, "serve", "--port", "0", "--runs", str(runs), "--models", "no-models", *words],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=runs.parent, **options)
+
+
 class Server:
     """A running server on a free port, with a run in its folder."""
 
     def __init__(self, runs=None, *words):
         self.runs = runs or new_folder()
-        self.process = subprocess.Popen(
-            [ESPALIER, "serve", "--port", "0", "--runs", str(self.runs), "--models", "no-models", *words],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=self.runs.parent)
+        self.process = start_server(self.runs, *words)
         line = self.process.stdout.readline()
         if not line:
             raise AssertionError(self.process.stderr.read())
