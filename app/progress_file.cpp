@@ -8,7 +8,6 @@
 #include <fstream>
 
 #include "app/progress.h"
-#include "engine/error.h"
 #include "engine/io/file.h"
 #include "engine/io/json.h"
 
@@ -65,17 +64,17 @@ class ProgressFile {
     write();
   }
 
-  void end(int code, const std::string& error) {
+  // Also where an error is being told: one that came from here would end the process.
+  void end(int code, const std::string& error) noexcept try {
     Json json = as_json();
     json["state"] = code == 130 ? "interrupted" : code == 0 || code == 4 ? "done" : "failed";
     json["code"] = code;
     json["error"] = error.empty() ? Json() : Json(error);
     json["seconds_left"] = code == 130 ? Json() : Json(0);
     if (code == 0 || code == 4) json["share"] = 1;
-    try {
-      write_atomically(path_, json.dump() + "\n");
-    } catch (const Error&) {
-    }
+    write_atomically(path_, lossy_dump(json) + "\n");
+  } catch (...) {
+    // Let go, as what write() cannot write.
   }
 
  private:
@@ -129,7 +128,7 @@ class ProgressFile {
     const std::string draft = path_ + ".new";
     {
       std::ofstream file(draft, std::ios::trunc);
-      file << as_json().dump() << '\n';
+      file << lossy_dump(as_json()) << '\n';
       if (!file.flush()) return;
     }
     std::error_code error;

@@ -19,7 +19,7 @@ HttpAnswer error_answer(int status, const std::string& reason, const std::string
   Json json = {{"error", sentence}, {"reason", reason}};
   if (!argument.empty()) json["argument"] = argument;
   // What a client sent may be in the sentence, whatever bytes it is of.
-  return {.status = status, .body = json.dump(-1, ' ', false, Json::error_handler_t::replace)};
+  return {.status = status, .body = lossy_dump(json)};
 }
 
 }  // namespace espalier::app

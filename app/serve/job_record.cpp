@@ -134,7 +134,7 @@ std::string job_json(const Job& job, const std::string& folder, int position, bo
                      {"code", job.code ? Json(*job.code) : Json()},
                      {"error", job.error.empty() ? Json() : Json(job.error)},
                      {"pid", job.process.pid > 0 ? Json(job.process.pid) : Json()}};
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return lossy_dump(json);
 }
 
 MetricLines metric_lines(const std::string& text) {

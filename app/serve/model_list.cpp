@@ -193,7 +193,7 @@ ModelLookup ModelList::lookup() {
 std::string ModelList::json() {
   Json listed = Json::array();
   for (const ListedModel& model : all()) listed.push_back(json_of(model));
-  return Json{{"models", listed}}.dump();
+  return lossy_dump(Json{{"models", listed}});
 }
 
 }  // namespace espalier::app

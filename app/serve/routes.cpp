@@ -176,25 +176,24 @@ std::string Routes::machine_json() {
       json["hardware"] = std::move(hardware);
       break;
     }
-  return json.dump();
+  return lossy_dump(json);
 }
 
 // The fields of a RUN.
 std::string Routes::run_head(const RunFolder& run) {
   const RunSummaries::Summary summary = summaries_.of(run);
   const auto job = jobs_.state_of(run.id);
-  return Json{{"id", run.id},
-              {"verb", run.verb},
-              {"title", summary.title},
-              {"job", job ? Json(run.id) : Json()},
-              {"state", job                ? name_of(*job)
-                        : summary.finished ? "done"
-                                           : "unfinished"},
-              {"started", summary.started},
-              {"modified", summary.modified},
-              {"has_report", modified_seconds(run.path + "/report.md") > 0},
-              {"summary", Json::parse(summary.json)}}
-      .dump();
+  return lossy_dump({{"id", run.id},
+                     {"verb", run.verb},
+                     {"title", summary.title},
+                     {"job", job ? Json(run.id) : Json()},
+                     {"state", job                ? name_of(*job)
+                               : summary.finished ? "done"
+                                                  : "unfinished"},
+                     {"started", summary.started},
+                     {"modified", summary.modified},
+                     {"has_report", modified_seconds(run.path + "/report.md") > 0},
+                     {"summary", Json::parse(summary.json)}});
 }
 
 std::string Routes::runs_json() {
@@ -219,8 +218,7 @@ HttpAnswer Routes::run(const std::string& id) {
     json["job"] = Json::parse(jobs_.one(found->id));
     json["log"] = tail_of(found->path + "/log.txt", 4096);
   }
-  // A log may hold any bytes.
-  return json_answer(json.dump(-1, ' ', false, Json::error_handler_t::replace));
+  return json_answer(lossy_dump(json));
 }
 
 HttpAnswer Routes::run_file(const std::string& id_and_path, bool download) {
@@ -252,7 +250,7 @@ HttpAnswer Routes::pareto(const std::string& id) {
     const double seconds = point["seconds"].is_number() ? point["seconds"].get<double>() : 0;
     point["images_per_second"] = seconds > 0 ? Json(json["batch"].get<double>() / seconds) : Json();
   }
-  return json_answer(json.dump());
+  return json_answer(lossy_dump(json));
 }
 
 }  // namespace espalier::app

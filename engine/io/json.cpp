@@ -43,6 +43,10 @@ Json json_or_null(std::string_view text) {
   }
 }
 
+std::string lossy_dump(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
 KnownFields::KnownFields(const Json& json, const std::string& origin, const std::string& outer)
     : fields_(fields_of(json, origin, outer)), origin_(origin), outer_(outer) {}
 

@@ -17,6 +17,10 @@ Json parse_json(std::string_view text, const std::string& origin);
 // library parses any depth, but copies and dumps level by level, as deep as the stack is.
 Json json_or_null(std::string_view text);
 
+// The text of `json` with U+FFFD for what is no UTF-8, at which dump() throws: names of files,
+// messages and logs may be of any bytes.
+std::string lossy_dump(const Json& json);
+
 // The fields that a JSON object may have. Errors are file errors that name `origin` and the field
 // inside `outer` ("model.", or empty).
 class KnownFields {

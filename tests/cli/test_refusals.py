@@ -1,9 +1,11 @@
 """What the command refuses, and how."""
+import json
+import os
 import random
 import unittest
 from pathlib import Path
 
-from command import Command
+from command import Command, run
 
 
 class Refusals(Command):
@@ -35,6 +37,17 @@ class Refusals(Command):
         self.expect(2, "train", "--gemm", "mkl", says="cublas")
         self.expect(2, "inspect", self.model, "--gemm", "own", says="--gemm")
         self.expect(5, "eval", self.model, "--isa", "sse9", says="scalar")
+
+    def test_a_name_that_is_no_utf8_is_refused_like_others(self):
+        model = self.folder / os.fsdecode(b"caf\xe9.safetensors")
+        model.write_bytes(b"no model")
+        progress = self.folder / "progress.json"
+        refused = run("profile", model, "--progress", progress, errors="replace")
+        self.assertEqual(refused.returncode, 3, refused.stderr)
+        self.assertEqual(len(refused.stderr.splitlines()), 1, refused.stderr)
+        told = json.loads(progress.read_text())
+        self.assertEqual((told["state"], told["code"]), ("failed", 3))
+        self.assertIn("caf\ufffd.safetensors", told["error"])
 
     def test_a_flipped_byte_is_refused(self):
         data = bytearray(Path(self.model).read_bytes())

@@ -1,10 +1,12 @@
 """What the server answers is what the files and the command say."""
 import base64
 import json
+import os
+import shutil
 import subprocess
 import unittest
 
-from server import ESPALIER, ServerCase, new_folder
+from server import ESPALIER, Server, ServerCase, new_folder, trained_run
 
 
 def lines_of(path):
@@ -114,6 +116,22 @@ class Api(ServerCase):
         epochs = [line for line in run["metrics"] if "validation_accuracy" in line]
         self.assertEqual(run["summary"]["validation_accuracy"],
                          max(line["validation_accuracy"] for line in epochs))
+
+
+class Names(unittest.TestCase):
+    def test_those_that_are_no_utf8_take_no_list_down(self):
+        runs = new_folder()
+        run = runs / os.fsdecode(b"caf\xe9")
+        shutil.copytree(trained_run(), run)
+        shutil.copy(run / "checkpoints/best.safetensors", run / os.fsdecode(b"gr\xfcn.safetensors"))
+        server = Server(runs)
+        self.addCleanup(server.close)
+        self.assertEqual([each["id"] for each in server.get("/api/runs")["runs"]], ["caf\ufffd"])
+        self.assertEqual({each["id"] for each in server.get("/api/models")["models"] if each["run"]},
+                         {"caf\ufffd:checkpoints:best", "caf\ufffd:gr\ufffdn"})
+        told = server.get("/api/runs/caf%E9")
+        self.assertIn("gr\ufffdn.safetensors", [each["path"] for each in told["files"]])
+        self.assertIn("caf\ufffd", server.get("/api/runs/caf%E9/files/absent.txt", expect=404)["error"])
 
 
 class Compressed(ServerCase):
