@@ -9,9 +9,11 @@
 #include <unistd.h>
 #include <CLI/CLI.hpp>
 
+#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
 #include <thread>
 
@@ -40,7 +42,8 @@ class FolderLock {
     if (error) file_error(folder, "cannot make the folder: " + error.message());
     const std::string path = folder + "/.serve.lock";
     file_ = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    if (file_ < 0 || flock(file_, LOCK_EX | LOCK_NB) != 0)
+    if (file_ < 0) file_error(path, std::string("cannot open: ") + std::strerror(errno));
+    if (flock(file_, LOCK_EX | LOCK_NB) != 0)
       file_error(folder, "another `espalier serve` works here; end it, or choose another --runs");
   }
   ~FolderLock() { close(file_); }

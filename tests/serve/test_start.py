@@ -1,12 +1,13 @@
-"""How the server begins, whatever comes meanwhile."""
+"""How the server begins: what comes meanwhile, and what keeps it from it."""
 import os
 import re
 import signal
+import subprocess
 import time
 import unittest
 from pathlib import Path
 
-from server import new_folder, start_server
+from server import ESPALIER, new_folder, start_server
 
 
 def catches(process, how):
@@ -59,6 +60,20 @@ class Interrupts(unittest.TestCase):
         reader = os.open(draft, os.O_RDONLY | os.O_NONBLOCK)
         self.addCleanup(os.close, reader)
         self.check_end(process)
+
+
+class Refusals(unittest.TestCase):
+    def test_what_keeps_it_from_its_folder_is_named(self):
+        folder = new_folder()
+        (folder / "file").write_text("no folder")
+        (folder / "runs/.serve.lock").mkdir(parents=True)  # which no user, root neither, can open to write
+        for runs, problem in (("file/runs", "Not a directory"), ("runs", "Is a directory")):
+            refused = subprocess.run([ESPALIER, "serve", "--port", "0", "--runs", folder / runs],
+                                     capture_output=True, text=True, timeout=20)
+            self.assertEqual(refused.returncode, 3, refused.stderr)
+            self.assertEqual(len(refused.stderr.splitlines()), 1, refused.stderr)
+            self.assertIn(problem, refused.stderr)
+            self.assertNotIn("another", refused.stderr)
 
 
 if __name__ == "__main__":
