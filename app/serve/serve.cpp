@@ -89,6 +89,7 @@ sigset_t block_signals() {
 }
 
 int run(const ServeFlags& flags) {
+  const InterruptWatch watch;  // until they are blocked
   apply_machine_flags(flags);
   set_num_threads(1);  // jobs are processes of their own; a prediction takes one thread
   mallopt(M_ARENA_MAX, 2);
