@@ -113,10 +113,9 @@ void renew_optimizer(Learner& learner, ParameterPolicy policy) {
 }
 
 void freeze_below(Learner& learner, int64_t stage) {
-  const StagedModule* network = learner.network.get();
-  renew_optimizer(learner, [network, stage](const std::string& name, const Tensor& parameter) {
+  renew_optimizer(learner, [&learner, stage](const std::string& name, const Tensor& parameter) {
     ParameterOptions options = decay_matrices(name, parameter);
-    options.frozen = network->stage_of(name) < stage;
+    options.frozen = learner.network->stage_of(name) < stage;
     return options;
   });
 }

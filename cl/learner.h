@@ -55,7 +55,8 @@ std::unique_ptr<StagedModule> make_network(const LearnConfig& config, const Stre
 // which it moves to the learner's device.
 void renew_optimizer(Learner& learner, ParameterPolicy policy = decay_matrices);
 
-// The same with the stages before `stage` frozen.
+// The same with the stages before `stage` frozen, in a smaller network that takes the place of this
+// one too: the optimiser then asks the learner for its network, so the learner must not move.
 void freeze_below(Learner& learner, int64_t stage);
 
 // Sums of a batch's part losses: see Method::loss().

@@ -75,6 +75,23 @@ EfficiencySummary learned(const Run& run) {
   return trainer.get_efficiency_summary();
 }
 
+// The tensors of a run's last checkpoint.
+std::vector<std::vector<double>> last_state(const Run& run) {
+  std::vector<std::vector<double>> out;
+  for (const auto& entry : load_safetensors(run.folder + "/checkpoints/last.safetensors").tensors)
+    out.push_back(entry.second.to_vector());
+  return out;
+}
+
+// That two runs left the same artefacts and the same state, to the bit.
+void check_same_run(const Run& a, const Run& b) {
+  for (int64_t task = 1; task <= a.config.stream.tasks; ++task) {
+    const std::string path = "/artefacts/task-" + std::to_string(task) + ".safetensors";
+    CHECK_MESSAGE(read_text(a.folder + path) == read_text(b.folder + path), path);
+  }
+  CHECK(last_state(a) == last_state(b));
+}
+
 }  // namespace
 
 TEST_CASE("artefacts shrink with the schedule and are measured on their files") {
@@ -136,19 +153,7 @@ TEST_CASE("a compressed stream that is killed anywhere writes the same artefacts
     }
     rows = trainer.trainer().ledger().rows;
   }
-  for (const char* name : {"task-1", "task-2"}) {
-    const auto bytes = [&](const Run& run) {
-      return read_text(run.folder + "/artefacts/" + name + ".safetensors");
-    };
-    CHECK(bytes(whole) == bytes(broken));
-  }
-  const auto state = [](const Run& run) {
-    std::vector<std::vector<double>> out;
-    for (const auto& entry : load_safetensors(run.folder + "/checkpoints/last.safetensors").tensors)
-      out.push_back(entry.second.to_vector());
-    return out;
-  };
-  CHECK(state(whole) == state(broken));
+  check_same_run(whole, broken);
   HardwareOptimizedTrainer again = whole.trainer();
   again.resume();
   CHECK(again.finished());
@@ -158,6 +163,25 @@ TEST_CASE("a compressed stream that is killed anywhere writes the same artefacts
   other.options.sparsity = 0.4;
   HardwareOptimizedTrainer foreign = other.trainer();
   CHECK(contains(refusal_of([&] { foreign.resume(); }, ErrorKind::file), "other options"));
+}
+
+TEST_CASE("a frozen trunk is pruned after every task, in a run that is taken up too") {
+  const TemporaryFolder folder;
+  Run whole = run_in(folder, "whole"), broken = run_in(folder, "broken");
+  for (Run* run : {&whole, &broken}) {
+    run->config.method = "frozen";
+    run->config.stream.tasks = 4;
+    run->config.epochs = 1;
+  }
+  const EfficiencySummary summary = learned(whole);
+  REQUIRE(summary.tasks.size() == 4);
+  CHECK(summary.tasks[1].parameters < summary.tasks[0].parameters);
+  CHECK(summary.tasks[2].parameters < summary.tasks[1].parameters);
+  CHECK(broken.trainer().train_task());
+  HardwareOptimizedTrainer taken_up = broken.trainer();
+  taken_up.resume();
+  CHECK(taken_up.run());
+  check_same_run(whole, broken);
 }
 
 TEST_CASE("a target chooses among all forms of a task's network, within its budget") {
