@@ -2,6 +2,7 @@
 #include "cl/continual_trainer.h"
 
 #include <algorithm>
+#include <set>
 
 #include "engine/parallel.h"
 #include "tests/gradient_test.h"
@@ -89,6 +90,32 @@ TEST_CASE("the ledger counts each row, replayed ones too, and the bytes that are
     REQUIRE(trainer.ledgers().size() == 3);
     CHECK(trainer.ledgers()[0].rows == 0);
     CHECK(trainer.ledgers()[2].rows == ledger.rows);
+  }
+}
+
+TEST_CASE("each image of a task is offered to memory once, in the first of its epochs") {
+  const TemporaryFolder folder;
+  for (const int64_t first_epochs : {0, 2}) {
+    LearnConfig config = small_learning();
+    config.first_epochs = first_epochs;
+    config.memory_samples = 640;  // all there are
+    ContinualTrainer trainer(config, small_stream(config),
+                             new_folder(folder, std::to_string(first_epochs)));
+    const ReplayMemory& memory = *trainer.learner().memory;
+    CHECK(trainer.run_task());
+    CHECK(memory.size() == 320);
+    CHECK(trainer.run_task());
+    REQUIRE(memory.size() == 640);
+    std::set<std::vector<uint8_t>> images;
+    int64_t of_first = 0;
+    for (int64_t slot = 0; slot < 640; ++slot) {
+      std::vector<uint8_t> pixels(64);
+      memory.read_pixels(slot, pixels.data());
+      images.insert(pixels);
+      of_first += memory.task(slot) == 0;
+    }
+    CHECK(images.size() == 640);
+    CHECK(of_first == 320);
   }
 }
 

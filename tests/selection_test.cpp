@@ -205,7 +205,9 @@ TEST_CASE("loss-aware sampling knows the loss of new rows and of replayed ones")
   remember(learner, {9, 8, 7, 6});
   const StepBatch batch = small_batch(learner);
   std::vector<Offer> candidates = candidates_of(batch);
-  make_selection("loss_aware", {})->judge(learner, batch, candidates);
+  const auto selection = make_selection("loss_aware", {});
+  selection->renew(*learner.memory, batch);
+  selection->judge(learner, batch, candidates);
   REQUIRE(batch.slots.size() == 4);
   for (int64_t row = 0; row < 4; ++row) {
     std::vector<uint8_t> pixels(64);
@@ -222,6 +224,22 @@ TEST_CASE("loss-aware sampling knows the loss of new rows and of replayed ones")
     // A few roundings of numbers of the size of logits and loss.
     CHECK(judged == doctest::Approx(loss).epsilon(16 * std::numeric_limits<float>::epsilon()));
   }
+}
+
+TEST_CASE("a step of a later epoch renews scores and offers nothing") {
+  const LearnConfig config = small_learning();
+  Learner learner = small_learner(config, {.item = {8, 8, 1}, .score = true}, 12);
+  learner.selection = make_selection("loss_aware", {});
+  const auto method = make_method(config);
+  remember(learner, {9, 8, 7, 6});
+  const StepBatch batch = small_batch(learner);
+  learner.epoch = 1;
+  method->after_step(learner, batch);
+  CHECK(learner.memory->size() == 4);
+  for (int64_t slot = 0; slot < 4; ++slot) CHECK(learner.memory->score(slot) > 0);
+  learner.epoch = 0;
+  method->after_step(learner, batch);
+  CHECK(learner.memory->size() == 9);
 }
 
 TEST_CASE("GSS scores a sample by the cosine of its gradient to the nearest in memory") {

@@ -20,10 +20,14 @@ float loss_of_row(const StepBatch& batch, int64_t row) {
 
 }  // namespace
 
-void LossAware::judge(Learner& learner, const StepBatch& batch, std::vector<Offer>& candidates) {
+void LossAware::renew(ReplayMemory& memory, const StepBatch& batch) {
+  int64_t row = batch.groups.front().end;
+  for (const int64_t slot : batch.slots) memory.set_score(slot, loss_of_row(batch, row++));
+}
+
+void LossAware::judge(Learner&, const StepBatch& batch, std::vector<Offer>& candidates) {
   int64_t row = batch.groups.front().begin;
   for (Offer& candidate : candidates) candidate.score = loss_of_row(batch, row++);
-  for (const int64_t slot : batch.slots) learner.memory->set_score(slot, loss_of_row(batch, row++));
 }
 
 std::optional<int64_t> LossAware::slot_for(const Offer&, const ReplayMemory& memory) {

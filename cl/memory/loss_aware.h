@@ -15,6 +15,7 @@ class LossAware : public CountingSelection {
  public:
   using CountingSelection::CountingSelection;
   bool keeps_score() const override { return true; }
+  void renew(ReplayMemory& memory, const StepBatch& batch) override;
   void judge(Learner& learner, const StepBatch& batch, std::vector<Offer>& candidates) override;
   std::optional<int64_t> slot_for(const Offer& candidate, const ReplayMemory& memory) override;
 };

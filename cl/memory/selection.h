@@ -19,17 +19,20 @@ struct Offer {
   float score = 0;  // by Selection::judge(), of policies that keep one
 };
 
-// Offered every sample of the stream once, in order. Random numbers are functions of the seed and
-// of how many were offered, which is part of the state, so a resumed run chooses the same.
+// Offered every sample of the stream once, in order, however many epochs its task has: one that
+// came again would have another chance to stay, or stay twice. Random numbers are functions of the
+// seed and of how many were offered, which is part of the state, so a resumed run chooses the same.
 class Selection {
  public:
   virtual ~Selection() = default;
 
   // Whether every record has a score of this policy, which counts in its bytes.
   virtual bool keeps_score() const { return false; }
-  // Called once after each step, before its new rows are offered: a policy that keeps scores gives
-  // the candidates, which are those rows, theirs, and may renew those of the rows that were
+  // Called once after each step: a policy that keeps scores may renew those of the rows that were
   // replayed.
+  virtual void renew(ReplayMemory&, const StepBatch&) {}
+  // Called after that where the new rows of the step are offered, and before they are: a policy
+  // that keeps scores gives the candidates, which are those rows, theirs.
   virtual void judge(Learner&, const StepBatch&, std::vector<Offer>&) {}
   // The slot for it, at most memory.size(), or none where it is let go. Constant time, unless the
   // policy says otherwise.

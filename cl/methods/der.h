@@ -3,8 +3,10 @@
 //
 //   CE(new rows) + alpha * MSE(logits, kept logits)
 //
-// where the squared error is the mean over all elements, as in the authors' code. Of the
-// configuration, `alpha`.
+// where the squared error is the mean over all elements, as in the authors' code. That code offers
+// the memory each batch of every epoch, and so keeps logits of later ones too; here a sample is
+// offered once, and its logits are those of the first epoch of its task. Of the configuration,
+// `alpha`.
 #pragma once
 
 #include "cl/methods/method.h"

@@ -58,7 +58,7 @@ void LatentReplay::shape(Learner& learner) {
 
 void LatentReplay::after_step(Learner& learner, const StepBatch& batch) {
   if (learner.entry == 0) return;
-  if (learner.epoch == 0) keep_new_rows(learner, batch);
+  Method::after_step(learner, batch);
   learner.passes_spent += share_below_ * static_cast<double>(batch.samples.size());
 }
 

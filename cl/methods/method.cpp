@@ -63,7 +63,9 @@ Tensor Method::loss(const Learner&, const BatchPart& part) const {
 }
 
 void Method::after_step(Learner& learner, const StepBatch& batch) {
-  if (learner.memory) keep_new_rows(learner, batch);
+  if (!learner.memory) return;
+  learner.selection->renew(*learner.memory, batch);
+  if (learner.epoch == 0) keep_new_rows(learner, batch);
 }
 
 Tensor Method::scores(const Learner& learner, const Tensor& images) const {

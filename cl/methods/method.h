@@ -63,7 +63,8 @@ class Method {
   // Called when the gradients of a step stand in the optimiser's arena.
   virtual void adjust_gradients(Learner&, const StepBatch&) {}
 
-  // Called after the optimiser's step: new rows go to the memory.
+  // Called after the optimiser's step: in the first epoch of a task new rows are offered to the
+  // memory, every sample once.
   virtual void after_step(Learner& learner, const StepBatch& batch);
 
   virtual void after_task(Learner&) {}
