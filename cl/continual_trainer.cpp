@@ -45,6 +45,24 @@ LearnConfig validated(const LearnConfig& config) {
   return config;
 }
 
+std::string images_and_classes(const Shape& image, int64_t classes) {
+  return "for images " + image.str() + " and " + std::to_string(classes) + " classes";
+}
+
+// A step reads the stream's images in the network's shape, and counts its answers by the stream's
+// labels: where the two differ, it would pass the end of one.
+void check_fit(const StagedModule& network, const Stream& stream) {
+  const ImageInput input = network.input();
+  const Shape& images = stream.tasks.front().train.images.shape();
+  const std::string got =
+      images_and_classes({input.height, input.width, input.channels}, network.classes());
+  const std::string expected =
+      images_and_classes({images[1], images[2], images[3]}, stream.classes());
+  if (got != expected)
+    argument_error("ContinualTrainer", "network", got, expected,
+                   "give one for this stream, whose classes are those of all tasks");
+}
+
 uint32_t mark_of(const Stream& stream) {
   uint32_t mark = 0;
   for (const Task& task : stream.tasks)
@@ -83,6 +101,7 @@ ContinualTrainer::State::State(const LearnConfig& config, Stream stream, std::st
   learner.stream = method->taught(std::move(learner.stream));
   stream_mark = mark_of(learner.stream);
   learner.network = network ? std::move(network) : method->network(config, learner.stream);
+  check_fit(*learner.network, learner.stream);
   begun_as = shape_of(*learner.network);
   renew_optimizer(learner);
   method->attach(learner);

@@ -7,6 +7,7 @@
 #include "engine/parallel.h"
 #include "tests/gradient_test.h"
 #include "tests/learning_runs.h"
+#include "tests/refusal.h"
 
 using namespace espalier;
 using namespace espalier::test;
@@ -150,6 +151,28 @@ TEST_CASE("every way to fill the memory goes on with the same bits, on other thr
     CHECK(memory.layout().score == (highest > 0));
   }
   set_num_threads(before);
+}
+
+TEST_CASE("a network for other images or classes than the stream's is refused") {
+  const auto refused = [](auto change) {
+    ViTConfig shape = small_vit()->config;
+    change(shape);
+    return refusal_of([&] {
+      const LearnConfig config = small_learning();
+      Generator generator(1);
+      ContinualTrainer(config, small_stream(config), "",
+                       std::make_unique<VisionTransformer>(shape, generator));
+    });
+  };
+  for (const int64_t classes : {3, 5})
+    CHECK(refused([&](ViTConfig& shape) { shape.classes = classes; }) ==
+          "ContinualTrainer: network is for images [8, 8, 1] and " + std::to_string(classes) +
+              " classes; expected for images [8, 8, 1] and 4 classes; give one for this "
+              "stream, whose classes are those of all tasks");
+  CHECK(contains(refused([](ViTConfig& shape) { shape.image_size = 16; }),
+                 "network is for images [16, 16, 1] and 4 classes"));
+  CHECK(contains(refused([](ViTConfig& shape) { shape.channels = 3; }),
+                 "network is for images [8, 8, 3] and 4 classes"));
 }
 
 TEST_CASE("a checkpoint of other settings is refused") {
