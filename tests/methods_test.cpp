@@ -5,8 +5,11 @@
 #include <map>
 
 #include "engine/parallel.h"
+#include "nn/mlp_classifier.h"
+#include "nn/prompts.h"
 #include "tests/gradient_test.h"
 #include "tests/learning_runs.h"
+#include "tests/refusal.h"
 
 using namespace espalier;
 using namespace espalier::test;
@@ -35,23 +38,37 @@ struct OneThread {
 
 using Bits = std::vector<std::vector<double>>;
 
+// Makes the network that a run is given; null where it makes its own.
+using Given = std::unique_ptr<StagedModule> (*)();
+std::unique_ptr<StagedModule> none_given() { return nullptr; }
+std::unique_ptr<StagedModule> given_vit() { return small_vit(); }
+std::unique_ptr<StagedModule> given_mlp() {
+  Generator generator(1);
+  return std::make_unique<MlpClassifier>(
+      MlpConfig{.input = {.height = 8, .width = 8}, .hidden = {12}, .classes = 4}, generator);
+}
+std::unique_ptr<StagedModule> given_prompts() {
+  Generator generator(1);
+  return std::make_unique<PromptedTransformer>(small_vit(), PromptOptions{}, generator);
+}
+
 // What a run ends with: all state, or the weights alone.
-Bits trained(const LearnConfig& config, const std::string& part = "") {
+Bits trained(const LearnConfig& config, const std::string& part = "", Given given = none_given) {
   const TemporaryFolder folder;
-  ContinualTrainer trainer(config, short_stream(config), new_folder(folder, "run"));
+  ContinualTrainer trainer(config, short_stream(config), new_folder(folder, "run"), given());
   CHECK(trainer.run());
   return state_of(folder.file("run"), part);
 }
 
-Bits resumed(const LearnConfig& config, int64_t stop_at) {
+Bits resumed(const LearnConfig& config, int64_t stop_at, Given given = none_given) {
   const TemporaryFolder folder;
   const std::string run = new_folder(folder, "run");
   const LearnEvents kill = {.step = [&](const LearnStep& report) {
     if (report.step == stop_at) throw std::runtime_error("killed");
   }};
-  ContinualTrainer first(config, short_stream(config), run);
-  CHECK_THROWS_AS(first.run(kill), std::runtime_error);
-  ContinualTrainer second(config, short_stream(config), run);
+  ContinualTrainer first(config, short_stream(config), run, given());
+  CHECK_THROWS_WITH_AS(first.run(kill), "killed", std::runtime_error);
+  ContinualTrainer second(config, short_stream(config), run, given());
   second.resume();
   CHECK(second.learner().task == 1);
   CHECK(second.run());
@@ -90,6 +107,23 @@ TEST_CASE("every method that is broken off in the middle of a task goes on with 
     INFO(name);
     CHECK(resumed(short_learning(name), 4) == trained(short_learning(name)));
   }
+}
+
+TEST_CASE("a former network is a copy of the network that was given") {
+  const OneThread one;
+  for (const char* name : {"lwf", "icarl"})
+    for (const Given given : {given_vit, given_mlp}) {
+      INFO(name);
+      const LearnConfig config = short_learning(name);
+      CHECK(resumed(config, 4, given) == trained(config, "", given));
+    }
+}
+
+TEST_CASE("a network that makes no former one is refused before it learns") {
+  for (const char* name : {"lwf", "icarl"})
+    CHECK(refusal_of([&] { trained(short_learning(name), "", given_prompts); }) ==
+          "Teacher: network is of another kind; expected a Vision Transformer or a perceptron; the "
+          "method learns from a copy of it");
 }
 
 TEST_CASE("with nothing in memory every method is plain training, bit for bit") {

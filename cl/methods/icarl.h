@@ -24,6 +24,7 @@ class Icarl : public Method {
   explicit Icarl(const LearnConfig&) {}
   bool uses_memory() const override { return true; }
   int draws() const override { return 1; }
+  void attach(Learner& learner) override { Teacher::check(learner); }
   void before_task(Learner& learner) override;
   Tensor loss(const Learner& learner, const BatchPart& part) const override;
   Tensor scores(const Learner& learner, const Tensor& images) const override;

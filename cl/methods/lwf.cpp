@@ -6,6 +6,10 @@
 
 namespace espalier {
 
+void LearningWithoutForgetting::attach(Learner& learner) {
+  if (lambda_ > 0) Teacher::check(learner);
+}
+
 void LearningWithoutForgetting::before_task(Learner& learner) {
   if (lambda_ > 0 && learner.task > 0) teacher_.take(learner);
 }

@@ -17,6 +17,7 @@ class LearningWithoutForgetting : public Method {
  public:
   explicit LearningWithoutForgetting(const LearnConfig& config)
       : lambda_(config.lambda), temperature_(config.temperature) {}
+  void attach(Learner& learner) override;
   void before_task(Learner& learner) override;
   Tensor loss(const Learner& learner, const BatchPart& part) const override;
   bool survives_pruning() const override { return false; }

@@ -7,7 +7,10 @@ namespace espalier {
 
 class Teacher {
  public:
-  // The network as it is now, copied.
+  // For a method's attach(), before anything is learned: an argument error where the learner's
+  // network is none that take() can copy.
+  static void check(const Learner& learner);
+  // The network as it is now, copied: a Vision Transformer or a perceptron, with nothing added.
   void take(const Learner& learner);
   bool taken() const noexcept { return network_ != nullptr; }
   // What it gives for prepared images, in evaluation mode and off the tape: [N, classes]. Threads
