@@ -108,6 +108,12 @@ std::vector<double> by_task(const std::vector<TaskAnswers>& answers, int64_t cla
   return accuracy;
 }
 
+void check_method(const std::string& method) {
+  if (const std::string why = why_no_artefact(method); !why.empty())
+    argument_error(name, "method", "'" + method + "'", "one that learns what an artefact holds",
+                   why);
+}
+
 void check_sparsity(const HardwareOptions& o) {
   if (!o.prune) return;
   if (!(o.sparsity > 0 && o.sparsity < 1))
@@ -147,6 +153,7 @@ struct HardwareOptimizedTrainer::State {
         options(how),
         run_dir(dir) {
     validate(options);
+    check_method(config.method);
     original = copy_of(vit_of(learner()));
     describe();
     trainer.notes()[options_key] = text_of(options);

@@ -74,8 +74,9 @@ class HardwareOptimizedTrainer {
  public:
   // A new run, of the configuration's network unless one is given. It learns on `device`; artefacts
   // are made and measured on the CPU. Argument errors: those of
-  // ContinualTrainer and of validate(); a network that is no Vision Transformer; recovery without a
-  // memory of images; a sparsity that the network is too small for.
+  // ContinualTrainer and of validate(); a method whose network, once it has learned, an artefact
+  // does not hold (why_no_artefact() of cl/learn_config.h); a network that is no Vision
+  // Transformer; recovery without a memory of images; a sparsity that the network is too small for.
   HardwareOptimizedTrainer(const LearnConfig& config, Stream stream, std::string run_dir,
                            const HardwareOptions& options = {},
                            std::unique_ptr<VisionTransformer> network = nullptr,

@@ -95,6 +95,18 @@ std::vector<std::string> artefact_dtypes() {
   return {"f32", "f16", "bf16", "int8", "w8", "w4", "dynamic"};
 }
 
+std::string why_no_artefact(const std::string& method) {
+  for (const auto& [other, why] :
+       {std::pair{"lora", "merge_lora() makes a model that compress takes"},
+        std::pair{"adapter", "an artefact has no place for what it adds"},
+        std::pair{"prompts", "an artefact has no place for what it adds"},
+        std::pair{"ncm", "an artefact classifies by the head, which it does not train"},
+        std::pair{"multimodal", "an artefact holds a Vision Transformer, without texts"},
+        std::pair{"joint", "it learns all at once: compress what train makes"}})
+    if (method == other) return why;
+  return "";
+}
+
 LearnConfig named_learn_config(const std::string& network) {
   require_one_of("network", network, network_names());
   LearnConfig config;
@@ -159,16 +171,9 @@ void validate(const LearnConfig& c) {
     argument_error("LearnConfig", "compress", "'" + c.compress + "' with a target or a budget",
                    "'auto'", "a dtype that is given leaves nothing to choose");
   require_one_of("compress", c.compress, forms);
-  for (const auto& [method, why] :
-       {std::pair{"lora", "merge_lora() makes a model that compress takes"},
-        std::pair{"adapter", "an artefact has no place for what it adds"},
-        std::pair{"prompts", "an artefact has no place for what it adds"},
-        std::pair{"ncm", "an artefact classifies by the head, which it does not train"},
-        std::pair{"multimodal", "an artefact holds a Vision Transformer, without texts"},
-        std::pair{"joint", "it learns all at once: compress what train makes"}})
-    if (c.method == method && c.compress != "off")
-      argument_error("LearnConfig", "compress", "'" + c.compress + "'",
-                     std::string("'off' with method '") + method + "'", why);
+  if (const std::string why = why_no_artefact(c.method); !why.empty() && c.compress != "off")
+    argument_error("LearnConfig", "compress", "'" + c.compress + "'",
+                   "'off' with method '" + c.method + "'", why);
   if (c.compress == "off" && c.compress_at_end)
     argument_error("LearnConfig", "compress_at_end", "true", "false where compress is off", "");
   if (c.augmentation.mixup > 0 || c.augmentation.cutmix > 0)

@@ -64,6 +64,9 @@ struct LearnConfig {
 // "dynamic", as --dtype of compress.
 std::vector<std::string> artefact_dtypes();
 
+// Why what a method learns makes no artefact (cl/artefact.h): empty for one that does.
+std::string why_no_artefact(const std::string& method);
+
 // The settings that a network learns with unless told otherwise; an argument error with the names
 // for another.
 LearnConfig named_learn_config(const std::string& network);

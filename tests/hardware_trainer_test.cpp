@@ -301,6 +301,14 @@ TEST_CASE("options of compression that make no sense are refused") {
   refused([](Run& r) { r.options.calibration_images = 0; }, "calibration_images is 0");
   refused([](Run& r) { r.options.importance = "size"; }, "importance is 'size'");
   refused([](Run& r) { r.config.method = "naive"; }, "0 with the method 'naive'");
+  for (const char* method : {"lora", "adapter", "prompts", "ncm", "joint"})
+    refused(
+        [&](Run& r) {
+          r.config.method = method;
+          r.config.network = "vit-tiny";
+          r.options.prune = false;
+        },
+        "expected one that learns what an artefact holds");
   const LearnConfig mlp = small_learning();
   CHECK(contains(refusal_of([&] {
                    HardwareOptimizedTrainer(mlp, small_stream(mlp), folder.path(), small_options());
