@@ -102,6 +102,7 @@ ContinualTrainer::State::State(const LearnConfig& config, Stream stream, std::st
   stream_mark = mark_of(learner.stream);
   learner.network = network ? std::move(network) : method->network(config, learner.stream);
   check_fit(*learner.network, learner.stream);
+  learner.network->train();  // recovery may be the first that a run trains when it is taken up
   begun_as = shape_of(*learner.network);
   renew_optimizer(learner);
   method->attach(learner);

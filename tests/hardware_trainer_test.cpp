@@ -28,7 +28,7 @@ LearnConfig small_vit_learning(const std::string& method = "er") {
   return config;
 }
 
-std::unique_ptr<VisionTransformer> small_vit() {
+std::unique_ptr<VisionTransformer> small_vit(double drop_path = 0) {
   Generator generator(3);
   return std::make_unique<VisionTransformer>(ViTConfig{.image_size = 8,
                                                        .classes = 4,
@@ -36,7 +36,8 @@ std::unique_ptr<VisionTransformer> small_vit() {
                                                        .width = 16,
                                                        .depth = 2,
                                                        .heads = 2,
-                                                       .mlp_hidden = 16},
+                                                       .mlp_hidden = 16,
+                                                       .drop_path = drop_path},
                                              generator);
 }
 
@@ -55,10 +56,14 @@ HardwareOptions small_options() {
 struct Run {
   LearnConfig config = small_vit_learning();
   HardwareOptions options = small_options();
-  std::string folder;
+  std::string folder{};
+  double drop_path = 0;
 
+  // Of a network in evaluation mode, as a copy of another is.
   HardwareOptimizedTrainer trainer() const {
-    return {config, small_stream(config), folder, options, small_vit()};
+    auto network = small_vit(drop_path);
+    network->eval();
+    return {config, small_stream(config), folder, options, std::move(network)};
   }
 };
 
@@ -73,6 +78,33 @@ EfficiencySummary learned(const Run& run) {
   HardwareOptimizedTrainer trainer = run.trainer();
   CHECK(trainer.run());
   return trainer.get_efficiency_summary();
+}
+
+struct Killed {};
+
+// The same in many parts, each killed in a step, or between a task's last checkpoint and its
+// compression. The rows that it took.
+int64_t learned_in_parts(const Run& run) {
+  int64_t rows = 0;
+  bool finished = false;
+  for (int64_t part = 0; !finished; ++part) {
+    HardwareOptimizedTrainer trainer = run.trainer();
+    if (part) trainer.resume();
+    const int64_t stop_at = trainer.trainer().learner().step + 11 + part % 3;
+    try {
+      finished = trainer.run({.step =
+                                  [&](const LearnStep& report) {
+                                    if (report.step == stop_at) throw Killed();
+                                  },
+                              .task =
+                                  [&](const TaskResult& result) {
+                                    if (result.task >= 0) throw Killed();
+                                  }});
+    } catch (const Killed&) {
+    }
+    rows = trainer.trainer().ledger().rows;
+  }
+  return rows;
 }
 
 // The tensors of a run's last checkpoint.
@@ -133,26 +165,7 @@ TEST_CASE("a compressed stream that is killed anywhere writes the same artefacts
   Run whole = run_in(folder, "whole"), broken = run_in(folder, "broken");
   whole.config.epochs = broken.config.epochs = 1;
   learned(whole);
-  int64_t rows = 0;
-  bool finished = false;
-  for (int64_t part = 0; !finished; ++part) {
-    HardwareOptimizedTrainer trainer = broken.trainer();
-    if (part) trainer.resume();
-    const int64_t stop_at = trainer.trainer().learner().step + 11 + part % 3;
-    // In a step, or between a task's last checkpoint and its compression.
-    try {
-      finished = trainer.run({.step =
-                                  [&](const LearnStep& report) {
-                                    if (report.step == stop_at) throw std::runtime_error("killed");
-                                  },
-                              .task =
-                                  [&](const TaskResult& result) {
-                                    if (result.task >= 0) throw std::runtime_error("killed");
-                                  }});
-    } catch (const std::runtime_error&) {
-    }
-    rows = trainer.trainer().ledger().rows;
-  }
+  const int64_t rows = learned_in_parts(broken);
   check_same_run(whole, broken);
   HardwareOptimizedTrainer again = whole.trainer();
   again.resume();
@@ -163,6 +176,19 @@ TEST_CASE("a compressed stream that is killed anywhere writes the same artefacts
   other.options.sparsity = 0.4;
   HardwareOptimizedTrainer foreign = other.trainer();
   CHECK(contains(refusal_of([&] { foreign.resume(); }, ErrorKind::file), "other options"));
+}
+
+TEST_CASE("a control that is killed anywhere recovers with the drop path of one that was not") {
+  const TemporaryFolder folder;
+  Run whole = run_in(folder, "whole"), broken = run_in(folder, "broken");
+  for (Run* run : {&whole, &broken}) {
+    run->config.epochs = 1;
+    run->options.control = true;
+    run->drop_path = 0.5;
+  }
+  learned(whole);
+  learned_in_parts(broken);
+  check_same_run(whole, broken);
 }
 
 TEST_CASE("a frozen trunk is pruned after every task, in a run that is taken up too") {
