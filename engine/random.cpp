@@ -30,6 +30,35 @@ Tensor fill(const Shape& shape, Generator& generator,
   return out;
 }
 
+// In (0, 1).
+double open_uniform(Generator& generator) noexcept { return generator.uniform() + 0x1p-33; }
+
+// Of alpha up to 1: a pair is taken with probability 1 / C(2 alpha, alpha), a half or more (Jöhnk,
+// "Erzeugung von betaverteilten und gammaverteilten Zufallszahlen", Metrika 8, 1964).
+double beta_of_powers(double alpha, Generator& generator) noexcept {
+  for (;;) {
+    const double u = open_uniform(generator), v = open_uniform(generator);
+    const double x = std::pow(u, 1 / alpha), y = std::pow(v, 1 / alpha);
+    if (x + y > 1) continue;
+    // Both may be too small for a double where their ratio is not.
+    return x + y > 0 ? x / (x + y) : 1 / (1 + std::exp((std::log(v) - std::log(u)) / alpha));
+  }
+}
+
+// Of alpha above 1 (Cheng, "Generating beta variates with nonintegral shape parameters", CACM 21,
+// 1978, algorithm BB where both parameters are alike). The density of the log-odds z of the result,
+// cosh(z / 2)^(-2 alpha) times its height, lies below a multiple of the logistic density
+// cosh(s z / 2)^-2, s = sqrt(alpha). The multiple grows with alpha, from 1 to 2 / sqrt(pi), so
+// that 88 % of the pairs are taken at least.
+double beta_of_log_odds(double alpha, Generator& generator) noexcept {
+  for (;;) {
+    const double u = open_uniform(generator), v = open_uniform(generator);
+    const double z = std::log(u / (1 - u)) / std::sqrt(alpha);
+    const double logistic = 4 * u * (1 - u);  // cosh(s z / 2)^-2
+    if (v * logistic * std::pow(std::cosh(z / 2), 2 * alpha) <= 1) return 1 / (1 + std::exp(-z));
+  }
+}
+
 }  // namespace
 
 uint32_t Generator::word() noexcept { return philox_word_at({seed_, stream_}, reserve(1)); }
@@ -41,11 +70,7 @@ int64_t Generator::below(int64_t bound) noexcept {
 }
 
 double Generator::beta(double alpha) noexcept {
-  for (;;) {
-    const double x = std::pow(uniform() + 0x1p-33, 1 / alpha);
-    const double y = std::pow(uniform() + 0x1p-33, 1 / alpha);
-    if (x + y > 0 && x + y <= 1) return x / (x + y);
-  }
+  return alpha > 1 ? beta_of_log_odds(alpha, *this) : beta_of_powers(alpha, *this);
 }
 
 uint64_t derive_seed(uint64_t seed, uint64_t purpose) noexcept {

@@ -38,7 +38,7 @@ class Generator {
   uint32_t word() noexcept;               // 32 random bits
   double uniform() noexcept;              // in [0, 1), 32 bits of it
   int64_t below(int64_t bound) noexcept;  // in [0, bound), bound from 1 to 2^32
-  // A draw from Beta(alpha, alpha), alpha > 0 (Jöhnk, 1964).
+  // A draw from Beta(alpha, alpha), alpha > 0. It takes four words on average at most.
   double beta(double alpha) noexcept;
 
  private:

@@ -78,7 +78,9 @@ TEST_CASE("augmentation without options only normalises; a flip mirrors; a shift
 }
 
 TEST_CASE("mixing keeps each sample's probabilities summing to one, in step with its pixels") {
-  for (const Augmentation& augmentation : {Augmentation{.mixup = 0.4}, Augmentation{.cutmix = 1}}) {
+  for (const Augmentation& augmentation :
+       {Augmentation{.mixup = 0.4}, Augmentation{.cutmix = 1}, Augmentation{.mixup = 100},
+        Augmentation{.cutmix = 100}, Augmentation{.mixup = 1e-13}}) {
     for (uint64_t seed = 0; seed < 20; ++seed) {
       const Tensor images = Tensor::zeros({2, 8, 8, 1}), targets = Tensor::zeros({2, 2});
       std::fill_n(images.data<float>() + 64, 64, 1.0f);

@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <string>
 #include <vector>
 
@@ -46,6 +47,20 @@ TEST_CASE("a loader gives every sample once, in an order that seed and epoch dec
   CHECK(samples_of(0, 3) == std::vector<int64_t>(first.begin() + 15, first.end()));
   loader.start(0);
   loader.next();  // and leave: the destructor must not wait for the rest
+}
+
+TEST_CASE("the strongest mixup that is permitted gives a batch, of halves") {
+  const ImageDataset dataset = counted(8);
+  const DataLoader loader(dataset, {.batch_size = 8, .augmentation = {.mixup = 100}});
+  const Batch batch = loader.make(loader.order(0), 0, 0);
+  REQUIRE(batch.targets.dtype() == DType::f32);
+  const float* p = batch.targets.data<float>();
+  for (int i = 0; i < 8; ++i, p += 2) {
+    CHECK(p[0] + p[1] == doctest::Approx(1));
+    // The weight of a pair of two classes is half, give or take six deviations of Beta(100, 100).
+    const double of_other = std::min(p[0], p[1]);
+    CHECK((of_other == 0 || of_other >= 0.5 - 6 * std::sqrt(1 / (4 * 201.0))));
+  }
 }
 
 }  // namespace espalier::test
