@@ -89,6 +89,27 @@ void draw_plots(const std::string& folder, const TrainConfig& config, const Curv
                   folder + "/plots/accuracy.png");
 }
 
+// A row for each epoch, with what the images that were held out say of it, where there were any.
+std::string epoch_table(const std::vector<Json>& metrics, bool validated) {
+  std::string text = validated
+                         ? "| epoch | training loss | validation loss | validation accuracy | "
+                           "seconds |\n|---|---|---|---|---|\n"
+                         : "| epoch | training loss | seconds |\n|---|---|---|\n";
+  for (const Json& line : metrics) {
+    if (!line.contains(validated ? "validation_accuracy" : "train_loss")) continue;
+    char row[160], validation[64] = "";
+    if (validated)
+      std::snprintf(validation, sizeof validation, " %.4f | %.2f %% |",
+                    line["validation_loss"].get<double>(),
+                    100 * line["validation_accuracy"].get<double>());
+    std::snprintf(row, sizeof row, "| %lld | %.4f |%s %.1f |\n",
+                  static_cast<long long>(line["epoch"].get<int64_t>() + 1),
+                  line["train_loss"].get<double>(), validation, line["seconds"].get<double>());
+    text += row;
+  }
+  return text;
+}
+
 }  // namespace
 
 std::string environment_json() {
@@ -152,13 +173,12 @@ void MetricsFile::add(const StepReport& r) {
 }
 
 void MetricsFile::add(const EpochReport& r) {
-  write(Json{{"step", r.step},
-             {"epoch", r.epoch},
-             {"train_loss", r.train_loss},
-             {"validation_loss", r.validation_loss},
-             {"validation_accuracy", r.validation_accuracy},
-             {"seconds", r.seconds}}
-            .dump());
+  Json line = {{"step", r.step}, {"epoch", r.epoch}, {"train_loss", r.train_loss}};
+  if (r.validation)
+    line.update({{"validation_loss", r.validation->loss},
+                 {"validation_accuracy", r.validation->accuracy()}});
+  line["seconds"] = r.seconds;
+  write(line.dump());
 }
 
 void write_report(const std::string& folder, const TrainConfig& config) {
@@ -166,19 +186,7 @@ void write_report(const std::string& folder, const TrainConfig& config) {
   const Curves curves = curves_of(metrics);
   draw_plots(folder, config, curves);
   std::string text = "# Training " + config.model.name + "\n\n";
-  text +=
-      "| epoch | training loss | validation loss | validation accuracy | seconds |\n"
-      "|---|---|---|---|---|\n";
-  for (const Json& line : metrics) {
-    if (!line.contains("validation_accuracy")) continue;
-    char row[160];
-    std::snprintf(row, sizeof row, "| %lld | %.4f | %.4f | %.2f %% | %.1f |\n",
-                  static_cast<long long>(line["epoch"].get<int64_t>() + 1),
-                  line["train_loss"].get<double>(), line["validation_loss"].get<double>(),
-                  100 * line["validation_accuracy"].get<double>(), line["seconds"].get<double>());
-    text += row;
-  }
-  text += "\n![loss](plots/loss.png)\n\n";
+  text += epoch_table(metrics, config.validation > 0) + "\n![loss](plots/loss.png)\n\n";
   if (!curves.accuracy.x.empty()) text += "![accuracy](plots/accuracy.png)\n\n";
   text += "Measured on:\n\n```json\n" + read_text(folder + "/env.json") +
           "```\n\nSettings:\n\n```json\n" + to_json(config) + "\n```\n";

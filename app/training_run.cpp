@@ -18,11 +18,13 @@ std::string describe(const StepReport& report) {
 }
 
 std::string describe(const EpochReport& report) {
-  char text[160];
-  std::snprintf(text, sizeof text,
-                "epoch %lld: training loss %.4f, validation loss %.4f, accuracy %.2f %%%s, %s",
-                static_cast<long long>(report.epoch + 1), report.train_loss, report.validation_loss,
-                100 * report.validation_accuracy, report.best ? " (best)" : "",
+  char text[160], validation[80] = "";
+  if (report.validation)
+    std::snprintf(validation, sizeof validation, ", validation loss %.4f, accuracy %.2f %%%s",
+                  report.validation->loss, 100 * report.validation->accuracy(),
+                  report.best ? " (best)" : "");
+  std::snprintf(text, sizeof text, "epoch %lld: training loss %.4f%s, %s",
+                static_cast<long long>(report.epoch + 1), report.train_loss, validation,
                 clock_text(report.seconds).c_str());
   if (report.skipped_steps == 0) return text;
   return text + (", steps skipped so far: " + std::to_string(report.skipped_steps));

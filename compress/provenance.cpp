@@ -82,9 +82,8 @@ std::string provenance(const std::string& dtype,
   if (notes.take("bias_correction")) say("the mean error of each layer taken off its bias");
   if (const auto* count = notes.take("qat_epochs"))
     say("trained for " + epochs(*count) + " on the integer kernels that run it");
-  const std::string* accuracy = notes.take("validation_accuracy");
-  const std::string* epoch = notes.take("epoch");
-  if (accuracy) {
+  if (const auto* accuracy = notes.take("validation_accuracy")) {
+    const std::string* epoch = notes.take("epoch");
     char words[96];
     std::snprintf(words, sizeof words, "%.2f %% on the images held out to choose the best epoch",
                   100 * std::strtod(accuracy->c_str(), nullptr));

@@ -236,22 +236,21 @@ EpochReport Trainer::State::finish_epoch(int64_t epoch) {
   EpochReport report{.epoch = epoch,
                      .step = step,
                      .train_loss = epoch_loss / static_cast<double>(step - epoch * epoch_steps()),
-                     .validation_loss = 0,
-                     .validation_accuracy = 0,
+                     .validation = std::nullopt,
                      .best = true,
                      .seconds = epoch_seconds,
                      .skipped_steps = loss_scale ? loss_scale->skipped_steps : 0};
   if (validation.size() > 0) {
-    const Evaluation result = averaged->evaluate(validation);
-    report.validation_loss = result.loss;
-    report.validation_accuracy = result.accuracy();
-    report.best = result.accuracy() > best_accuracy;
+    report.validation = averaged->evaluate(validation);
+    report.best = report.validation->accuracy() > best_accuracy;
   }
   if (report.best) {
-    best_accuracy = report.validation_accuracy;
-    averaged->save(run_dir + "/checkpoints/best.safetensors",
-                   {{"espalier.epoch", std::to_string(epoch + 1)},
-                    {"espalier.validation_accuracy", std::to_string(report.validation_accuracy)}});
+    std::map<std::string, std::string> notes = {{"espalier.epoch", std::to_string(epoch + 1)}};
+    if (report.validation) {
+      best_accuracy = report.validation->accuracy();
+      notes["espalier.validation_accuracy"] = std::to_string(best_accuracy);
+    }
+    averaged->save(run_dir + "/checkpoints/best.safetensors", notes);
   }
   epoch_loss = epoch_seconds = 0;
   return report;

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "nn/data/dataset.h"
+#include "nn/evaluate.h"
 #include "nn/optim/parameter_arena.h"
 #include "nn/train_config.h"
 #include "nn/trainable.h"
@@ -26,12 +27,13 @@ struct StepReport {
   bool skipped = false;
 };
 
-// What one epoch came to. Validation is on the averaged weights where there are any.
+// What one epoch came to.
 struct EpochReport {
   int64_t epoch, step;
   double train_loss;  // mean over the epoch's steps
-  double validation_loss, validation_accuracy;
-  bool best;  // the best validation accuracy so far
+  // Of the averaged weights where there are any; none where no images were held out.
+  std::optional<Evaluation> validation;
+  bool best;  // the best validation accuracy so far; any epoch where nothing validates
   double seconds;
   int64_t skipped_steps = 0;  // of the run so far: those that f16 cost
 };
@@ -82,9 +84,9 @@ struct TrainerParts {
 };
 
 // A run in a folder, which is made if need be: `checkpoints/last.safetensors` holds all state,
-// `checkpoints/best.safetensors` the model that validated best. A run that was killed and resumed
-// ends with the bits of one that was not, since every random number is a function of the seed and
-// the step.
+// `checkpoints/best.safetensors` the model that validated best, or without validation images the
+// last epoch's. A run that was killed and resumed ends with the bits of one that was not, since
+// every random number is a function of the seed and the step.
 class Trainer {
  public:
   // A new run. The data sets are copied handles; `validation` may be empty. An argument error where
@@ -96,7 +98,7 @@ class Trainer {
   ~Trainer();
 
   // Takes up the run in `run_dir` from its last checkpoint. Throws a file error when there is none
-  // or when it belongs to another configuration.
+  // or when it belongs to another configuration, or had other teachers.
   void resume();
 
   // Trains to the end, or until `interrupted` says stop: then saves and returns false. Throws a

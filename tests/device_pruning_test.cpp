@@ -56,7 +56,7 @@ ShrunkRun shrunk(const TrainConfig& config, Kind kind, Device first, Device seco
     if (again) trainer.resume();
     const bool whole = trainer.run(
         {.step = [&](const StepReport& report) { out.course.losses.push_back(report.loss); },
-         .epoch = [&](const EpochReport& r) { out.course.validation_loss = r.validation_loss; },
+         .epoch = [&](const EpochReport& r) { out.course.validation_loss = r.validation->loss; },
          .interrupted = [&] { return trainer.step() == after; }});
     out.launched += trainer.graph_launches();
     if (!whole) continue;

@@ -78,7 +78,7 @@ inline Course course(const TrainConfig& config, Device device, double nudge = 0)
                      out.losses.push_back(report.loss);
                      out.norms.push_back(report.grad_norm);
                    },
-               .epoch = [&](const EpochReport& r) { out.validation_loss = r.validation_loss; }});
+               .epoch = [&](const EpochReport& r) { out.validation_loss = r.validation->loss; }});
   return out;
 }
 

@@ -9,6 +9,8 @@ TEST_CASE("how a model was made is told in words") {
   CHECK(provenance_in_short("f32", {{"espalier.pruned", "0.300000 of flops by taylor"},
                                     {"espalier.recover_epochs", "2"}}) ==
         "fp32 weights, 30 % of flops pruned by taylor");
+  // Of a training without validation images.
+  CHECK(provenance("f32", {{"espalier.epoch", "4"}}) == "fp32 weights; epoch 4");
   CHECK(provenance_in_short("f16", {}) == "weights rounded to f16");
   CHECK(provenance("bf16", {{"espalier.checksum", "1"}, {"other", "x"}}) ==
         "weights rounded to bf16");

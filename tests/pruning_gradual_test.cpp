@@ -54,7 +54,7 @@ TEST_CASE("gradual pruning: sparsity follows the cubic and state moves along") {
                            while (static_cast<int64_t>(shrunk_after.size()) < times)
                              shrunk_after.push_back(report.step - 1);
                          },
-                     .epoch = [&](const EpochReport& r) { accuracy = r.validation_accuracy; }}));
+                     .epoch = [&](const EpochReport& r) { accuracy = r.validation->accuracy(); }}));
   CHECK(shrunk_after == std::vector<int64_t>{8, 16, 24});  // thirds of 0.6 of 40 steps
   REQUIRE(left.size() == 3);
   for (int64_t i = 1; i <= 3; ++i) {

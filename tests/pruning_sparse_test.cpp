@@ -130,7 +130,7 @@ TEST_CASE("zeros: they stay through training, in the averaged weights too") {
     const std::string run = new_run(folder, pattern == SparsePattern::anywhere ? "any" : "24");
     Trainer trainer(small_run(), stripes(320, 1), stripes(100, 2), run, zero_parts(options));
     double accuracy = 0;
-    trainer.run({.epoch = [&](const EpochReport& r) { accuracy = r.validation_accuracy; }});
+    trainer.run({.epoch = [&](const EpochReport& r) { accuracy = r.validation->accuracy(); }});
     CHECK(accuracy > 0.9);
     check_same_zeros(trainer.trained().model(), *before);
     check_same_zeros(*load_model(trainer.best_checkpoint()).model, *before);

@@ -172,7 +172,7 @@ TEST_CASE("the best model of a training with rounding is in whole numbers, as go
                   qat_parts(true));
   double best = -1;
   trainer.run({.epoch = [&](const EpochReport& r) {
-    if (r.best) best = r.validation_accuracy;
+    if (r.best) best = r.validation->accuracy();
   }});
   const LoadedModel loaded = load_model(trainer.best_checkpoint());
   CHECK(loaded.dtype == "int8");

@@ -85,7 +85,8 @@ inline void check_thread_counts(const TrainConfig& config,
     const std::string run = new_run(folder, std::to_string(threads));
     Trainer trainer(config, stripes(320, 1), stripes(100, 2), run, parts());
     double accuracy = 0;
-    CHECK(trainer.run({.epoch = [&](const EpochReport& r) { accuracy = r.validation_accuracy; }}));
+    CHECK(
+        trainer.run({.epoch = [&](const EpochReport& r) { accuracy = r.validation->accuracy(); }}));
     CHECK(accuracy > 0.9);
     const std::vector<float> weights = weights_of(trainer.trained());
     if (first.empty()) first = weights;

@@ -30,6 +30,22 @@ TEST_CASE("an interrupt saves and says so; a foreign checkpoint is refused") {
   CHECK_THROWS_AS(load_run_config(folder.file("absent")), Error);
 }
 
+TEST_CASE("without validation images nothing is said of any") {
+  const TemporaryFolder folder;
+  TrainConfig config = small_run();
+  config.epochs = 2;
+  Trainer trainer(config, stripes(320, 1), {}, new_run(folder, "run"));
+  int64_t epochs = 0;
+  CHECK(trainer.run({.epoch = [&](const EpochReport& r) {
+    CHECK(!r.validation);
+    ++epochs;
+  }}));
+  CHECK(epochs == 2);
+  const auto metadata = load_safetensors(trainer.best_checkpoint()).metadata;
+  CHECK(metadata.at("espalier.epoch") == "2");
+  CHECK(metadata.count("espalier.validation_accuracy") == 0);
+}
+
 TEST_CASE("a training in f16 is refused on the CPU, before anything is made of it") {
   const TemporaryFolder folder;
   const std::string message = refusal_of(

@@ -71,10 +71,10 @@ void summarise_train(const RunFolder& run, Summary& summary, Json& json) {
     if (!line.is_object()) continue;
     steps = line.value("step", steps);
     if (step) speeds.push_back(line.value("images_per_second", 0.0));
-    if (step || !line.contains("validation_accuracy")) continue;
+    if (step || !line.contains("train_loss")) continue;
     epochs_done = line.value("epoch", int64_t{0}) + 1;
     seconds += line.value("seconds", 0.0);
-    if (const double share = line.value("validation_accuracy", 0.0); share > best) {
+    if (const double share = line.value("validation_accuracy", -1.0); share > best) {
       best = share;
       loss = line.value("validation_loss", 0.0);
     }

@@ -33,6 +33,23 @@ class Training(Command):
                  for line in (self.run_dir / "metrics.jsonl").read_text().splitlines()]
         self.assertEqual([line["step"] for line in lines if "loss" in line], list(range(1, STEPS + 1)))
 
+    def test_without_validation_images_nothing_is_said_of_them(self):
+        folder = self.folder / "unjudged"
+        result = run("train", "vit-tiny", "--run-dir", folder, "--set", "validation=0", "batch_size=16",
+                     "max_steps=3")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        for word in ("validation", "accuracy", "(best)"):
+            self.assertNotIn(word, result.stderr)
+        epoch = json.loads((folder / "metrics.jsonl").read_text().splitlines()[-1])
+        self.assertEqual(set(epoch), {"step", "epoch", "train_loss", "seconds"})
+        report = (folder / "report.md").read_text()
+        self.assertIn("| epoch | training loss | seconds |", report)
+        self.assertIn(f"| 1 | {epoch['train_loss']:.4f} | ", report)
+        self.assertNotIn("accuracy", report)
+        self.assertFalse((folder / "plots/accuracy.png").exists())
+        held = json.loads(run("inspect", folder / "checkpoints/best.safetensors", "--json").stdout)
+        self.assertNotIn("espalier.validation_accuracy", held["metadata"])
+
     def test_bits_do_not_depend_on_threads(self):
         for threads in (1, 2, 3, 8):
             folder = self.folder / f"threads-{threads}"

@@ -117,6 +117,18 @@ class Api(ServerCase):
         self.assertEqual(run["summary"]["validation_accuracy"],
                          max(line["validation_accuracy"] for line in epochs))
 
+    def test_a_run_without_validation_images_counts_its_epochs(self):
+        folder = self.server.runs / "unjudged"
+        folder.mkdir()
+        (folder / "config.json").write_text(json.dumps({"model": {"name": "vit-tiny"}, "epochs": 1, "validation": 0}))
+        (folder / "metrics.jsonl").write_text(json.dumps({"step": 3, "epoch": 0, "train_loss": 2.3, "seconds": 0.5}))
+        try:
+            run = self.server.get("/api/runs/unjudged")
+        finally:
+            shutil.rmtree(folder)
+        self.assertEqual(run["state"], "done")
+        self.assertEqual(run["summary"], {"model": "vit-tiny", "epochs": 1, "epochs_done": 1, "steps": 3, "seconds": 0.5})
+
 
 class Names(unittest.TestCase):
     def test_those_that_are_no_utf8_take_no_list_down(self):
