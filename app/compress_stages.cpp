@@ -209,11 +209,7 @@ double expected_steps(const TrainConfig& config) {
 }
 
 ImageDataset calibration_images(const CompressConfig& config, const std::string& data) {
-  const ImageDataset train = load_fashion_mnist(data, Split::train);
-  Generator generator(config.seed);
-  std::vector<int64_t> chosen = permutation(train.size(), generator);
-  chosen.resize(static_cast<size_t>(std::min(config.calibration_images, train.size())));
-  return train.subset(chosen);
+  return calibration_of(config, load_fashion_mnist(data, Split::train));
 }
 
 std::unique_ptr<VisionTransformer> recover(const CompressRun& run, const LoadedModel& original,

@@ -35,7 +35,7 @@ double expected_steps(const TrainConfig& config);
 // In run_dir: what channels were left, which a measured target would not give twice.
 constexpr const char* pruned_file = "/stage-pruned.safetensors";
 
-// config.calibration_images of the training images in folder `data`, chosen by config.seed.
+// calibration_of() the training images in folder `data`.
 ImageDataset calibration_images(const CompressConfig& config, const std::string& data);
 
 // Trains what pruning has left, in run.run_dir/<name>, as the options say; null where an interrupt

@@ -33,8 +33,8 @@ std::string describe(const EpochReport& report) {
 }  // namespace
 
 TrainingData load_training_data(const TrainConfig& config, const std::string& data_folder) {
-  const ImageDataset all = load_fashion_mnist(data_folder, Split::train);
-  auto [train, validation] = hold_out(all, config.validation, 0);
+  auto [train, validation] =
+      training_split(load_fashion_mnist(data_folder, Split::train), config.validation);
   return {std::move(train), std::move(validation)};
 }
 

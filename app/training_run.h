@@ -8,8 +8,7 @@
 
 namespace espalier::app {
 
-// The training images, and those held out of them to choose by: the same ones for every seed, so
-// that runs can be compared.
+// Of training_split() (nn/data/dataset.h).
 struct TrainingData {
   ImageDataset train, validation;
 };

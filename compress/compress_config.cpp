@@ -1,10 +1,12 @@
 #include "compress/compress_config.h"
 
+#include <algorithm>
 #include <cstdio>
 
 #include "compress/observers/factory.h"
 #include "engine/error.h"
 #include "engine/io/json_fields.h"
+#include "engine/random.h"
 
 namespace espalier {
 
@@ -300,6 +302,14 @@ CompressConfig without_rounding(CompressConfig config) {
   config.dtype = "f32";
   config.qat_epochs = 0;
   return config;
+}
+
+ImageDataset calibration_of(const CompressConfig& c, const ImageDataset& train) {
+  const ImageDataset seen = training_split(train, c.validation).first;
+  Generator generator(c.seed);
+  std::vector<int64_t> chosen = permutation(seen.size(), generator);
+  chosen.resize(static_cast<size_t>(std::min(c.calibration_images, seen.size())));
+  return seen.subset(chosen);
 }
 
 DType stored_in(const CompressConfig& c) {

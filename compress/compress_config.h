@@ -4,6 +4,7 @@
 #include "compress/pruning/sparse.h"
 #include "compress/quantize_model.h"
 #include "compress/weight_only.h"
+#include "nn/data/dataset.h"
 #include "nn/train_config.h"
 
 namespace espalier {
@@ -13,8 +14,9 @@ struct CompressConfig {
   // Of all up to the head; or "f16", "bf16", "f32", and in linear layers "w8", "w4": of weights;
   // or "dynamic": of the products of linear layers.
   std::string dtype = "int8";
-  int64_t calibration_images =
-      512;              // training images that ranges, and gradients of "taylor", are of
+  // Training images that ranges, and gradients of "taylor", are of: at most so many, and none of
+  // those that are held out.
+  int64_t calibration_images = 512;
   uint64_t seed = 1;    // of their choice, of "random" scores and of trainings
   bool report = false;  // keep and compare the forms in between; the output may then be empty
 
@@ -87,6 +89,10 @@ std::string pruning_text(const CompressConfig& config);
 // What it asks for less a part: the whole model rounded, and the pruned one in fp32.
 CompressConfig without_pruning(CompressConfig config);
 CompressConfig without_rounding(CompressConfig config);
+
+// Of all training images, those that ranges and gradients are of. An argument error where
+// `validation` leaves none.
+ImageDataset calibration_of(const CompressConfig& config, const ImageDataset& train);
 
 // The same in the terms of each stage, for a valid configuration.
 DType stored_in(const CompressConfig& config);  // of weights that are not int8

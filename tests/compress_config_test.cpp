@@ -1,6 +1,8 @@
 // What a compression can be asked for, and what makes no sense together.
 #include "compress/compress_config.h"
 
+#include <set>
+
 #include "tests/refusal.h"
 
 namespace espalier::test {
@@ -14,7 +16,40 @@ CompressConfig sensible() {
   return config;
 }
 
+// Images of a pixel each, which is its number.
+ImageDataset numbered_pixels(int64_t count) {
+  ImageDataset data{
+      Tensor::empty({count, 1, 1, 1}, DType::u8), Tensor::zeros({count}, DType::s64), {"all"}};
+  for (int64_t i = 0; i < count; ++i) data.images.data<uint8_t>()[i] = static_cast<uint8_t>(i);
+  return data;
+}
+
+std::set<double> numbers_of(const ImageDataset& data) {
+  const std::vector<double> numbers = data.images.to_vector();
+  return {numbers.begin(), numbers.end()};
+}
+
 }  // namespace
+
+TEST_CASE("compression: nothing is calibrated on what judges") {
+  const ImageDataset train = numbered_pixels(100);
+  CompressConfig config = sensible();
+  config.validation = 60;
+  const auto [seen, judging] = training_split(train, config.validation);
+  for (uint64_t seed = 1; seed <= 3; ++seed) {
+    config.seed = seed;
+    config.calibration_images = 64;  // more than are left
+    CHECK(numbers_of(calibration_of(config, train)) == numbers_of(seen));
+    config.calibration_images = 10;
+    std::set<double> all = numbers_of(calibration_of(config, train));
+    CHECK(all.size() == 10);
+    all.merge(numbers_of(judging));
+    CHECK(all.size() == 70);
+  }
+  config.validation = 100;
+  CHECK(contains(refusal_of([&] { calibration_of(config, train); }),
+                 "validation is 100; expected fewer than the 100 training images"));
+}
 
 TEST_CASE("compression: what depends on the machine is written down") {
   CompressConfig config = sensible();

@@ -35,7 +35,8 @@ struct OptimizeOptions {
 };
 
 struct OptimizeData {
-  ImageDataset calibration, validation;  // training images, the second never trained on
+  // Training images: of those that are trained on, and others, which judge.
+  ImageDataset calibration, validation;
 };
 
 // What the caller does for the optimiser.

@@ -163,7 +163,7 @@ std::string why_report(const Optimization& result, const OptimizeOptions& option
   if (options.machine)
     out += " Judged by the times to be expected on " + options.machine->cpu +
            " from its profile: nothing was measured there.";
-  out += "\n\nAccuracy is of images held out of the training, time of a batch of " +
+  out += "\n\nAccuracy is of images held out of training and calibration, time of a batch of " +
          std::to_string(options.batch) + ", medians of turns.\n\n" + table_of_models(result) +
          "\n" + front_text(result) + "\n";
   if (!result.why.empty())

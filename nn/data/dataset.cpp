@@ -78,4 +78,13 @@ std::pair<ImageDataset, ImageDataset> hold_out(const ImageDataset& dataset, int6
   return {dataset.subset({order.begin(), split}), dataset.subset({split, order.end()})};
 }
 
+std::pair<ImageDataset, ImageDataset> training_split(const ImageDataset& images,
+                                                     int64_t validation) {
+  if (validation >= images.size())
+    argument_error("training", "validation", std::to_string(validation),
+                   "fewer than the " + std::to_string(images.size()) + " training images",
+                   "hold out fewer");
+  return hold_out(images, validation, 0);
+}
+
 }  // namespace espalier

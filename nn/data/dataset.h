@@ -36,4 +36,10 @@ ImageDataset load_fashion_mnist(const std::string& folder, Split split);
 std::pair<ImageDataset, ImageDataset> hold_out(const ImageDataset& dataset, int64_t count,
                                                uint64_t seed);
 
+// {the images that trainings see, the `validation` ones that choose among what they make}: the same
+// ones for every training, whatever its seed, so that runs can be compared. An argument error where
+// none is left to see.
+std::pair<ImageDataset, ImageDataset> training_split(const ImageDataset& images,
+                                                     int64_t validation);
+
 }  // namespace espalier
