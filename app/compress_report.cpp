@@ -72,8 +72,8 @@ void print_text(const CompressConfig& config, const CompressOutcome& o) {
         "model     %lld -> %lld parameters, %.2f -> %.2f MFLOP an image\n",
         static_cast<long long>(o.before.parameters), static_cast<long long>(o.after.parameters),
         static_cast<double>(o.before.flops) * 1e-6, static_cast<double>(o.after.flops) * 1e-6);
-  if (leaves_zeros(config) && config.dtype != "int8")
-    std::printf("zeros     %.2f %% of weights are zero\n", 100 * o.after.zero_weights);
+  if (leaves_zeros(config) && o.after.zero_weights)
+    std::printf("zeros     %.2f %% of weights are zero\n", 100 * *o.after.zero_weights);
   const auto megabytes = [](int64_t bytes) { return static_cast<double>(bytes) * 1e-6; };
   std::printf("file      %.2f MB -> %.2f MB\n", megabytes(o.before.file_bytes),
               megabytes(o.after.file_bytes));

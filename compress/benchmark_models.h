@@ -20,11 +20,12 @@ struct ModelMetrics {
   std::map<std::string, std::string> metadata;  // of the file: how it was made
   int64_t file_bytes = 0;
   int64_t parameters = 0, flops = 0;  // flops of one image
-  double zero_weights = 0;            // the share of its weights that is 0; of an fp32 model
-  int64_t memory_bytes = 0;           // that the plan takes, packed weights included
-  Tensor logits;                      // of every test image, by a plan like the timed one
-  Evaluation evaluation;              // of these
-  std::vector<uint8_t> right;         // 1 for each of these images that is put into its class
+  // The share of its weights that is 0; none of a model in codes.
+  std::optional<double> zero_weights{};
+  int64_t memory_bytes = 0;    // that the plan takes, packed weights included
+  Tensor logits;               // of every test image, by a plan like the timed one
+  Evaluation evaluation;       // of these
+  std::vector<uint8_t> right;  // 1 for each of these images that is put into its class
   struct Speed {
     int64_t batch = 0;
     bench::Summary seconds;                    // a batch

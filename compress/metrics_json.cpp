@@ -14,18 +14,18 @@ std::string to_json(const ModelMetrics& m) {
                       {"times_as_fast", speed.times_as_fast}});
     if (speed.joules_per_image) speeds.back()["joules_per_image"] = *speed.joules_per_image;
   }
-  const Json out = {{"label", m.label},
-                    {"path", m.path},
-                    {"dtype", m.dtype},
-                    {"accuracy", m.evaluation.accuracy()},
-                    {"half_interval_95", m.evaluation.half_interval()},
-                    {"samples", m.evaluation.samples},
-                    {"file_bytes", m.file_bytes},
-                    {"parameters", m.parameters},
-                    {"flops", m.flops},
-                    {"zero_weights", m.zero_weights},
-                    {"memory_bytes", m.memory_bytes},
-                    {"speeds", speeds}};
+  Json out = {{"label", m.label},
+              {"path", m.path},
+              {"dtype", m.dtype},
+              {"accuracy", m.evaluation.accuracy()},
+              {"half_interval_95", m.evaluation.half_interval()},
+              {"samples", m.evaluation.samples},
+              {"file_bytes", m.file_bytes},
+              {"parameters", m.parameters},
+              {"flops", m.flops},
+              {"memory_bytes", m.memory_bytes},
+              {"speeds", speeds}};
+  if (m.zero_weights) out["zero_weights"] = *m.zero_weights;
   return out.dump();
 }
 

@@ -35,6 +35,7 @@ TEST_CASE("models are measured on their files, each against the first") {
           metrics[i].evaluation.correct);
     CHECK(metrics[i].file_bytes == static_cast<int64_t>(std::filesystem::file_size(paths[i])));
     CHECK(metrics[i].parameters == m.model.parameter_count());
+    CHECK(metrics[i].zero_weights.has_value() == (metrics[i].dtype != "int8"));
     const LoadedModel loaded = load_model(paths[i]);
     int64_t flops = 0;
     for (const Graph::Node& node : loaded.graph.nodes)

@@ -190,6 +190,15 @@ class Compress(Command):
         self.assertEqual(result.returncode, 0, result.stderr)
         for words in ("sparse tensor cores only", "of weights are zero"):
             self.assertIn(words, result.stdout)
+        for dtype in ("w8", "int8"):  # whose zeros nobody counts
+            words = ("compress", self.model, "-o", made, "--dtype", dtype, "--unstructured", "--sparsity", 0.5,
+                     *FEW, *UNTIMED)
+            result = run(*words)
+            self.assertEqual(result.returncode, 0, result.stderr)
+            self.assertNotIn("of weights are zero", result.stdout)
+            said = json.loads(run(*words, "--json").stdout)
+            self.assertIn("zero_weights", said["before"])
+            self.assertNotIn("zero_weights", said["after"])
         self.expect(2, "compress", self.model, "-o", made, "--pattern", "2:4", "--sparsity", 0.5,
                     says="excludes")
         self.expect(3, "compress", self.model, "-o", made, "--sparsity", 0.5, "--recover", 1,
