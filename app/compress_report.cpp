@@ -31,11 +31,12 @@ std::string how_pruned(const CompressConfig& c) {
          (c.recover_epochs ? ", recovered in " + epochs(c.recover_epochs) : ", not trained since");
 }
 
-std::string how_rounded(const CompressConfig& c) {
+// Of the images there may have been fewer than were asked for: the file tells.
+std::string how_rounded(const CompressConfig& c, const ModelMetrics& made) {
   if (c.dtype == "dynamic") return "linear layers in 8-bit codes, activations as they come";
   if (c.dtype != "int8") return "weights in " + c.dtype;
   std::string text = "whole numbers up to the head, " + c.observer + " ranges from " +
-                     std::to_string(c.calibration_images) + " training images";
+                     made.metadata.at("espalier.calibration_images") + " training images";
   for (const std::string& part : c.keep) text += ", " + part + " in " + c.kept_dtype;
   if (c.equalize) text += ", equalised";
   if (c.bias_correction) text += ", biases corrected";
@@ -59,7 +60,7 @@ void print_text(const CompressConfig& config, const CompressOutcome& o) {
   const Evaluation &before = o.before.evaluation, &after = o.after.evaluation;
   std::printf("%s: %s%s%s (%.1f s)\n", config.output.c_str(),
               pruned ? how_pruned(config).c_str() : "", pruned && rounded ? "; " : "",
-              rounded ? how_rounded(config).c_str() : "", o.seconds);
+              rounded ? how_rounded(config, o.after).c_str() : "", o.seconds);
   std::printf(
       "accuracy  %.2f %% -> %.2f %% +- %.2f of %lld test images; %.2f %% predictions "
       "unchanged\n",

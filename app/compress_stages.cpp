@@ -161,7 +161,7 @@ class Stages {
     const Tensor inputs = normalized(images().images, shape);
     const QuantizeOptions how = quantization_of(config_);
     const IntegerModel made = quantize_model(capture(*model_), inputs, how);
-    notes_["espalier.calibration_images"] = std::to_string(config_.calibration_images);
+    notes_["espalier.calibration_images"] = std::to_string(images().size());
     notes_["espalier.observer"] = config_.observer;
     if (how.equalize) notes_["espalier.equalize"] = Json(*how.equalize).dump();
     if (how.bias_correction) notes_["espalier.bias_correction"] = "true";

@@ -3,7 +3,7 @@ import json
 import signal
 import unittest
 
-from command import ESPALIER, Command, run, stop_at
+from command import ESPALIER, TRAINING_IMAGES, Command, run, stop_at
 
 UNTIMED = ["--seconds", 0]
 FEW = ["--calibration-images", 64, "--validation", 200]
@@ -215,6 +215,19 @@ class Compress(Command):
         self.assertEqual([metadata[f"espalier.{name}"] for name in
                           ("observer", "equalize", "bias_correction", "calibration_images")],
                          ["percentile", "0.5", "true", "64"])
+
+    def test_calibration_takes_what_is_not_held_out_and_says_how_much_that_was(self):
+        made = self.folder / "calibrated.safetensors"
+        few = ["--calibration-images", 64, "--validation", TRAINING_IMAGES - 10]
+        said = run("compress", self.model, "-o", made, *few, *UNTIMED).stdout
+        self.assertIn("ranges from 10 training images", said)
+        metadata = json.loads(run("inspect", made, "--json").stdout)["metadata"]
+        self.assertEqual(metadata["espalier.calibration_images"], "10")
+        ranked = json.loads(run("compress", self.model, "--sensitivity", *few, "--json").stdout)
+        self.assertEqual(ranked["images"], 10)
+        for words in (("-o", self.folder / "none"), ("--sensitivity",)):
+            self.expect(2, "compress", self.model, *words, "--validation", TRAINING_IMAGES,
+                        says=f"fewer than the {TRAINING_IMAGES} training images")
 
     def test_halves_take_half_the_bytes_and_stay_halves(self):
         for dtype in ("f16", "bf16"):
