@@ -18,7 +18,8 @@
 namespace espalier {
 namespace {
 
-constexpr const char *fp32_kind = "model", *int8_kind = "int8 model";
+constexpr const char *fp32_kind = "model", *int8_kind = "int8 model",
+                     *checkpoint_kind = "checkpoint";
 
 std::string kind_of(const std::string& dtype) { return dtype + " model"; }
 
@@ -30,15 +31,30 @@ std::string dtype_in(const std::string& kind) {
   return dtype_name(DType::f32);
 }
 
+bool in_codes(const std::string& kind) { return dtype_in(kind) != dtype_name(DType::f32); }
+
+// Files of ours of other kinds may hold a model's configuration too.
+void check_kind(const std::string& kind, const std::string& path) {
+  if (kind == fp32_kind || kind == checkpoint_kind || in_codes(kind)) return;
+  file_error(path,
+             "holds a " + kind +
+                 ", which is no model to run; give a model, such as train's "
+                 "checkpoints/best.safetensors, or what learn --compress leaves in artefacts/");
+}
+
 // Before memory for a model is taken: the file must hold the numbers that its configuration needs.
 // Codes come with scales and tables of their own, those of 4 bits two a byte.
-void check_size(const NamedTensors& weights, const ViTConfig& config, bool codes,
+void check_size(const NamedTensors& weights, const ViTConfig& config, const std::string& kind,
                 const std::string& path) {
   int64_t held = 0;
   for (const auto& [name, tensor] : weights)
     held += tensor.numel() * (tensor.dtype() == DType::u8 ? 2 : 1);
   const int64_t needed = config.parameter_count();
-  if (codes ? held < needed : held != needed)
+  if (kind == checkpoint_kind && held > needed)
+    file_error(path,
+               "holds a checkpoint of a training that learns more than a model's weights, "
+               "which is no model to run; give best.safetensors beside it");
+  if (in_codes(kind) ? held < needed : held != needed)
     file_error(path, "holds " + std::to_string(held) + " parameters; its configuration needs " +
                          std::to_string(needed));
 }
@@ -222,6 +238,7 @@ void save_coded_model(const std::string& path, const ViTConfig& config, const Gr
 LoadedModel load_model(const std::string& path) {
   const TensorFile file = load_safetensors(path);
   const auto kind = file.metadata.find(kind_key), config = file.metadata.find(config_key);
+  if (kind != file.metadata.end()) check_kind(kind->second, path);
   if (kind == file.metadata.end() || config == file.metadata.end())
     file_error(path, "holds tensors but no Espalier model (its metadata lacks " +
                          std::string(config_key) + ")");
@@ -229,13 +246,13 @@ LoadedModel load_model(const std::string& path) {
   loaded.config = vit_config_from_json(config->second, path);
   loaded.metadata = file.metadata;
   loaded.dtype = dtype_in(kind->second);
-  const bool codes = loaded.dtype != "f32";
-  const NamedTensors weights = file.under(kind->second == "checkpoint" ? "optimizer.average." : "");
-  check_size(weights, loaded.config, codes, path);
+  const NamedTensors weights =
+      file.under(kind->second == checkpoint_kind ? "optimizer.average." : "");
+  check_size(weights, loaded.config, kind->second, path);
   Generator unused;
   loaded.model = std::make_unique<VisionTransformer>(loaded.config, unused);
   try {
-    codes ? fill_with_codes(loaded, weights) : fill(loaded, weights);
+    in_codes(kind->second) ? fill_with_codes(loaded, weights) : fill(loaded, weights);
   } catch (const Error& error) {
     file_error(path, error.what());
   }

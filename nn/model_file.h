@@ -47,8 +47,8 @@ struct LoadedModel {
   std::unique_ptr<VisionTransformer> model;
   std::map<std::string, std::string> metadata;
 };
-// Throws a file error where the file holds no model of ours or its tensors do not fit its
-// configuration.
+// Throws a file error where the file holds no model of ours, as a checkpoint of continual learning
+// or of learned scales doesn't, or its tensors do not fit its configuration.
 LoadedModel load_model(const std::string& path);
 
 // The model for other engines: from "images" f32 [N, H, W, C], normalised, to "logits" [N,

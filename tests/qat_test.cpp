@@ -177,6 +177,9 @@ TEST_CASE("the best model of a training with rounding is in whole numbers, as go
   const LoadedModel loaded = load_model(trainer.best_checkpoint());
   CHECK(loaded.dtype == "int8");
   CHECK(evaluate(loaded.graph, loaded.config, stripes(100, 2)).accuracy() == best);
+  // The averages of its last checkpoint hold scales beside the weights.
+  CHECK_THROWS_WITH_AS(load_model(trainer.last_checkpoint()),
+                       doctest::Contains("give best.safetensors beside it"), Error);
 }
 
 TEST_CASE("what makes no training with rounding is refused") {

@@ -220,6 +220,10 @@ TEST_CASE("a model survives its file, and a foreign or misfitting one is refused
   save_safetensors(folder.file("misfit.safetensors"), {},
                    {{kind_key, "model"}, {config_key, to_json(model.config)}});
   CHECK_THROWS_AS(load_model(folder.file("misfit.safetensors")), Error);
+  save_safetensors(folder.file("other.safetensors"), model.state_dict(),
+                   {{kind_key, "continual checkpoint"}, {config_key, to_json(model.config)}});
+  CHECK_THROWS_WITH_AS(load_model(folder.file("other.safetensors")),
+                       doctest::Contains("continual checkpoint, which is no model to run"), Error);
 }
 
 TEST_CASE("configurations survive JSON, and damaged ones are refused by field") {

@@ -49,6 +49,9 @@ class Learning(unittest.TestCase):
                      "checkpoints/last.safetensors"):
             self.assertTrue((self.whole / name).is_file(), name)
         self.assertEqual([task for task, _ in accuracies(self.whole)], [-1, 0, 1, 2, 3, 4])
+        result = run("eval", self.whole / "checkpoints/last.safetensors")
+        self.assertEqual(result.returncode, 3)
+        self.assertIn("continual checkpoint, which is no model", result.stderr)
         report = json.loads((self.whole / "report.json").read_text())
         self.assertEqual(report["accuracy"], [row for _, row in accuracies(self.whole)])
 
@@ -111,6 +114,9 @@ class Learning(unittest.TestCase):
         self.assertIn("of flops", run("inspect", folder / tasks[-1]["path"]).stdout)
         result = run("eval", folder / tasks[-1]["path"], "-q")
         self.assertEqual(result.returncode, 0, result.stderr)
+        result = run("eval", folder / "checkpoints/last.safetensors")
+        self.assertEqual(result.returncode, 3)
+        self.assertIn("continual checkpoint, which is no model to run", result.stderr)
         # As after a kill before the control's first checkpoint.
         shutil.rmtree(folder / "control/checkpoints")
         result = run("learn", "--resume", folder, "-q", "-t", "1")
