@@ -183,9 +183,12 @@ void check_weight_codes(const CompressConfig& c) {
   require(c.group_size >= 0, "group_size", size, "0 (the dtype's own) or more");
   require(c.group_size == 0 || c.dtype == "w8" || c.dtype == "w4", "group_size", size,
           "0 where the dtype is neither w8 nor w4");
-  if (!weight_codes_of(c)) return;
   require(c.dtype != "w4" || c.group_size % 2 == 0, "group_size", size, "an even number for w4");
-  // All that --dtype int8 alone takes.
+}
+
+// All that --dtype int8 alone takes.
+void check_int8_options(const CompressConfig& c) {
+  if (c.dtype == "int8") return;
   const CompressConfig usual;
   require(c.observer == usual.observer, "observer", "'" + c.observer + "'",
           "'" + usual.observer + "' where no ranges are observed");
@@ -201,6 +204,8 @@ void check_training(const CompressConfig& c) {
   require(c.qat_epochs >= 0, "qat_epochs", std::to_string(c.qat_epochs), "0 (none) or more");
   require(c.qat_epochs == 0 || c.dtype == "int8", "qat_epochs", std::to_string(c.qat_epochs),
           "0 where the dtype is not int8");
+  require(c.qat_epochs > 0 || !c.learn_scales, "learn_scales", "true",
+          "false where no qat_epochs train them");
   require(c.qat_epochs == 0 || !c.bias_correction, "bias_correction", "true",
           "false where qat_epochs train the biases anyway");
   require_one_of("precision", c.precision, {"f32", "bf16"});  // it trains on the CPU alone
@@ -251,6 +256,7 @@ void validate(const CompressConfig& c) {
   check_target(c);
   check_rounding(c);
   check_weight_codes(c);
+  check_int8_options(c);
   check_zeros(c);
   check_pruning(c);
   check_rewinding(c);
@@ -299,8 +305,15 @@ CompressConfig without_pruning(CompressConfig config) {
 }
 
 CompressConfig without_rounding(CompressConfig config) {
+  const CompressConfig usual;
   config.dtype = "f32";
+  config.observer = usual.observer;
+  config.equalize = false;
+  config.bias_correction = false;
+  config.keep.clear();
+  config.group_size = 0;
   config.qat_epochs = 0;
+  config.learn_scales = false;
   return config;
 }
 

@@ -86,6 +86,33 @@ TEST_CASE("compression: what zeros and tickets speed up stands beside them") {
   CHECK(to_json(again) == to_json(config));
 }
 
+TEST_CASE("compression: of its parts each makes sense alone") {
+  const auto check_parts = [](auto change) {
+    CompressConfig config = sensible();
+    config.recover_epochs = 1;
+    change(config);
+    validate(config);
+    CHECK_NOTHROW(validate(without_rounding(config)));
+    CHECK_NOTHROW(validate(without_pruning(config)));
+  };
+  check_parts([](CompressConfig& c) {
+    c.observer = "mse";
+    c.equalize = true;
+    c.keep = {"tokenizer"};
+    c.qat_epochs = 1;
+    c.learn_scales = true;
+  });
+  check_parts([](CompressConfig& c) {
+    c.bias_correction = true;
+    c.keep = {"tokenizer"};
+    c.kept_dtype = "f16";
+  });
+  check_parts([](CompressConfig& c) {
+    c.dtype = "w4";
+    c.group_size = 16;
+  });
+}
+
 TEST_CASE("compression: what makes no sense is refused") {
   const auto refused = [](auto change, const char* part) {
     CompressConfig config = sensible();
@@ -148,6 +175,16 @@ TEST_CASE("compression: what makes no sense is refused") {
     c.schedule = "cubic";
   };
   refused(gradual_rewind, "before a rewind");
+  for (const char* dtype : {"f16", "bf16", "f32", "w8", "dynamic"}) {
+    const auto whole_numbers_only = [&](auto change, const char* part) {
+      refused([&](CompressConfig& c) { c.dtype = dtype, change(c); }, part);
+    };
+    whole_numbers_only([](CompressConfig& c) { c.observer = "mse"; }, "observer is 'mse'");
+    whole_numbers_only([](CompressConfig& c) { c.equalize = true; }, "equalize is true");
+    whole_numbers_only([](CompressConfig& c) { c.bias_correction = true; },
+                       "where the dtype is not");
+  }
+  refused([](CompressConfig& c) { c.learn_scales = true; }, "learn_scales is true");
   refused([](CompressConfig& c) { c.width_steps = {1, 2}; }, "width_steps is 2");
   refused([](CompressConfig& c) { c.width_steps = {1, 2, 3, 0, 5}; }, "width_steps is 0");
 }

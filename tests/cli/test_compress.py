@@ -304,7 +304,10 @@ class Compress(Command):
         for words, says in (("int8 --group-size 32", "neither w8 nor w4"), ("w4 --group-size 7", "even"),
                             ("dynamic --group-size 32", "neither w8 nor w4"),
                             ("w8 --observer mse", "observer"), ("w4 --equalize", "equalize"),
-                            ("w8 --bias-correction", "bias_correction"), ("w4 --qat 1", "qat_epochs")):
+                            ("w8 --bias-correction", "bias_correction"), ("w4 --qat 1", "qat_epochs"),
+                            ("f16 --observer mse", "observer"), ("bf16 --equalize", "equalize"),
+                            ("f32 --sparsity 0.5 --bias-correction", "bias_correction"),
+                            ("int8 --learn-scales", "learn_scales")):
             self.expect(2, "compress", self.model, "-o", made, "--dtype", *words.split(), says=says)
         self.expect(3, "compress", "--resume", self.folder / "absent", says="absent")
         self.expect(3, "compress", self.folder / "absent", "-o", made, says="absent")
