@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "engine/io/crc32.h"
 #include "engine/ops/binary.h"
 #include "engine/ops/cross_entropy.h"
 #include "engine/ops/view.h"
@@ -44,6 +45,19 @@ LoaderOptions loader_options(const TrainConfig& c, Device device) {
           .mean = c.model.mean,
           .deviation = c.model.deviation,
           .device = device};
+}
+
+// The CRC-32 of all that their weights are, in order.
+uint32_t mark_of(const std::vector<Graph>& teachers) {
+  uint32_t mark = 0;
+  for (const Graph& teacher : teachers)
+    for (const Graph::Value& value : teacher.values) {
+      if (!value.constant.defined()) continue;
+      const Tensor here = contiguous(value.constant.detach().to(Device::cpu()));
+      mark =
+          crc32(mark, {here.bytes(), static_cast<size_t>(here.numel()) * dtype_size(here.dtype())});
+    }
+  return mark;
 }
 
 TrainConfig validated(const TrainConfig& config, Device device) {
@@ -90,6 +104,7 @@ Trainer::State::State(const TrainConfig& c, ImageDataset train_set, ImageDataset
                    "a teacher where `distillation` is above 0, and only there",
                    parts.teachers.empty() ? "give one, as train --teacher does"
                                           : "leave it out, as train without --teacher");
+  teachers_mark = mark_of(parts.teachers);
   const DType weights = precision_of(config) == Precision::bf16 ? DType::bf16 : DType::f32;
   for (const Graph& graph : parts.teachers)
     teachers.emplace_back(graph, PlanOptions{.weights = weights}, device,

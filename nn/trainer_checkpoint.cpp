@@ -27,6 +27,13 @@ LossScale scale_from_json(const Json& json) {
           .skipped_steps = json.at("skipped_steps").get<int64_t>()};
 }
 
+// Checkpoints from before teachers were noted have none, and take any.
+void check_teachers(const Json& progress, uint32_t mark) {
+  if (progress.value("teachers", mark) != mark)
+    argument_error("resume", "the teacher", "another", "that which the run began with",
+                   "give the same ones, in the same order");
+}
+
 // The model of a checkpoint whose shape it alone knows.
 std::unique_ptr<VisionTransformer> model_in(const TensorFile& file, const std::string& path) {
   const auto config = file.metadata.find(config_key);
@@ -61,6 +68,7 @@ void Trainer::State::save_checkpoint() const {
                    {"epoch_loss", epoch_loss},
                    {"epoch_seconds", epoch_seconds}};
   if (loss_scale) progress["loss_scale"] = scale_to_json(*loss_scale);
+  if (!teachers.empty()) progress["teachers"] = teachers_mark;
   save_safetensors(last_path(run_dir), tensors,
                    {{kind_key, "checkpoint"},
                     {config_key, to_json(std::as_const(*trained).model().config)},
@@ -84,13 +92,14 @@ void Trainer::resume() {
   if ((form == file.metadata.end() ? "plain" : form->second) != state_->trained->kind())
     file_error(path, "belongs to another kind of training; take it up by the verb that began it");
   try {
+    const Json json = parse_json(progress->second, path);
+    check_teachers(json, state_->teachers_mark);
     if (state_->shrinking.times > 0) {
       state_->take(*model_in(file, path));
       state_->start_optimizer();
     }
     copy_named("resume", state_->trained->named_parameters(), file.under("model."));
     state_->optimizer->load_state_dict(file.under("optimizer."));
-    const Json json = parse_json(progress->second, path);
     state_->step = json.at("step").get<int64_t>();
     state_->best_accuracy = json.at("best_accuracy").get<double>();
     state_->epoch_loss = json.at("epoch_loss").get<double>();

@@ -2,6 +2,7 @@
 // resumes.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 
 #include "engine/error.h"
@@ -25,6 +26,7 @@ struct Trainer::State {
   const std::string run_dir;
   std::unique_ptr<Trainable> trained, averaged;
   std::vector<Predictor> teachers;
+  uint32_t teachers_mark = 0;  // of their weights: a checkpoint tells by it whom it learned from
   const Shrinking shrinking;
   const Device device;
   std::unique_ptr<Optimizer> optimizer;

@@ -68,6 +68,37 @@ TEST_CASE("teachers count alike, in any order") {
   CHECK(taught_by({a, a}) == taught_by({a}));
 }
 
+TEST_CASE("a run is taken up with the teachers that it began with, and no others") {
+  const TemporaryFolder folder;
+  TrainConfig config = small_run();
+  config.distillation = 1;
+  config.max_steps = 2;
+  const std::string run = new_run(folder, "run");
+  const auto taught_by = [&](std::vector<Graph> teachers) {
+    return std::make_unique<Trainer>(config, stripes(320, 1), ImageDataset{}, run,
+                                     TrainerParts{.teachers = std::move(teachers)});
+  };
+  const auto teacher = [](uint64_t seed) { return capture(*small_model(seed)); };
+  taught_by({teacher(1), teacher(2)})->run();
+  CHECK_NOTHROW(taught_by({teacher(1), teacher(2)})->resume());
+  for (const std::vector<uint64_t>& seeds : {std::vector<uint64_t>{1}, {2, 1}, {1, 3}}) {
+    std::vector<Graph> others;
+    for (uint64_t seed : seeds) others.push_back(teacher(seed));
+    const std::string message = refusal_of([&] { taught_by(others)->resume(); }, ErrorKind::file);
+    CHECK(contains(message, "last.safetensors: resume: the teacher is another"));
+  }
+  // A checkpoint from before they were noted.
+  const std::string path = taught_by({teacher(1)})->last_checkpoint();
+  TensorFile file = load_safetensors(path);
+  std::string& progress = file.metadata.at("espalier.progress");
+  const size_t at = progress.find(",\"teachers\":");
+  REQUIRE(at != progress.npos);
+  progress.erase(at, progress.find('}', at) - at);
+  file.metadata.erase("espalier.checksum");  // of what was there
+  save_safetensors(path, file.tensors, file.metadata);
+  CHECK_NOTHROW(taught_by({teacher(3)})->resume());
+}
+
 TEST_CASE("distillation without a teacher, or a teacher without distillation, is refused") {
   Generator generator(1);
   VisionTransformer model(small_run().model, generator);

@@ -96,6 +96,8 @@ class Training(Command):
         self.assertEqual(without.returncode, 2)
         self.assertIn("--teacher", without.stderr)
         self.assertEqual(run("train", "--resume", folder, *taught).returncode, 0)
+        self.expect(3, "train", "--resume", folder, "--teacher", self.brief_run() / "checkpoints/best.safetensors",
+                    says="the teacher is another")
         for wrong in (["--set", "distillation=0.3"], [*taught, "--set", "distillation=0"]):
             refused = run("train", "vit-tiny", *wrong, "--run-dir", self.folder / "untaught", check=False)
             self.assertEqual(refused.returncode, 2)
