@@ -135,8 +135,7 @@ TEST_CASE("a file whose floats are whole numbers is refused") {
   Generator generator(2);
   const Int8Model m(small_config("conv", "class"), generator);
   save_int8_model(folder.file("m"), m.model.config, m.graph, m.parameters);
-  TensorFile file = load_safetensors(folder.file("m"));
-  file.metadata.erase("espalier.checksum");
+  const TensorFile file = load_safetensors(folder.file("m"));
   for (const char* name : {"positions", "head.weight", "norm.bias"}) {
     NamedTensors tensors;
     for (const auto& [other, tensor] : file.under(""))

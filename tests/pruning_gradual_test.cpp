@@ -119,7 +119,6 @@ TEST_CASE("gradual pruning: a checkpoint of another shape than it says is refuse
   Trainer trainer = start();
   trainer.run({.interrupted = [] { return true; }});
   TensorFile file = load_safetensors(trainer.last_checkpoint());
-  file.metadata.erase("espalier.checksum");  // the next save makes one that holds
   ViTConfig huge = small_run().model;
   huge.mlp_hidden = 4096;
   for (const std::string& config : {to_json(huge), std::string()}) {

@@ -42,6 +42,26 @@ TEST_CASE("safetensors round trip keeps tensors, order and metadata") {
   CHECK_THROWS_AS(file.at("absent"), Error);
 }
 
+TEST_CASE("a loaded file is saved again with a checksum of its own") {
+  const TemporaryFolder folder;
+  const std::string first = folder.file("a.safetensors"), second = folder.file("b.safetensors");
+  save_safetensors(first, sample(), {{"note", "kept"}});
+  const TensorFile file = load_safetensors(first);
+  REQUIRE(file.metadata.count("espalier.checksum") == 1);
+  const NamedTensors fewer{file.tensors.front()};
+  for (const char* checksum : {file.metadata.at("espalier.checksum").c_str(), "", "00000000"}) {
+    auto metadata = file.metadata;
+    metadata["espalier.checksum"] = checksum;
+    metadata["espalier.format"] = "9";
+    save_safetensors(second, fewer, metadata);
+    const TensorFile again = load_safetensors(second);
+    CHECK(again.tensors.size() == 1);
+    CHECK(again.metadata.at("note") == "kept");
+    CHECK(again.metadata.at("espalier.format") == "1");
+    CHECK(again.metadata.at("espalier.checksum").size() == 8);
+  }
+}
+
 TEST_CASE("safetensors refuses any flipped byte and any truncation of a file of ours") {
   const TemporaryFolder folder;
   const std::string path = folder.file("a.safetensors"), damaged = folder.file("b.safetensors");

@@ -159,7 +159,8 @@ std::string header_text(const NamedTensors& tensors,
   Json& notes = header["__metadata__"] = Json::object();
   notes[format_key] = "1";
   notes[checksum_key] = unset_checksum;
-  for (const auto& [key, value] : metadata) notes[key] = value;
+  for (const auto& [key, value] : metadata)  // a loaded file's hold those of that file
+    if (key != checksum_key && key != format_key) notes[key] = value;
   size_t place = 0;
   for (const auto& [name, tensor] : tensors) {
     if (!tensor.is_contiguous())

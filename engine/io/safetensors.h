@@ -25,7 +25,8 @@ struct TensorFile {
 // checked.
 TensorFile load_safetensors(const std::string& path);
 
-// Writes `path` atomically. Tensors must be contiguous; names and metadata must be unique.
+// Writes `path` atomically. Tensors must be contiguous; names and metadata must be unique. What a
+// loaded file's metadata say of its checksum and format is not written: the new file has its own.
 void save_safetensors(const std::string& path, const NamedTensors& tensors,
                       const std::map<std::string, std::string>& metadata = {});
 
