@@ -64,6 +64,9 @@ class Builder {
       refuse("function", "a result that no operation made", "operations on the input",
              "does it return its input, or a tensor that it keeps?");
     graph_.output = found->second;
+    if (!from_input())
+      refuse("function", "a result that was not computed from the input", "operations on the input",
+             "does it leave its argument out?");
     return std::move(graph_);
   }
 
@@ -82,6 +85,17 @@ class Builder {
     if (const auto* text = std::get_if<const char*>(&attribute.value)) out.value = *text;
     if (const auto* shape = std::get_if<Shape>(&attribute.value)) out.value = fixed(*shape);
     return out;
+  }
+
+  // Whether a path of nodes leads from the input to the output.
+  bool from_input() const {
+    std::vector<char> reached(graph_.values.size());
+    reached[static_cast<size_t>(graph_.input)] = true;
+    for (const Graph::Node& node : graph_.nodes)
+      for (int input : node.inputs)
+        if (input != Graph::absent && reached[static_cast<size_t>(input)])
+          reached[static_cast<size_t>(node.output)] = true;
+    return reached[static_cast<size_t>(graph_.output)];
   }
 
   int add_value(const Tensor& tensor) {

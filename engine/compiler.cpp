@@ -23,6 +23,15 @@ int64_t cache_for_activations() {
   return (bytes > 0 ? bytes : usual) / 2;
 }
 
+// A plan deals samples out: what depends on the input, and the result, are rows of them.
+void check_samples(const char* operand, const BatchShape& shape) {
+  if (shape.empty() || shape[0].per_sample <= 0 || shape[0].fixed != 0)
+    argument_error(name_of_compile, operand,
+                   "a result of shape " + shape_at(shape, 2).str() + " at batch 2",
+                   "the batch in the leading dimension, and no sample to depend on another",
+                   "run the module itself");
+}
+
 }  // namespace
 
 Shape batch_strides(const char* op, const BatchShape& shape) {
@@ -147,20 +156,13 @@ void Compiler::add_copy(const std::string& layer, const char* name, const Operan
       0);
 }
 
-// A plan deals samples out, so every value that depends on the input must be a row of samples.
 void Compiler::check_node(const Graph::Node& node) {
   char varies = false;
   for (int input : node.inputs)
     if (input != Graph::absent) varies |= varies_[static_cast<size_t>(input)];
   varies_[static_cast<size_t>(node.output)] = varies;
   const Graph::Value& output = value(node.output);
-  const bool samples =
-      !output.shape.empty() && output.shape[0].per_sample > 0 && output.shape[0].fixed == 0;
-  if (varies && !samples)
-    argument_error(name_of_compile, node.op->name,
-                   "a result of shape " + shape_at(output.shape, 2).str() + " at batch 2",
-                   "the batch in the leading dimension, and no sample to depend on another",
-                   "run the module itself");
+  if (varies) check_samples(node.op->name, output.shape);
   batch_strides(node.op->name, output.shape);
 }
 
@@ -174,6 +176,7 @@ void Compiler::lower_node(int number) {
 }
 
 void Compiler::copy_output() {
+  check_samples("output", value(graph_.output).shape);
   const Operand from = operand(graph_.output);
   if (from.dtype != DType::f32)
     argument_error(name_of_compile, "output", std::string("a result of ") + dtype_name(from.dtype),

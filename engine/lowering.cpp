@@ -23,6 +23,13 @@ Operand Lowering::in(int input) {
   return compiler_.operand(node().inputs[static_cast<size_t>(input)]);
 }
 
+Operand Lowering::contiguous_rows_in(int input) {
+  if (in(input).shape.back().per_sample != 0)
+    argument_error("compile", op(), "of rows whose length grows with the batch",
+                   "rows of one length", "keep the batch in a dimension before the last");
+  return contiguous_in(input);
+}
+
 Operand Lowering::even_rows_in(int input) {
   const Operand from = in(input);
   return from.even_rows() ? from : contiguous_in(input);

@@ -112,6 +112,8 @@ class Lowering {
   Operand in(int input);
   // Contiguous: copied by a step of its own where it is not.
   Operand contiguous_in(int input);
+  // The same, as rows of the last dimension: an argument error where that grows with the batch.
+  Operand contiguous_rows_in(int input);
   Operand even_rows_in(int input);  // copied only where its rows are uneven
   // The values of a parameter or constant, for packing; an argument error for an activation.
   Tensor constant(int input) const;

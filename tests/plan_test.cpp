@@ -344,6 +344,27 @@ TEST_CASE("what a plan cannot run is refused before anything runs") {
   CHECK(contains(refusal([](const Tensor& x) { return matmul(transpose(x, 0, 1), x); }, {4}),
                  "batch"));
   CHECK(contains(refusal([](const Tensor& x) { return linear(x, relu(x)); }, {4}), "batch"));
+  const Tensor w = random_tensor({4}, 1, DType::f32);
+  CHECK(contains(refusal([&](const Tensor&) { return relu(w); }, {4}),
+                 "not computed from the input"));
+  const auto rows_of_all = [](const Tensor& x) { return reshape(x, {-1}); };
+  CHECK(contains(refusal([&](const Tensor& x) { return softmax(rows_of_all(x)); }, {4}),
+                 "softmax is of rows whose length grows with the batch"));
+  CHECK(contains(refusal(
+                     [&](const Tensor& x) {
+                       const Tensor row = rows_of_all(x);
+                       return layer_norm(row, row, row, 1e-5);
+                     },
+                     {4}),
+                 "layer_norm is of rows whose length grows with the batch"));
+  Graph changed = capture(
+      [&](const Tensor& x) {
+        const Tensor first = relu(w);
+        return add(first, x);
+      },
+      {4}, {});
+  changed.output = changed.nodes[0].output;
+  CHECK(contains(refusal_of([&] { compile(changed); }), "output is a result of shape [4]"));
   const Graph graph = capture([](const Tensor& x) { return relu(x); }, {4}, {});
   CHECK_THROWS_AS(compile(graph, {.threads = -1}), Error);
   CHECK_THROWS_AS(compile(graph, {.chunk = -1}), Error);

@@ -46,7 +46,7 @@ void forward_rows(const KernelRow<LayerNormForward<T>>& row, const Normalization
 }
 
 void lower(Lowering& l) {
-  const Operand x = l.contiguous_in(0), gamma = l.contiguous_in(1), beta = l.contiguous_in(2);
+  const Operand x = l.contiguous_rows_in(0), gamma = l.contiguous_in(1), beta = l.contiguous_in(2);
   const Operand y = l.out_over(x, 0);
   const double eps = l.real("eps");
   const auto& best = kernel(layer_norm_forward_kernels<float>());

@@ -39,7 +39,7 @@ void normalize(const KernelRow<LayerNormS8>& row, const Normalization& n) {
 }
 
 void lower(Lowering& l) {
-  const Operand x = l.contiguous_in(0), weight = l.contiguous_in(1), bias = l.contiguous_in(2);
+  const Operand x = l.contiguous_rows_in(0), weight = l.contiguous_in(1), bias = l.contiguous_in(2);
   const Operand y = l.out();
   const auto eps = static_cast<float>(l.real("eps"));
   const auto& best = kernel(layer_norm_s8_kernels());

@@ -26,7 +26,7 @@ void forward_rows(const KernelRow<SoftmaxForward<T>>& row, const T* x, T* y, int
 }
 
 void lower(Lowering& l) {
-  const Operand x = l.contiguous_in(0), y = l.out_over(x, 0);
+  const Operand x = l.contiguous_rows_in(0), y = l.out_over(x, 0);
   const auto& best = kernel(softmax_forward_kernels<float>());
   l.step(best.isa, [=, &best](const StepRun& run) {
     forward_rows(best, run.at(x.address), run.at(y.address), x.rows(run.batch), x.back());
