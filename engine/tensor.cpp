@@ -225,8 +225,14 @@ const Tensor& Tensor::set_requires_grad(bool wanted) const {
 Tensor Tensor::grad() const { return Tensor(impl_->grad); }
 
 void Tensor::set_grad(const Tensor& gradient) const {
-  if (gradient.defined() && !(gradient.shape() == shape()))
-    argument_error("set_grad", "gradient", gradient.describe(), describe(), "");
+  if (gradient.defined()) {
+    check_shape("set_grad", "gradient", gradient, shape());
+    check_same_dtype("set_grad", "gradient", gradient, *this);
+    if (!gradient.is_contiguous())
+      argument_error("set_grad", "gradient",
+                     gradient.describe() + " of strides " + gradient.strides().str(),
+                     "contiguous memory", "call contiguous() first");
+  }
   impl_->grad = gradient.impl_;
 }
 

@@ -82,6 +82,7 @@ class Tensor {
   const Tensor& set_requires_grad(bool wanted = true) const;
   // The gradient that backward() left in this leaf; undefined before.
   Tensor grad() const;
+  // Undefined, or contiguous and of this tensor's shape, dtype and device: derivatives add into it.
   void set_grad(const Tensor& gradient) const;
   const std::shared_ptr<Node>& grad_fn() const { return impl_->grad_fn; }
   // Where a leaf's gradient starts in a GradientSink's arena, in elements; -1 for nowhere.

@@ -2,10 +2,12 @@
 #include <limits>
 
 #include "engine/dispatch.h"
+#include "engine/ops/broadcast.h"
 #include "engine/ops/softmax.h"
 #include "engine/ops/view.h"
 #include "engine/profiler.h"
 #include "tests/gradient_test.h"
+#include "tests/refusal.h"
 
 namespace espalier::test {
 
@@ -64,6 +66,23 @@ TEST_CASE("a gradient that arrives twice is summed, without touching the other's
         return softmax(softmax(reshape(a, {6})));
       },
       {x});
+}
+
+TEST_CASE("a gradient is what derivatives can add into, or refused") {
+  const Tensor x = random_tensor({2, 2}, 8).set_requires_grad();
+  const Tensor g = Tensor::full({2, 2}, 1.0, DType::f64);
+  const auto refused = [&](const Tensor& gradient) {
+    return refusal_of([&] { x.set_grad(gradient); });
+  };
+  CHECK(contains(refused(transpose(g, 0, 1)), "contiguous"));
+  CHECK(contains(refused(expand(Tensor::zeros({1, 2}, DType::f64), {2, 2})), "contiguous"));
+  CHECK(contains(refused(Tensor::zeros({2, 2})), "dtype f64"));
+  CHECK(contains(refused(Tensor::zeros({4}, DType::f64)), "shape [2, 2]"));
+  CHECK(!x.grad().defined());
+  x.set_grad(g);
+  CHECK(x.grad().same(g));
+  x.set_grad(Tensor());
+  CHECK(!x.grad().defined());
 }
 
 TEST_CASE("the tape is freed when used, kept on request, and of any length") {
