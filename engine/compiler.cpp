@@ -23,6 +23,19 @@ int64_t cache_for_activations() {
   return (bytes > 0 ? bytes : usual) / 2;
 }
 
+void check_options(const PlanOptions& options) {
+  if (options.threads < 0)
+    argument_error(name_of_compile, "threads", std::to_string(options.threads),
+                   "a positive number, or 0 to let the plan choose", "");
+  if (options.chunk < 0 || options.chunk > PlanOptions::most_chunk)
+    argument_error(
+        name_of_compile, "chunk", std::to_string(options.chunk),
+        "1 to " + std::to_string(PlanOptions::most_chunk) + " samples, or 0 to let the plan choose",
+        "");
+  if (const DType w = options.weights; w != DType::f32 && w != DType::f16 && w != DType::bf16)
+    argument_error(name_of_compile, "weights", dtype_name(w), "f32, f16 or bf16", "");
+}
+
 // A plan deals samples out: what depends on the input, and the result, are rows of them.
 void check_samples(const char* operand, const BatchShape& shape) {
   if (shape.empty() || shape[0].per_sample <= 0 || shape[0].fixed != 0)
@@ -213,13 +226,7 @@ void Compiler::allocate() {
 }
 
 std::unique_ptr<Plan::Program> Compiler::compile() {
-  const int64_t chunk = options_.chunk;
-  if (options_.threads < 0 || chunk < 0)
-    argument_error(name_of_compile, options_.threads < 0 ? "threads" : "chunk",
-                   std::to_string(options_.threads < 0 ? options_.threads : chunk),
-                   "a positive number, or 0 to let the plan choose", "");
-  if (const DType w = options_.weights; w != DType::f32 && w != DType::f16 && w != DType::bf16)
-    argument_error(name_of_compile, "weights", dtype_name(w), "f32, f16 or bf16", "");
+  check_options(options_);
   program_->input = value(graph_.input);
   program_->output = value(graph_.output);
   place(graph_.input) = Operand{program_->input.shape,

@@ -11,9 +11,12 @@
 namespace espalier {
 
 struct PlanOptions {
+  static constexpr int64_t most_chunk = 65'536;
+
   // Threads that a run uses; 0 for num_threads() at compile time.
   int threads = 0;
-  // Samples that pass through all steps together; 0 for as many as the second-level cache holds.
+  // Samples that pass through all steps together, at most `most_chunk`; 0 for as many as the
+  // second-level cache holds.
   int64_t chunk = 0;
   // How linear's weights are stored: f32, or f16 or bf16 in half the bytes. f16 rounds the weights
   // alone; bf16 rounds what they are multiplied with too, and where the processor multiplies bf16

@@ -368,6 +368,10 @@ TEST_CASE("what a plan cannot run is refused before anything runs") {
   const Graph graph = capture([](const Tensor& x) { return relu(x); }, {4}, {});
   CHECK_THROWS_AS(compile(graph, {.threads = -1}), Error);
   CHECK_THROWS_AS(compile(graph, {.chunk = -1}), Error);
+  for (const int64_t chunk :
+       {int64_t{65'537}, int64_t{1} << 60, std::numeric_limits<int64_t>::max()})
+    CHECK(contains(refusal_of([&] { compile(graph, {.chunk = chunk}); }), "1 to 65536 samples"));
+  CHECK(compile(graph, {.threads = 1, .chunk = 65'536})(Tensor::zeros({2, 4})).numel() == 8);
   Plan plan = compile(graph);
   CHECK_THROWS_AS(plan(Tensor::zeros({2, 5})), Error);
   CHECK_THROWS_AS(plan(Tensor::zeros({2, 4}, DType::f64)), Error);
