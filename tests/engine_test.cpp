@@ -20,6 +20,10 @@ TEST_CASE("views share memory and know their strides") {
   CHECK(slice(x, 1, 1, -1).to_vector() == std::vector<double>{1, 4});
   CHECK(select(x, 0, -1).to_vector() == std::vector<double>{3, 4, 5});
   CHECK(reshape(t, {-1}).to_vector() == std::vector<double>{0, 3, 1, 4, 2, 5});
+  CHECK(select(x, 1, -3).to_vector() == std::vector<double>{0, 3});
+  for (const int64_t index : {int64_t{3}, int64_t{-4}, std::numeric_limits<int64_t>::max(),
+                              std::numeric_limits<int64_t>::min()})
+    CHECK(contains(refusal_of([&] { select(x, 1, index); }), "select: index"));
   x.data<float>()[0] = 9;
   CHECK(t.to_vector()[0] == 9);
   CHECK_THROWS_AS(reshape(x, {4}), Error);

@@ -246,8 +246,12 @@ Tensor slice(const Tensor& x, int64_t dim, int64_t start, int64_t end) {
 Tensor select(const Tensor& x, int64_t dim, int64_t index) {
   check_defined("select", "x", x);
   const int axis = normalize_dim("select", dim, x.rank());
-  if (index < 0) index += x.shape()[axis];
-  return squeeze(slice(x, axis, index, index + 1), axis);
+  const int64_t size = x.shape()[axis], at = index < 0 ? index + size : index;
+  if (at < 0 || at >= size)
+    argument_error("select", "index", std::to_string(index),
+                   "a value in [" + std::to_string(-size) + ", " + std::to_string(size) + ")",
+                   "x is " + x.describe());
+  return squeeze(slice(x, axis, at, at + 1), axis);
 }
 
 Tensor unsqueeze(const Tensor& x, int64_t dim) {
