@@ -21,6 +21,8 @@ struct Trace {
     std::string layer;
   };
   std::vector<Call> calls;
+  std::vector<Tensor> copies;                   // that copy_() filled with what was computed
+  std::unordered_set<const Storage*> computed;  // memory that depends on the input
   std::string layer;
 };
 
@@ -48,16 +50,13 @@ std::vector<const Trace::Call*> needed_calls(const Trace& trace, const Tensor& r
 // A graph of one run: every number is `fixed`.
 class Builder {
  public:
-  Builder(const Tensor& input, const NamedTensors& parameters) {
+  Builder(const Trace& trace, const Tensor& input, const NamedTensors& parameters) : trace_(trace) {
     for (const auto& [name, tensor] : parameters) names_[tensor.id()] = name;
     graph_.input = add_value(input);
-    computed_.insert(input.storage().get());
   }
 
-  Graph build(const Trace& trace, const Tensor& result) {
-    for (const Trace::Call& call : trace.calls)
-      if (!call.op->view) computed_.insert(call.output.storage().get());
-    const std::vector<const Trace::Call*> calls = needed_calls(trace, result);
+  Graph build(const Tensor& result) {
+    const std::vector<const Trace::Call*> calls = needed_calls(trace_, result);
     for (const Trace::Call* call : calls) add_call(*call);
     const auto found = numbers_.find(result.id());
     if (calls.empty() || found == numbers_.end())
@@ -109,9 +108,10 @@ class Builder {
     if (!tensor.defined()) return Graph::absent;
     if (const auto found = numbers_.find(tensor.id()); found != numbers_.end())
       return found->second;
-    if (computed_.count(tensor.storage().get()))
-      refuse(op.name, tensor.describe() + " that was detach()ed from the operation that made it",
-             "the tensor itself", "leave out detach() in forward()");
+    if (trace_.computed.count(tensor.storage().get()))
+      refuse(op.name,
+             tensor.describe() + " that detach() or copy_() took from the operation that made it",
+             "the tensor itself", "leave out detach() and copy_() in forward()");
     const int number = add_value(tensor);
     graph_.values.back().constant = tensor;
     if (const auto name = names_.find(tensor.id()); name != names_.end())
@@ -128,10 +128,10 @@ class Builder {
     graph_.nodes.push_back(std::move(node));
   }
 
+  const Trace& trace_;
   Graph graph_;
   std::unordered_map<const void*, int> numbers_;
   std::unordered_map<const void*, std::string> names_;
-  std::unordered_set<const Storage*> computed_;  // memory that depends on the input
 };
 
 // Runs at two batches are joined into one graph whose numbers are linear in the batch; a third run
@@ -143,12 +143,33 @@ BatchDim line_through(const BatchDim& first, const BatchDim& second) {
   return {per_sample, first.fixed - per_sample * first_batch};
 }
 
+void check_same_rank(const char* op, const BatchShape& a, const BatchShape& b) {
+  if (a.size() != b.size()) refuse(op, "a shape whose rank changes with the batch", "one rank", "");
+}
+
 BatchShape line_through(const char* op, const BatchShape& first, const BatchShape& second) {
-  if (first.size() != second.size())
-    refuse(op, "a shape whose rank changes with the batch", "one rank", "");
+  check_same_rank(op, first, second);
   BatchShape out;
   for (size_t i = 0; i < first.size(); ++i) out.push_back(line_through(first[i], second[i]));
   return out;
+}
+
+// Of a real number or a text, which do not grow.
+void check_same_attribute(const char* op, const Graph::Attribute& a, const Graph::Attribute& b) {
+  const auto* real = std::get_if<double>(&a.value);
+  if (real ? *real != std::get<double>(b.value)
+           : std::strcmp(std::get<const char*>(a.value), std::get<const char*>(b.value)) != 0)
+    refuse(op, std::string("attribute ") + a.name + " that changes with the batch",
+           "one that does not", "");
+}
+
+void check_same_constant(const Graph::Value& first, const Graph::Value& second) {
+  const Tensor &a = first.constant, &b = second.constant;
+  if (!a.defined() || a.same(b)) return;
+  if (first.name != second.name || a.describe() != b.describe() || a.to_vector() != b.to_vector())
+    refuse("function", "constant " + a.describe() + " that changes with the batch",
+           "parameters, and constants that are the same in every call",
+           "broadcast instead of making a tensor of the batch's size");
 }
 
 void join_attribute(const char* op, Graph::Attribute& first, const Graph::Attribute& second) {
@@ -156,22 +177,13 @@ void join_attribute(const char* op, Graph::Attribute& first, const Graph::Attrib
     *number = line_through(*number, std::get<BatchDim>(second.value));
   else if (auto* shape = std::get_if<BatchShape>(&first.value))
     *shape = line_through(op, *shape, std::get<BatchShape>(second.value));
-  else if (const auto* real = std::get_if<double>(&first.value);
-           real ? *real != std::get<double>(second.value)
-                : std::strcmp(std::get<const char*>(first.value),
-                              std::get<const char*>(second.value)) != 0)
-    refuse(op, std::string("attribute ") + first.name + " that changes with the batch",
-           "one that does not", "");
+  else
+    check_same_attribute(op, first, second);
 }
 
 void join_value(Graph::Value& first, const Graph::Value& second) {
   first.shape = line_through("value", first.shape, second.shape);
-  const Tensor &a = first.constant, &b = second.constant;
-  if (!a.defined() || a.same(b)) return;
-  if (!(a.shape() == b.shape()) || a.to_vector() != b.to_vector())
-    refuse("function", "constant " + a.describe() + " that changes with the batch",
-           "parameters, and constants that are the same in every call",
-           "broadcast instead of making a tensor of the batch's size");
+  check_same_constant(first, second);
 }
 
 void check_same_calls(const Graph& first, const Graph& second) {
@@ -195,23 +207,31 @@ Graph join(Graph first, const Graph& second) {
 }
 
 void check_line(const char* op, const BatchShape& line, const BatchShape& run) {
+  check_same_rank(op, line, run);
   for (size_t i = 0; i < line.size(); ++i)
     if (line[i].at(third_batch) != run[i].fixed)
       refuse(op, "a number that grows with the batch in curves", "a * batch + b", "");
 }
 
+void check_attribute(const char* op, const Graph::Attribute& line, const Graph::Attribute& run) {
+  if (const auto* number = std::get_if<BatchDim>(&line.value))
+    check_line(op, {*number}, {std::get<BatchDim>(run.value)});
+  else if (const auto* shape = std::get_if<BatchShape>(&line.value))
+    check_line(op, *shape, std::get<BatchShape>(run.value));
+  else
+    check_same_attribute(op, line, run);
+}
+
 void check_lines(const Graph& lines, const Graph& run) {
   check_same_calls(lines, run);
-  for (size_t i = 0; i < lines.values.size(); ++i)
+  for (size_t i = 0; i < lines.values.size(); ++i) {
     check_line("function", lines.values[i].shape, run.values[i].shape);
+    check_same_constant(lines.values[i], run.values[i]);
+  }
   for (size_t i = 0; i < lines.nodes.size(); ++i)
-    for (size_t a = 0; a < lines.nodes[i].attributes.size(); ++a) {
-      const auto &line = lines.nodes[i].attributes[a].value, &at = run.nodes[i].attributes[a].value;
-      if (const auto* number = std::get_if<BatchDim>(&line))
-        check_line(lines.nodes[i].op->name, {*number}, {std::get<BatchDim>(at)});
-      if (const auto* shape = std::get_if<BatchShape>(&line))
-        check_line(lines.nodes[i].op->name, *shape, std::get<BatchShape>(at));
-    }
+    for (size_t a = 0; a < lines.nodes[i].attributes.size(); ++a)
+      check_attribute(lines.nodes[i].op->name, lines.nodes[i].attributes[a],
+                      run.nodes[i].attributes[a]);
 }
 
 class Tracing {
@@ -228,13 +248,14 @@ Graph graph_at(const std::function<Tensor(const Tensor&)>& function, const Shape
   for (int64_t dim : sample) shape.push_back(dim);
   const Tensor input = Tensor::zeros(shape);
   Trace trace;
+  trace.computed.insert(input.storage().get());
   Tensor result;
   {
     const Tracing on(trace);
     result = function(input);
   }
   check_defined(name_of_capture, "function", result);
-  return Builder(input, parameters).build(trace, result);
+  return Builder(trace, input, parameters).build(result);
 }
 
 }  // namespace
@@ -263,9 +284,15 @@ LayerScope::~LayerScope() {
 }
 
 void capture_call(const Op& op, Attributes attributes, Inputs inputs, const Tensor& output) {
-  if (tracing)
-    tracing->calls.push_back(
-        {&op, attributes, {inputs.begin(), inputs.end()}, output, tracing->layer});
+  if (!tracing) return;
+  tracing->calls.push_back(
+      {&op, attributes, {inputs.begin(), inputs.end()}, output, tracing->layer});
+  if (!op.view) tracing->computed.insert(output.storage().get());
+}
+
+void capture_copy(const Tensor& to, const Tensor& from) {
+  if (!tracing || !tracing->computed.count(from.storage().get())) return;
+  if (tracing->computed.insert(to.storage().get()).second) tracing->copies.push_back(to);
 }
 
 void refuse_in_capture(const char* function) {

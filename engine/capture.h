@@ -13,8 +13,9 @@ namespace espalier {
 // input becomes a nameless constant. Operations that the result does not depend on are left out.
 //
 // Argument errors: reading a value in between (item(), to_vector()), since a graph has no branches;
-// operations, numbers or constants that change with the batch in any other way than linearly; a
-// result that was not computed from the input; a capture inside a capture.
+// operations, numbers or constants that change with the batch in any other way than linearly;
+// values that detach() or copy_() took past the operations; a result that was not computed from the
+// input; a capture inside a capture.
 Graph capture(const std::function<Tensor(const Tensor&)>& function, const Shape& sample,
               const NamedTensors& parameters);
 
@@ -34,6 +35,9 @@ class LayerScope {
 
 // record()'s way to tell the capture of this thread, if there is one.
 void capture_call(const Op& op, Attributes attributes, Inputs inputs, const Tensor& output);
+
+// copy_()'s way: values of `from` are now in `to`, off the tape.
+void capture_copy(const Tensor& to, const Tensor& from);
 
 // Throws when this thread captures; what reads values calls it.
 void refuse_in_capture(const char* function);

@@ -167,6 +167,7 @@ void Tensor::copy_(const Tensor& source) const {
   if (source.dtype() != dtype() || !(broadcast_shapes("copy_", shape(), source.shape()) == shape()))
     argument_error("copy_", "source", source.describe(), describe() + " or broadcastable to it",
                    "");
+  capture_copy(*this, source);
   const size_t size = dtype_size(dtype());
   if (source.shape() == shape() && is_contiguous() && source.is_contiguous()) {
     move_bytes(device(), address(), source.device(), source.address(),

@@ -2,6 +2,8 @@
 #include "engine/capture.h"
 
 #include "engine/ops/binary.h"
+#include "engine/ops/gelu.h"
+#include "engine/ops/layer_norm.h"
 #include "engine/ops/linear.h"
 #include "engine/ops/reduce.h"
 #include "engine/ops/relu.h"
@@ -110,11 +112,43 @@ TEST_CASE("what no graph can say is refused, and capture works again afterwards"
   CHECK(contains(refusal([](const Tensor& x) { return add(x, Tensor::zeros(x.shape())); }),
                  "constant"));
   CHECK(contains(refusal([](const Tensor& x) {
+                   const Tensor kept = Tensor::zeros({4}), t = Tensor::zeros({4});
+                   kept.copy_(select(x, 0, 0));
+                   t.copy_(kept);
+                   return add(x, t);
+                 }),
+                 "copy_()"));
+  CHECK(contains(refusal([](const Tensor& x) {
                    capture([](const Tensor& y) { return relu(y); }, {4}, {});
                    return x;
                  }),
                  "during a capture"));
   CHECK(capture([](const Tensor& x) { return relu(x); }, {4}, {}).nodes.size() == 1);
+}
+
+// Batches 2 and 3 are joined; what only batch 5 does otherwise is told too.
+TEST_CASE("what no graph can say is refused where the first two runs agree") {
+  const Tensor row = Tensor::full({4}, 1.0), like = Tensor::full({4}, 1.0);
+  CHECK(contains(refusal([](const Tensor& x) { return mul(x, x.size(0) < 4 ? 2.0 : 3.0); }),
+                 "constant"));
+  CHECK(contains(refusal_of([&] {
+                   capture([&](const Tensor& x) { return mul(x, x.size(0) < 4 ? row : like); }, {4},
+                           {{"row", row}, {"like", like}});
+                 }),
+                 "constant"));
+  CHECK(contains(refusal([](const Tensor& x) {
+                   const int64_t B = x.size(0);
+                   return B < 4 ? reshape(x, {B, 4, 1}) : reshape(x, {B, 4});
+                 }),
+                 "rank"));
+  CHECK(contains(refusal([&](const Tensor& x) {
+                   return layer_norm(x, row, row, x.size(0) < 4 ? 1e-5 : 1e-4);
+                 }),
+                 "attribute eps"));
+  CHECK(contains(refusal([](const Tensor& x) {
+                   return gelu(x, x.size(0) < 4 ? GeluKind::erf : GeluKind::tanh);
+                 }),
+                 "attribute form"));
 }
 
 TEST_CASE("what grows with the square of the batch is refused") {
