@@ -57,16 +57,22 @@ struct alignas(cache_line) Share {
 // so that an idle process uses no processor.
 class Pool {
  public:
+  // A device error where the system starts fewer threads.
   explicit Pool(int width) : shares_(static_cast<size_t>(width)) {
-    for (int thread = 1; thread < width; ++thread)
-      workers_.emplace_back([this, thread] { serve(thread); });
+    try {
+      for (int thread = 1; thread < width; ++thread)
+        workers_.emplace_back([this, thread] { serve(thread); });
+    } catch (const std::exception& error) {
+      stop();
+      throw Error(ErrorKind::device, "parallel_for: the system started " +
+                                         std::to_string(workers_.size()) + " of " +
+                                         std::to_string(width - 1) + " threads (" + error.what() +
+                                         "); call set_num_threads() with at most " +
+                                         std::to_string(workers_.size() + 1));
+    }
   }
 
-  ~Pool() {
-    call_.stop = true;
-    publish();
-    for (std::thread& worker : workers_) worker.join();
-  }
+  ~Pool() { stop(); }
 
   int width() const noexcept { return static_cast<int>(shares_.size()); }
 
@@ -84,6 +90,12 @@ class Pool {
 
  private:
   static constexpr int spin_limit = 20'000;  // some 50 to 200 microseconds, by the cost of a pause
+
+  void stop() {
+    call_.stop = true;
+    publish();
+    for (std::thread& worker : workers_) worker.join();
+  }
 
   void publish() {
     call_.number.fetch_add(1);

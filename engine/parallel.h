@@ -12,7 +12,8 @@ using RangeFunction = FunctionRef<void(int64_t begin, int64_t end)>;
 // Runs f over [0, count) in pieces of `grain` (the last may be short), on up to num_threads()
 // threads, the caller among them. Pieces depend on `count` and `grain` alone, so give a `grain`
 // that depends on the problem alone. Calls made from inside a piece run inline. The first exception
-// that a piece throws is rethrown here once all pieces are done.
+// that a piece throws is rethrown here once all pieces are done. A device error, before any piece
+// runs, where the system cannot start so many threads.
 void parallel_for(int64_t count, int64_t grain, RangeFunction f);
 
 // While one of these lives, parallel_for on this thread runs its pieces inline.

@@ -2,15 +2,35 @@
 #include "engine/parallel.h"
 
 #include <doctest/doctest.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <atomic>
+#include <fstream>
 #include <thread>
 #include <vector>
 
 #include "engine/error.h"
 #include "engine/panels.h"
+#include "engine/sanitizers.h"
+#include "tests/refusal.h"
 
 namespace espalier::test {
+namespace {
+
+// Leaves this process address space for the stacks of a few more threads. Unlike the number of
+// processes, that binds whoever is root too.
+void limit_address_space() {
+  rlim_t pages = 0;
+  std::ifstream("/proc/self/statm") >> pages;
+  rlimit limit{};
+  REQUIRE(getrlimit(RLIMIT_AS, &limit) == 0);
+  limit.rlim_cur = pages * static_cast<rlim_t>(sysconf(_SC_PAGESIZE)) + (32 << 20);
+  REQUIRE(setrlimit(RLIMIT_AS, &limit) == 0);
+}
+
+}  // namespace
 
 TEST_CASE("parallel_for runs every piece once, whatever the width") {
   const int before = num_threads();
@@ -51,6 +71,35 @@ TEST_CASE("parallel_for inside a piece runs inline, and two callers do not meet"
   work();
   other.join();
   CHECK(sum == 2 * 16 * 8);
+}
+
+// For the test below, in a process of its own.
+TEST_CASE("a pool in a process with little room" * doctest::skip()) {
+  limit_address_space();
+  set_num_threads(1024);
+  const auto count_pieces = [] {
+    std::atomic<int> done{0};
+    parallel_for(2048, 1, [&](int64_t, int64_t) { ++done; });
+    return done.load();
+  };
+  CHECK(contains(refusal_of(count_pieces, ErrorKind::device), " of 1023 threads ("));
+  set_num_threads(2);
+  CHECK(count_pieces() == 2048);
+}
+
+// A sanitizer's own memory is past any limit, so there it cannot be provoked.
+TEST_CASE("a pool that cannot start all its threads is an error, and a smaller one works") {
+  if (ESPALIER_SANITIZED) return;
+  const pid_t child = fork();
+  if (child == 0) {
+    execl("/proc/self/exe", "parallel_test", "--no-skip", "--minimal",
+          "--test-case=a pool in a process with little room", static_cast<char*>(nullptr));
+    _exit(127);
+  }
+  int status = 0;
+  REQUIRE(waitpid(child, &status, 0) == child);
+  CHECK(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == 0);
 }
 
 TEST_CASE("panels go to threads in even shares where those are soon done, else in halves") {
