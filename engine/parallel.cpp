@@ -7,6 +7,7 @@
 #include <cmath>
 #include <exception>
 #include <fstream>
+#include <limits>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -22,6 +23,7 @@ namespace espalier {
 namespace {
 
 thread_local bool inside_piece = false;
+thread_local int thread_limit = std::numeric_limits<int>::max();
 
 void relax() noexcept {
 #if defined(__x86_64__)
@@ -40,6 +42,7 @@ struct alignas(cache_line) Call {
   bool stop = false;
   std::optional<RangeFunction> f{};
   int64_t count = 0, grain = 1, pieces = 0;
+  int width = 1;  // threads that take pieces, the first of the pool's
 
   void run(int64_t piece) const { (*f)(piece * grain, std::min(count, (piece + 1) * grain)); }
 };
@@ -76,9 +79,11 @@ class Pool {
 
   int width() const noexcept { return static_cast<int>(shares_.size()); }
 
-  // Returns the first exception of a piece. One call at a time.
-  std::exception_ptr run(RangeFunction f, int64_t count, int64_t grain, int64_t pieces) {
+  // On `threads` of the pool's. Returns the first exception of a piece. One call at a time.
+  std::exception_ptr run(RangeFunction f, int64_t count, int64_t grain, int64_t pieces,
+                         int threads) {
     call_.f = f, call_.count = count, call_.grain = grain, call_.pieces = pieces;
+    call_.width = threads;
     publish();
     work(0);
     expected_ += static_cast<uint32_t>(workers_.size());
@@ -122,13 +127,15 @@ class Pool {
   }
 
   void work(int thread) noexcept {
+    const int threads = call_.width;
+    if (thread >= threads) return;
     inside_piece = true;
     if (const int64_t first = begin_of(thread); first < begin_of(thread + 1)) attempt(first);
-    for (int i = 0; i < width(); ++i) take_rest((thread + i) % width());
+    for (int i = 0; i < threads; ++i) take_rest((thread + i) % threads);
     inside_piece = false;
   }
 
-  int64_t begin_of(int64_t thread) const noexcept { return call_.pieces * thread / width(); }
+  int64_t begin_of(int64_t thread) const noexcept { return call_.pieces * thread / call_.width; }
 
   void take_rest(int thread) noexcept {
     const int64_t begin = begin_of(thread), size = begin_of(thread + 1) - begin;
@@ -168,7 +175,8 @@ bool run_on_pool(RangeFunction f, int64_t count, int64_t grain, int64_t pieces) 
     pool.reset();
     pool = std::make_unique<Pool>(width);
   }
-  if (const std::exception_ptr error = pool->run(f, count, grain, pieces))
+  const int threads = std::min(pool->width(), thread_limit);
+  if (const std::exception_ptr error = pool->run(f, count, grain, pieces, threads))
     std::rethrow_exception(error);
   return true;
 }
@@ -217,7 +225,7 @@ int num_threads() noexcept {
   return width ? width : default_num_threads();
 }
 
-int threads_here() noexcept { return inside_piece ? 1 : num_threads(); }
+int threads_here() noexcept { return inside_piece ? 1 : std::min(num_threads(), thread_limit); }
 
 void set_num_threads(int count) {
   if (count < 1 || count > 1024)
@@ -228,6 +236,11 @@ void set_num_threads(int count) {
 
 SerialGuard::SerialGuard() noexcept : before_(inside_piece) { inside_piece = true; }
 SerialGuard::~SerialGuard() { inside_piece = before_; }
+
+ThreadLimit::ThreadLimit(int most) noexcept : before_(thread_limit) {
+  thread_limit = std::clamp(most, 1, before_);
+}
+ThreadLimit::~ThreadLimit() { thread_limit = before_; }
 
 void parallel_for(int64_t count, int64_t grain, RangeFunction f) {
   if (count <= 0) return;

@@ -28,16 +28,29 @@ class SerialGuard {
   bool before_;
 };
 
+// While one of these lives, parallel_for on this thread uses at most so many threads.
+class ThreadLimit {
+ public:
+  explicit ThreadLimit(int most) noexcept;
+  ~ThreadLimit();
+  ThreadLimit(const ThreadLimit&) = delete;
+  ThreadLimit& operator=(const ThreadLimit&) = delete;
+
+ private:
+  int before_;
+};
+
 // How many items of `cost` elements each make one piece worth handing to a thread.
 constexpr int64_t grain_for(int64_t cost) noexcept {
   constexpr int64_t piece = 16'384;  // some 5 microseconds of element-wise work
   return cost < piece ? piece / (cost > 0 ? cost : 1) : 1;
 }
 
-// The number of threads that parallel_for uses. It starts as the number of processors that this
-// process may use, by its affinity mask and its cgroup's CPU quota.
+// The number of threads that parallel_for uses where nothing limits it. It starts as the number of
+// processors that this process may use, by its affinity mask and its cgroup's CPU quota.
 int num_threads() noexcept;
-// The number that parallel_for would use where it is called from: 1 inside a piece.
+// The number that parallel_for would use where it is called from: 1 inside a piece, and no more
+// than a ThreadLimit allows.
 int threads_here() noexcept;
 // Throws an argument error unless 1 <= count <= 1024.
 void set_num_threads(int count);

@@ -72,6 +72,7 @@ void Plan::run(const Tensor& input, const Tensor& output) {
     }
   };
   if (batch < p.lanes) {  // too few samples to deal out: threads share each step
+    const ThreadLimit of_plan(p.lanes);
     for (int64_t begin = 0; begin < batch; begin += p.chunk)
       run_chunk(0, begin, std::min(batch, begin + p.chunk), true);
   } else {  // each thread takes whole chunks, equally many of them where that is possible

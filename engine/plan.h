@@ -13,7 +13,7 @@ namespace espalier {
 struct PlanOptions {
   static constexpr int64_t most_chunk = 65'536;
 
-  // Threads that a run uses; 0 for num_threads() at compile time.
+  // Threads that a run uses at most; 0 for num_threads() at compile time.
   int threads = 0;
   // Samples that pass through all steps together, at most `most_chunk`; 0 for as many as the
   // second-level cache holds.

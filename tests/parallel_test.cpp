@@ -6,8 +6,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <fstream>
+#include <mutex>
+#include <set>
 #include <thread>
 #include <vector>
 
@@ -71,6 +74,30 @@ TEST_CASE("parallel_for inside a piece runs inline, and two callers do not meet"
   work();
   other.join();
   CHECK(sum == 2 * 16 * 8);
+}
+
+TEST_CASE("a limit keeps parallel_for to so many threads while it lives") {
+  const int before = num_threads();
+  set_num_threads(5);
+  for (int limit : {1, 2, 4, 9}) {
+    INFO("limit ", limit);
+    const ThreadLimit outer(limit), inner(limit + 1);
+    CHECK(threads_here() == std::min(limit, 5));
+    for (int repeat = 0; repeat < 50; ++repeat) {
+      std::vector<std::atomic<int>> hits(100);
+      std::mutex mutex;
+      std::set<std::thread::id> threads;
+      parallel_for(100, 1, [&](int64_t i, int64_t) {
+        ++hits[static_cast<size_t>(i)];
+        const std::lock_guard lock(mutex);
+        threads.insert(std::this_thread::get_id());
+      });
+      for (auto& hit : hits) REQUIRE(hit == 1);
+      CHECK(threads.size() == static_cast<size_t>(threads_here()));
+    }
+  }
+  CHECK(threads_here() == 5);
+  set_num_threads(before);
 }
 
 // For the test below, in a process of its own.

@@ -1,9 +1,14 @@
 // Compiled plans: the same results as the operations themselves, without allocating.
 #include "engine/plan.h"
 
+#include <mutex>
+#include <set>
+#include <thread>
+
 #include "engine/capture.h"
 #include "engine/dispatch.h"
 #include "engine/early_slice.h"
+#include "engine/lowering.h"
 #include "engine/ops/attention.h"
 #include "engine/ops/attention_s8.h"
 #include "engine/ops/binary.h"
@@ -24,6 +29,7 @@
 #include "engine/ops/softmax.h"
 #include "engine/ops/unary.h"
 #include "engine/ops/view.h"
+#include "engine/parallel.h"
 #include "tests/gradient_test.h"
 #include "tests/refusal.h"
 #include "tests/steady_run.h"
@@ -60,6 +66,25 @@ Tensor reverse_table() {
   const Tensor table = Tensor::empty({256}, DType::s8);
   for (int i = 0; i < 256; ++i) table.data<int8_t>()[i] = static_cast<int8_t>(127 - i);
   return table;
+}
+
+// What the pieces of lower_noting()'s step run on.
+struct ThreadNotes {
+  std::mutex mutex{};
+  std::set<std::thread::id> threads{};
+};
+ThreadNotes notes;
+
+void lower_noting(Lowering& l) {
+  const Operand x = l.contiguous_in(0), y = l.out();
+  l.step(Isa::scalar, [x, y](const StepRun& run) {
+    const int64_t count = x.numel(run.batch);
+    parallel_for(count, 1, [&](int64_t i, int64_t) {
+      run.at(y.address)[i] = run.at(x.address)[i];
+      const std::lock_guard lock(notes.mutex);
+      notes.threads.insert(std::this_thread::get_id());
+    });
+  });
 }
 
 std::string refusal(const Unary& f, const Shape& sample) {
@@ -377,6 +402,26 @@ TEST_CASE("what a plan cannot run is refused before anything runs") {
   CHECK_THROWS_AS(plan(Tensor::zeros({2, 4}, DType::f64)), Error);
   CHECK_THROWS_AS(plan(transpose(Tensor::zeros({4, 2}), 0, 1)), Error);
   CHECK_THROWS_AS(plan.run(Tensor::zeros({2, 4}), Tensor::zeros({3, 4})), Error);
+}
+
+TEST_CASE("a plan keeps to its threads, however many the pool has") {
+  static constexpr Op noting{.name = "noting", .lower = lower_noting};
+  const Graph graph = capture(
+      [](const Tensor& x) { return record(noting, {}, {x}, add(x, 0.0), nullptr); }, {64}, {});
+  const int before = num_threads();
+  set_num_threads(6);
+  for (const int threads : {1, 2, 4}) {
+    Plan plan = compile(graph, {.threads = threads, .chunk = 1});
+    for (const int64_t batch : {1, 2, 3, 9}) {
+      INFO(threads, " threads, batch ", batch);
+      notes.threads.clear();
+      const Tensor x = random_tensor({batch, 64}, 1, DType::f32);
+      CHECK(plan(x).to_vector() == x.to_vector());
+      CHECK(notes.threads.size() <= static_cast<size_t>(threads));
+      if (batch < threads) CHECK(notes.threads.size() == static_cast<size_t>(threads));
+    }
+  }
+  set_num_threads(before);
 }
 
 TEST_CASE("an empty batch gives an empty result") {
