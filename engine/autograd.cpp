@@ -85,6 +85,33 @@ void start_gradient(Node& node, const Tensor& root, const Tensor& seed) {
   }
 }
 
+// Runs every derivative on the gradient that those of later operations left with its node.
+void run_derivatives(const RecycledVector<Node*>& order, const BackwardOptions& options) {
+  const Derivatives& all = derivatives();
+  for (Node* node : order) {
+    const Tensor gradient = std::move(node->gradient);
+    node->gradient = Tensor();
+    node->owns_gradient = false;
+    if (gradient.defined()) {
+      const profiler::Scope scope(node->op->name, "backward");
+      const DeviceScope device(gradient.device(), node->op->name);
+      InputGradients inputs(*node, options.sink);
+      const Derivative derivative = all.of(*node->op);
+      derivative(node->kept, gradient, inputs);
+      if (on_cuda()) check_launches(node->op->name);
+    }
+    if (!options.retain_graph) node->kept = nullptr;
+  }
+}
+
+// What is left of a walk that broke off, the next one would add to its own.
+void clear_gradients(const RecycledVector<Node*>& nodes) noexcept {
+  for (Node* node : nodes) {
+    node->gradient = Tensor();
+    node->owns_gradient = false;
+  }
+}
+
 }  // namespace
 
 Node::~Node() {
@@ -152,20 +179,11 @@ void backward(const Tensor& root, const BackwardOptions& options) {
       argument_error("backward", "root", "on a tape already used", "a fresh forward pass",
                      "or pass retain_graph the first time");
   start_gradient(*first, root, options.seed);
-  const Derivatives& all = derivatives();
-  for (Node* node : order) {
-    const Tensor gradient = std::move(node->gradient);
-    node->gradient = Tensor();
-    node->owns_gradient = false;
-    if (gradient.defined()) {
-      const profiler::Scope scope(node->op->name, "backward");
-      const DeviceScope device(gradient.device(), node->op->name);
-      InputGradients inputs(*node, options.sink);
-      const Derivative derivative = all.of(*node->op);
-      derivative(node->kept, gradient, inputs);
-      if (on_cuda()) check_launches(node->op->name);
-    }
-    if (!options.retain_graph) node->kept = nullptr;
+  try {
+    run_derivatives(order, options);
+  } catch (...) {
+    clear_gradients(order);
+    throw;
   }
 }
 

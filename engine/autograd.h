@@ -39,7 +39,8 @@ struct GradientSink {
 // Computes d(root)/d(leaf) for every leaf that root depends on and adds it to the leaf's grad() (or
 // to the sink). `root` must hold one element, or `seed` must give d(loss)/d(root). What the
 // operations kept is freed on the way unless `retain_graph`; a second backward over freed
-// operations is an argument error.
+// operations is an argument error. Where a derivative throws, nothing stays on the tape, while
+// leaves keep what they had received.
 struct BackwardOptions {
   Tensor seed{};
   bool retain_graph = false;

@@ -1,5 +1,6 @@
 // The engine itself: tensors, tape, profiler.
 #include <limits>
+#include <utility>
 
 #include "engine/dispatch.h"
 #include "engine/ops/broadcast.h"
@@ -137,6 +138,26 @@ TEST_CASE("an operation outside the library brings its own derivative") {
   constexpr Op unknown{.name = "unknown"};
   CHECK_THROWS_AS(seeded(unknown, SavedFactor{3}), std::logic_error);
   CHECK_THROWS_AS(seeded(known, std::string("of another kind")), std::logic_error);
+}
+
+bool fails_once = false;
+
+void failing_derivative(const SavedFactor& saved, const Tensor& dy, InputGradients& inputs) {
+  scaled_derivative(saved, dy, inputs);
+  if (std::exchange(fails_once, false)) throw Error(ErrorKind::numeric, "once");
+}
+
+TEST_CASE("a derivative that throws leaves nothing on the tape for the next walk to count") {
+  constexpr Op known{.name = "scaled", .derivative = derivative_of<scaled_derivative>};
+  constexpr Op failing{.name = "failing", .derivative = derivative_of<failing_derivative>};
+  const Tensor x = random_tensor({2}, 7).set_requires_grad();
+  const Tensor y = scaled(failing, scaled(known, x, SavedFactor{3}), SavedFactor{5});
+  const Tensor seed = Tensor::full({2}, 1.0, DType::f64);
+  fails_once = true;
+  CHECK_THROWS_WITH_AS(backward(y, {.seed = seed}), "once", Error);
+  CHECK(!x.grad().defined());
+  backward(y, {.seed = seed});
+  CHECK(x.grad().to_vector() == std::vector<double>{15, 15});
 }
 
 TEST_CASE("a sink receives the gradients of leaves that have a place in it") {
