@@ -311,6 +311,9 @@ TEST_CASE("a hardware profile is read back, and refused where it is none") {
   CHECK(contains(refused("scalar", "vector"), "instruction set"));
   CHECK(contains(refused("12.5", "-1"), "above 0"));
   CHECK(contains(refused("99", "0"), "above 0"));
+  // 2^32 + 1, of which 32 bits keep 1, and 2^63 + 1.
+  CHECK(contains(refused("\"threads\": 2", "\"threads\": 4294967297"), "peaks.threads"));
+  CHECK(contains(refused("\"bytes\": 1024", "\"bytes\": 9223372036854775809"), "copies.bytes"));
   CHECK(contains(refused("\"cpu\"", "\"gpu\""), "gpu"));
 }
 

@@ -59,7 +59,7 @@ const Json* KnownFields::find(const char* name) {
 
 void KnownFields::refuse_type(const char* name, const Json& value) const {
   file_error(origin_, "field '" + outer_ + name + "' is " + value.dump().substr(0, 60) +
-                          ", of the wrong type");
+                          ", of the wrong type or out of its range");
 }
 
 void KnownFields::check_no_others() const {

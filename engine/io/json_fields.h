@@ -9,8 +9,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "engine/error.h"
@@ -50,7 +52,9 @@ bool json_fits(const Json& value) {
   else if constexpr (std::is_same_v<Field, bool>)
     return value.is_boolean();
   else if constexpr (std::is_integral_v<Field>)
-    return value.is_number_integer() && (std::is_signed_v<Field> || value.is_number_unsigned());
+    return value.is_number_unsigned()
+               ? std::in_range<Field>(value.template get<uint64_t>())
+               : value.is_number_integer() && std::in_range<Field>(value.template get<int64_t>());
   else if constexpr (std::is_floating_point_v<Field>)
     return value.is_number() && std::isfinite(value.template get<double>());
   else {
@@ -60,8 +64,8 @@ bool json_fits(const Json& value) {
   }
 }
 
-// Sets the fields that `json` names and leaves the others. Unknown names and wrong types are file
-// errors that name `origin` and the field.
+// Sets the fields that `json` names and leaves the others. Unknown names, wrong types and numbers
+// that a field cannot hold are file errors that name `origin` and the field.
 template <class S>
 void fields_from_json(S& object, const Json& json, const std::string& origin,
                       const std::string& prefix = "") {
