@@ -247,6 +247,28 @@ TEST_CASE("JSON nested 10,000 deep is refused, wherever it stands") {
   }
 }
 
+TEST_CASE("JSON of more names or objects than a reader compares is refused, and thousands load") {
+  const TemporaryFolder folder;
+  const std::string path = folder.file("hostile");
+  const auto object = [](int names, const std::string& value) {
+    std::string text = "{";
+    for (int i = 0; i < names; ++i) text += (i ? ",\"" : "\"") + std::to_string(i) + "\":" + value;
+    return text + "}";
+  };
+  const Format json{"JSON", "", read_json}, tensors{"safetensors", "", read_tensors};
+  const std::string none = R"({"dtype":"U8","shape":[0],"data_offsets":[0,0]})";
+  CHECK(survives_bytes(json, path, object(10'000, "0")));
+  CHECK(survives_bytes(tensors, path, safetensors(object(5'000, none), "")));
+  CHECK(!survives_bytes(json, path, object(300'000, "0")));
+  CHECK(!survives_bytes(tensors, path, safetensors(object(300'000, none), "")));
+  CHECK(!survives_bytes(tensors, path,
+                        safetensors(R"({"__metadata__":)" + object(300'000, R"("")") + "}", "")));
+  CHECK(!survives_bytes(json, path, object(25, object(5'000, "0"))));
+  std::string list = "[{}";
+  for (int i = 0; i < 300'000; ++i) list += ",{}";
+  CHECK(!survives_bytes(json, path, list + "]"));
+}
+
 TEST_CASE("safetensors headers that lie are refused") {
   const TemporaryFolder folder;
   const std::string path = folder.file("hostile");

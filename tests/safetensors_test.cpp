@@ -6,6 +6,7 @@
 
 #include "engine/io/crc32.h"
 #include "engine/io/file.h"
+#include "tests/refusal.h"
 #include "tests/temporary_folder.h"
 
 namespace espalier::test {
@@ -88,6 +89,8 @@ TEST_CASE("a file that cannot be written leaves the old one whole") {
   CHECK_THROWS_AS(save_safetensors(path, {{"x", Tensor::zeros({2})}, {"x", Tensor::zeros({2})}}),
                   Error);
   CHECK(read_text(path) == before);
+  const NamedTensors many(10'000, {"x", Tensor::zeros({2})});
+  CHECK(contains(refusal_of([&] { save_safetensors(path, many); }), "fewer than 10000"));
   CHECK_THROWS_AS(save_safetensors(folder.file("no/such/folder"), sample()), Error);
   CHECK_THROWS_AS(save_safetensors("/dev/full/x", sample()), Error);
 }

@@ -15,17 +15,49 @@ const Json::object_t& fields_of(const Json& json, const std::string& origin,
   return *fields;
 }
 
+constexpr int max_depth = 16;
+// The library compares a new name with all that its object has, and behind an object looks through
+// all that stands beside it. These keep that to seconds, however long the text.
+constexpr size_t max_names = 100'000, max_objects = 20'000;
+
+// Counts what a text that is parsed holds; file errors of `origin` past the bounds.
+class OpenObjects {
+ public:
+  explicit OpenObjects(const std::string& origin) : origin_(origin) {}
+
+  void open() {
+    if (++objects_ > max_objects) refuse_more_than(max_objects, "objects");
+    names_.emplace_back();
+  }
+
+  void close() { names_.pop_back(); }
+
+  void add_name(const std::string& name) {
+    if (!names_.back().insert(name).second) file_error(origin_, "JSON names '" + name + "' twice");
+    if (names_.back().size() > max_json_names)
+      refuse_more_than(max_json_names, "names in one object");
+    if (++all_names_ > max_names) refuse_more_than(max_names, "names");
+  }
+
+ private:
+  [[noreturn]] void refuse_more_than(size_t most, const char* of) const {
+    file_error(origin_, "JSON has more than " + std::to_string(most) + " " + of);
+  }
+
+  const std::string& origin_;
+  std::vector<std::set<std::string>> names_{};  // of each object that is open
+  size_t objects_ = 0, all_names_ = 0;
+};
+
 }  // namespace
 
 Json parse_json(std::string_view text, const std::string& origin) {
-  constexpr int max_depth = 16;
-  std::vector<std::set<std::string>> names;
+  OpenObjects objects(origin);
   const auto check = [&](int depth, Json::parse_event_t event, Json& parsed) {
     if (depth > max_depth) file_error(origin, "JSON is nested deeper than 16 levels");
-    if (event == Json::parse_event_t::object_start) names.emplace_back();
-    if (event == Json::parse_event_t::object_end) names.pop_back();
-    if (event == Json::parse_event_t::key && !names.back().insert(parsed.get<std::string>()).second)
-      file_error(origin, "JSON names '" + parsed.get<std::string>() + "' twice");
+    if (event == Json::parse_event_t::object_start) objects.open();
+    if (event == Json::parse_event_t::object_end) objects.close();
+    if (event == Json::parse_event_t::key) objects.add_name(parsed.get<std::string>());
     return true;
   };
   try {

@@ -1,6 +1,7 @@
 // JSON for our own .cpp files; not a public header.
 #pragma once
 
+#include <cstddef>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
@@ -10,8 +11,10 @@ namespace espalier {
 
 using Json = nlohmann::ordered_json;
 
-// Parses JSON text of at most 16 nested levels and no duplicate names; throws a file error that
-// names `origin` and what is wrong.
+constexpr size_t max_json_names = 10'000;  // of one object
+
+// Parses JSON text of at most 16 nested levels, 20,000 objects, 100,000 names and `max_json_names`
+// in one object, none of them twice; throws a file error that names `origin` and what is wrong.
 Json parse_json(std::string_view text, const std::string& origin);
 // The same; null where parse_json() throws. For what anybody may have sent or laid somewhere: the
 // library parses any depth, but copies and dumps level by level, as deep as the stack is.

@@ -155,6 +155,10 @@ Tensor tensor_over(const Entry& entry, const std::shared_ptr<MappedFile>& file, 
 
 std::string header_text(const NamedTensors& tensors,
                         const std::map<std::string, std::string>& metadata) {
+  if (tensors.size() >= max_json_names)  // beside __metadata__
+    argument_error("save_safetensors", "tensors", std::to_string(tensors.size()) + " of them",
+                   "fewer than " + std::to_string(max_json_names),
+                   "deal them out to several files");
   Json header = Json::object();
   Json& notes = header["__metadata__"] = Json::object();
   notes[format_key] = "1";

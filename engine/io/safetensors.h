@@ -20,13 +20,14 @@ struct TensorFile {
 };
 
 // Reads `path`. Tensors share the mapped file (writes to them stay private) and keep it alive.
-// Every offset and size is proven before it is used; damaged, truncated or foreign files are file
-// errors. Files written by save_safetensors carry a CRC-32 of everything else in them, which is
-// checked.
+// Every offset and size is proven before it is used; damaged, truncated or foreign files, and those
+// of 10,000 tensors and more, are file errors. Files written by save_safetensors carry a CRC-32 of
+// everything else in them, which is checked.
 TensorFile load_safetensors(const std::string& path);
 
-// Writes `path` atomically. Tensors must be contiguous; names and metadata must be unique. What a
-// loaded file's metadata say of its checksum and format is not written: the new file has its own.
+// Writes `path` atomically. Tensors must be contiguous and fewer than 10,000; names and metadata
+// must be unique. What a loaded file's metadata say of its checksum and format is not written: the
+// new file has its own.
 void save_safetensors(const std::string& path, const NamedTensors& tensors,
                       const std::map<std::string, std::string>& metadata = {});
 
