@@ -8,6 +8,7 @@
 #include <fstream>
 #include <functional>
 #include <random>
+#include <utility>
 
 #include "compress/convert.h"
 #include "engine/error.h"
@@ -19,6 +20,7 @@
 #include "nn/data/idx.h"
 #include "nn/model_file.h"
 #include "nn/train_config.h"
+#include "tests/refusal.h"
 #include "tests/temporary_folder.h"
 
 namespace espalier::test {
@@ -376,6 +378,28 @@ TEST_CASE("IDX headers and pictures that promise too much are refused") {
                              std::string(1, '\0') + "\x18" + std::string(25, '\0');
     CHECK(!survives_bytes(image, path, header + info + "123456"));
   }
+}
+
+TEST_CASE("pictures too long or too narrow, and sizes of none, are refused") {
+  const TemporaryFolder folder;
+  const std::string path = folder.file("hostile");
+  const auto refused = [&](const std::string& sides, int64_t height, int64_t width) {
+    std::string picture = png() + std::string(16'000, '\0');  // as large as its pixels need
+    put(path, picture.replace(16, 8, sides));
+    return refusal_of([&] { load_image(path, height, width, 3); }, ErrorKind::file);
+  };
+  const std::string wide("\0\xf4\x24\0\0\0\0\1", 8), high("\0\0\0\1\0\xf4\x24\0", 8);
+  for (const std::string& sides : {wide, high})  // 16,000,000 x 1
+    CHECK(contains(refused(sides, 28, 28), "a side of 16000000 pixels; at most 65535"));
+  const std::string narrow("\0\0\0\1\0\0\xea\x60", 8);  // 1 x 60,000
+  CHECK(contains(refused(narrow, 1, 16'384), "too narrow to make 16384 x 1"));
+  CHECK(contains(refused(narrow, 28, 28), "damaged picture"));
+  put(path, png());
+  CHECK(load_image(path, 1, 16'384, 3).numel() == 3 * 16'384);
+  for (const auto& [height, width] :
+       {std::pair{0, 4}, std::pair{4, 0}, std::pair{-1, 4}, std::pair{4, 16'385}})
+    CHECK(contains(refusal_of([&, h = height, w = width] { load_image(path, h, w, 1); }),
+                   "expected 1 to 16384 pixels"));
 }
 
 // One pixel of it is stored; the rest of the canvas is background.

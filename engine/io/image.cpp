@@ -56,11 +56,50 @@ namespace {
 // Deflate makes at most 1032 bytes of one. A GIF can promise any canvas and fill none of it: this
 // is also what keeps a file of a few KB from taking hundreds of MB.
 constexpr int64_t max_pixels_a_byte = 1032;
+constexpr int64_t longest_side = 65'535;  // of a file's picture, as of any JPEG
+constexpr int64_t longest_made = 16'384;  // of what is made of it, whose bytes stb counts in int
+constexpr int64_t most_to_resize = 64 << 20;
 
 // More than any block that a sound picture needs: four 16-bit channels, whole 16 x 16 tiles, and
 // buffers that grow by doubling.
 size_t block_limit(size_t file_size, int64_t columns, int64_t rows) {
   return static_cast<size_t>((columns + 16) * (rows + 16) * 16) + 2 * file_size + (64 << 10);
+}
+
+// What stb_image_resize takes at most: weights of both axes, a line of the file's picture in
+// floats, and as many of the other as one such line adds to.
+int64_t bytes_to_resize(int64_t columns, int64_t lines, int64_t width, int64_t height,
+                        int64_t channels) {
+  const auto reach = [](int64_t from, int64_t to) { return 4 * (from / to + 1) + 1; };
+  const int64_t across = columns + reach(columns, width), down = lines + reach(lines, height);
+  const int64_t weights = 24 * (std::max(across, width) + std::max(down, height));
+  return weights + 4 * channels * (across + width * (reach(lines, height) + 2));
+}
+
+void check_made(int64_t height, int64_t width, int64_t channels) {
+  const auto check_side = [](const char* name, int64_t side) {
+    if (side < 1 || side > longest_made)
+      argument_error("load_image", name, std::to_string(side),
+                     "1 to " + std::to_string(longest_made) + " pixels", "");
+  };
+  check_side("height", height);
+  check_side("width", width);
+  if (channels != 1 && channels != 3)
+    argument_error("load_image", "channels", std::to_string(channels), "1 (grey) or 3 (RGB)", "");
+}
+
+// What a header says, before anything is taken for it.
+void check_promised(const std::string& origin, int64_t size, int64_t columns, int64_t lines,
+                    int64_t most_pixels) {
+  if (columns < 1 || lines < 1) file_error(origin, "holds no pixels");
+  if (columns > longest_side || lines > longest_side)
+    file_error(origin, "has a side of " + std::to_string(std::max(columns, lines)) +
+                           " pixels; at most " + std::to_string(longest_side) + " are read");
+  if (columns * lines > most_pixels)
+    file_error(origin, "has " + std::to_string(columns * lines) + " pixels; at most " +
+                           std::to_string(most_pixels) + " are read");
+  if (columns * lines / max_pixels_a_byte > size)
+    file_error(origin, "promises more than 1032 pixels for each of its bytes");
 }
 
 struct Free {
@@ -75,8 +114,7 @@ Tensor load_image(const std::string& path, int64_t height, int64_t width, int64_
 
 Tensor decode_image(std::span<const std::byte> file, const std::string& origin, int64_t height,
                     int64_t width, int64_t channels, int64_t most_pixels) {
-  if (channels != 1 && channels != 3)
-    argument_error("load_image", "channels", std::to_string(channels), "1 (grey) or 3 (RGB)", "");
+  check_made(height, width, channels);
   if (file.size() > size_t{1} << 30) file_error(origin, "is larger than 1 GiB");
   const auto* bytes = reinterpret_cast<const stbi_uc*>(file.data());
   const int size = static_cast<int>(file.size());
@@ -85,12 +123,11 @@ Tensor decode_image(std::span<const std::byte> file, const std::string& origin, 
   if (!stbi_info_from_memory(bytes, size, &columns, &rows, &stored))
     file_error(origin, std::string("no picture that can be read (") + stbi_failure_reason() + ")");
   const int64_t lines = std::abs(int64_t{rows});  // negative where a BMP stands the right way up
-  if (columns < 1 || lines < 1) file_error(origin, "holds no pixels");
-  if (columns * lines > most_pixels)
-    file_error(origin, "has " + std::to_string(columns * lines) + " pixels; at most " +
-                           std::to_string(most_pixels) + " are read");
-  if (columns * lines / max_pixels_a_byte > size)
-    file_error(origin, "promises more than 1032 pixels for each of its bytes");
+  check_promised(origin, size, columns, lines, most_pixels);
+  if (bytes_to_resize(columns, lines, width, height, channels) > most_to_resize)
+    file_error(origin, "has " + std::to_string(columns) + " x " + std::to_string(lines) +
+                           " pixels, too narrow to make " + std::to_string(width) + " x " +
+                           std::to_string(height) + " of");
   largest_block = block_limit(file.size(), columns, lines);
   const std::unique_ptr<stbi_uc, Free> pixels(
       stbi_load_from_memory(bytes, size, &columns, &rows, &stored, static_cast<int>(channels)));
