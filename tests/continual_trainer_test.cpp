@@ -16,7 +16,8 @@ TEST_CASE("replay keeps what plain training forgets") {
   const TemporaryFolder folder;
   double mean[2];
   for (const char* method : {"naive", "er"}) {
-    const LearnConfig config = small_learning(method);
+    LearnConfig config = small_learning(method);
+    config.memory_samples = 80;
     ContinualTrainer trainer(config, small_stream(config), new_folder(folder, method));
     CHECK(trainer.run());
     REQUIRE(trainer.accuracy().size() == 3);
