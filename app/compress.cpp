@@ -265,11 +265,13 @@ void require_pruning(const CLI::App& verb) {
       throw CLI::RequiresError(option->get_name(), "--sparsity");
 }
 
-// It looks at each layer of the model as it is.
+// It looks at each layer of the model as it is, and --validation says on which images it may.
 void require_nothing_made(const CLI::App& verb) {
-  for (const CLI::Option* option : verb.get_options())
-    if (option->count() && (option->get_group() != "Options" || option->check_lname("dtype")))
+  for (const CLI::Option* option : verb.get_options()) {
+    const bool makes = option->get_group() != "Options" || option->check_lname("dtype");
+    if (option->count() && makes && !option->check_lname("validation"))
       throw CLI::ValidationError(option->get_name(), "is nothing to --sensitivity; leave it out");
+  }
 }
 
 // What --resume takes up is not to be asked for again.
