@@ -259,9 +259,10 @@ TEST_CASE("JSON of more names or objects than a reader compares is refused, and 
   };
   const Format json{"JSON", "", read_json}, tensors{"safetensors", "", read_tensors};
   const std::string none = R"({"dtype":"U8","shape":[0],"data_offsets":[0,0]})";
+  CHECK(!survives_bytes(json, path, object(300'000, "0")));
+  if (ESPALIER_SANITIZED) return;  // the others would take it ten seconds each, and show no more
   CHECK(survives_bytes(json, path, object(10'000, "0")));
   CHECK(survives_bytes(tensors, path, safetensors(object(5'000, none), "")));
-  CHECK(!survives_bytes(json, path, object(300'000, "0")));
   CHECK(!survives_bytes(tensors, path, safetensors(object(300'000, none), "")));
   CHECK(!survives_bytes(tensors, path,
                         safetensors(R"({"__metadata__":)" + object(300'000, R"("")") + "}", "")));
