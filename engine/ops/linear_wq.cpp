@@ -27,8 +27,6 @@ namespace {
 // Half of a first-level cache of 32 KiB.
 constexpr int64_t slice_floats = 4096;
 
-int64_t groups_of(int64_t K, int64_t group) { return K / group + (K % group != 0); }
-
 const uint8_t* code_bytes(const CodedWeight& w) {
   return reinterpret_cast<const uint8_t*>(w.codes.bytes());
 }
@@ -39,7 +37,7 @@ int code_at(const CodedWeight& w, int64_t n, int64_t k) {
 
 // W.
 Tensor widened(const CodedWeight& w, int64_t K) {
-  const int64_t N = w.codes.size(0), groups = groups_of(K, w.group);
+  const int64_t N = w.codes.size(0), groups = linear_wq_groups(K, w.group);
   const Tensor wide = Tensor::empty({N, K});
   float* to = wide.data<float>();
   for (int64_t i = 0; i < N * groups; ++i) {
@@ -77,7 +75,7 @@ struct CodedPanels {
   int64_t count() const { return gemm_panel_count(product->panel, N); }
   int64_t in_byte() const { return 8 / bits; }
   int64_t panel_codes() const { return (K + in_byte() - 1) / in_byte() * panel(); }
-  int64_t panel_scales() const { return groups_of(K, group) * panel(); }
+  int64_t panel_scales() const { return linear_wq_groups(K, group) * panel(); }
 
   Tensor pack_codes(const CodedWeight& w) const {
     const Tensor packed = zeros(count() * panel_codes(), DType::u8);
@@ -92,7 +90,7 @@ struct CodedPanels {
   }
   // Zero past the last column.
   Tensor pack_scales(const Tensor& scales) const {
-    const int64_t groups = groups_of(K, group);
+    const int64_t groups = linear_wq_groups(K, group);
     const Tensor packed = zeros(count() * panel_scales(), DType::f32);
     for (int64_t i = 0; i < N * groups; ++i) {
       const int64_t n = i / groups, to = n / panel() * panel_scales() + n % panel();
@@ -244,7 +242,7 @@ void check_coded_layer(const char* op, const Tensor& x, const CodedWeight& w, co
     argument_error(op, "group", std::to_string(w.group), "a positive, for 4 bits an even number",
                    "");
   check_dtype(op, "scales", w.scales, DType::f32);
-  check_shape(op, "scales", w.scales, {N, groups_of(K, w.group)});
+  check_shape(op, "scales", w.scales, {N, linear_wq_groups(K, w.group)});
   check_scales(op, w.scales);
   if (!bias.defined()) return;
   check_dtype(op, "bias", bias, DType::f32);

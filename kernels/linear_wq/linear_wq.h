@@ -24,6 +24,11 @@ using LinearWqWiden = void(int bits, const uint8_t* codes, const float* scales, 
 
 constexpr ESPALIER_INLINE int linear_wq_middle(int bits) noexcept { return 1 << (bits - 1); }
 
+// Scales of a channel: one for each `group` of its K values, which may be any number above 0.
+constexpr ESPALIER_INLINE int64_t linear_wq_groups(int64_t K, int64_t group) noexcept {
+  return K / group + (K % group != 0);
+}
+
 // Rows of the table, best first.
 std::span<const KernelRow<LinearWqWiden>> linear_wq_kernels() noexcept;
 
@@ -34,7 +39,8 @@ namespace cuda {
 // On a GPU codes are not packed, and one launch widens and multiplies:
 //
 //   y[m, n] = bias[n] + sum_k x[m, k] * W[n, k],   0 <= m < M, 0 <= n < N
-//   W[n, k] = float(code(n, k)) * scales[n * groups + k / group],   groups = ceil(K / group)
+//   W[n, k] = float(code(n, k)) * scales[n * groups + k / group]
+//   groups = linear_wq_groups(K, group)
 //
 // where the codes of channel n (kernels/linear_wq/linear_wq_scalar.h) start at codes[n * K], of 4
 // bits at codes[n * ((K + 1) / 2)]. Rows of x and y follow each other; K < 2^32.

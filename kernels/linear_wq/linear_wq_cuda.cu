@@ -24,7 +24,7 @@ struct Widened {
         codes(l.codes),
         scales(l.scales),
         code_stride(l.bits == 8 ? l.K : (l.K + 1) / 2),
-        scale_stride(l.K / l.group + (l.K % l.group != 0)),  // the group may be any number
+        scale_stride(linear_wq_groups(l.K, l.group)),
         group(static_cast<uint32_t>(l.group < l.K ? l.group : l.K)),
         first(0) {}
 
