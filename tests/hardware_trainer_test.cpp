@@ -6,10 +6,10 @@
 #include "cl/attribution.h"
 #include "cl/learn_config.h"
 #include "engine/io/file.h"
-#include "engine/io/safetensors.h"
 #include "nn/evaluate.h"
 #include "nn/model_file.h"
 #include "tests/refusal.h"
+#include "tests/run_state.h"
 #include "tests/small_stream.h"
 #include "tests/temporary_folder.h"
 
@@ -107,21 +107,13 @@ int64_t learned_in_parts(const Run& run) {
   return rows;
 }
 
-// The tensors of a run's last checkpoint.
-std::vector<std::vector<double>> last_state(const Run& run) {
-  std::vector<std::vector<double>> out;
-  for (const auto& entry : load_safetensors(run.folder + "/checkpoints/last.safetensors").tensors)
-    out.push_back(entry.second.to_vector());
-  return out;
-}
-
 // That two runs left the same artefacts and the same state, to the bit.
 void check_same_run(const Run& a, const Run& b) {
   for (int64_t task = 1; task <= a.config.stream.tasks; ++task) {
     const std::string path = "/artefacts/task-" + std::to_string(task) + ".safetensors";
     CHECK_MESSAGE(read_text(a.folder + path) == read_text(b.folder + path), path);
   }
-  CHECK(last_state(a) == last_state(b));
+  CHECK(state_of(a.folder) == state_of(b.folder));
 }
 
 }  // namespace

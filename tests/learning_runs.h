@@ -3,7 +3,7 @@
 
 #include <filesystem>
 
-#include "engine/io/safetensors.h"
+#include "tests/run_state.h"
 #include "tests/small_stream.h"
 #include "tests/small_vit.h"
 #include "tests/temporary_folder.h"
@@ -18,15 +18,6 @@ inline std::string new_folder(const TemporaryFolder& folder, const std::string& 
 // What a run of this configuration is given to learn: none where it makes its own.
 inline std::unique_ptr<StagedModule> network_for(const LearnConfig& config) {
   return config.network == "mlp" ? nullptr : small_vit();
-}
-
-// The tensors of a run's last checkpoint, of those whose names start with `prefix`.
-inline std::vector<std::vector<double>> state_of(const std::string& run,
-                                                 const std::string& prefix = "") {
-  std::vector<std::vector<double>> state;
-  for (const auto& [name, tensor] : load_safetensors(run + "/checkpoints/last.safetensors").tensors)
-    if (name.compare(0, prefix.size(), prefix) == 0) state.push_back(tensor.to_vector());
-  return state;
 }
 
 inline std::vector<std::vector<double>> learned(const LearnConfig& config, const std::string& run) {
