@@ -56,9 +56,8 @@ void begin(CompressFlags& flags) {
     file_error(flags.run_dir, "holds a run already; continue it with --resume " + flags.run_dir +
                                   " or choose another --run-dir");
   if (flags.config.report) check_new(flags.run_dir);
+  make_folder(flags.run_dir);
   std::error_code error;
-  std::filesystem::create_directories(flags.run_dir, error);
-  if (error) file_error(flags.run_dir, "cannot make the run folder: " + error.message());
   std::filesystem::remove(flags.run_dir + pruned_file, error);  // of another configuration
   resolve(flags.config);
   write_atomically(flags.run_dir + config_file, to_json(flags.config) + "\n");

@@ -131,9 +131,8 @@ void create_run_folder(const std::string& folder, const std::string& config) {
   if (fs::exists(folder + "/config.json", error))
     file_error(folder, "holds a run already; continue it with --resume " + folder +
                            " or choose another --run-dir");
-  fs::create_directories(folder + "/checkpoints", error);
-  if (!error) fs::create_directories(folder + "/plots", error);
-  if (error) file_error(folder, "cannot make the run folder: " + error.message());
+  make_folder(folder + "/checkpoints");
+  make_folder(folder + "/plots");
   write_atomically(folder + "/config.json", config + "\n");
   write_atomically(folder + "/env.json", environment_json() + "\n");
 }
@@ -142,8 +141,7 @@ void create_result_folder(const std::string& folder, const std::string& result) 
   std::error_code error;
   if (fs::exists(folder + "/" + result, error))
     file_error(folder, "holds a " + result + " already; choose another --run-dir");
-  fs::create_directories(folder, error);
-  if (error) file_error(folder, "cannot make the run folder: " + error.message());
+  make_folder(folder);
   write_atomically(folder + "/env.json", environment_json() + "\n");
 }
 

@@ -269,9 +269,7 @@ void create_efficiency_report(std::span<const ModelMetrics> models, const std::s
                               const ReportOptions& options) {
   check(models, options);
   const Json environment = environment_of(options);
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  if (error) file_error(folder, "cannot make the folder: " + error.message());
+  make_folder(folder);
   plot_optimization_comparison(models, folder + "/" + picture);
   write_atomically(folder + "/report.json",
                    report_json(models, options, environment).dump(2) + "\n");

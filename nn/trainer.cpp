@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "engine/io/crc32.h"
+#include "engine/io/file.h"
 #include "engine/ops/binary.h"
 #include "engine/ops/cross_entropy.h"
 #include "engine/ops/view.h"
@@ -275,7 +276,7 @@ bool Trainer::run(const TrainerEvents& events) {
   State& s = *state_;
   s.trained->prepare();
   if (s.step == 0) {
-    s.make_folder();
+    make_folder(s.run_dir + "/checkpoints");
     s.save_checkpoint();
   }
   while (s.step < s.total_steps()) {

@@ -1,6 +1,4 @@
 // The checkpoints of a run: saved, taken up again, and asked for their settings.
-#include <filesystem>
-
 #include "engine/error.h"
 #include "engine/io/json.h"
 #include "engine/io/safetensors.h"
@@ -52,12 +50,6 @@ std::unique_ptr<VisionTransformer> model_in(const TensorFile& file, const std::s
 }
 
 }  // namespace
-
-void Trainer::State::make_folder() const {
-  std::error_code error;
-  std::filesystem::create_directories(run_dir + "/checkpoints", error);
-  if (error) file_error(run_dir, "cannot make the run folder: " + error.message());
-}
 
 void Trainer::State::save_checkpoint() const {
   NamedTensors tensors;

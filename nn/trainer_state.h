@@ -69,7 +69,6 @@ struct Trainer::State {
   Tensor chunk_loss(const RecycledVector<Tensor>& batch, int64_t begin, int64_t end) const;
   StepReport train_batch(const FedBatch& batch);
   EpochReport finish_epoch(int64_t epoch);
-  void make_folder() const;  // for checkpoints
   void save_checkpoint() const;
   [[noreturn]] void stop_on(const std::string& problem) const;
 };

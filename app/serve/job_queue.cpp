@@ -16,6 +16,7 @@
 #include "app/serve/job_record.h"
 #include "app/serve/run_files.h"
 #include "engine/error.h"
+#include "engine/io/file.h"
 
 namespace espalier::app {
 namespace {
@@ -308,8 +309,7 @@ std::string JobQueue::submit(const std::string& verb, const std::string& argumen
   JobCommand command = job_command(verb, arguments, folder_of(job), data_, models_);
   job.words = std::move(command.words);
   job.title = std::move(command.title);
-  fs::create_directories(folder_of(job), error);
-  if (error) file_error(folder_of(job), "cannot make the run folder: " + error.message());
+  make_folder(folder_of(job));
   Job& kept = jobs_[job.id] = job;
   changed(kept);
   wake();

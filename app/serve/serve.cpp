@@ -14,7 +14,6 @@
 #include <csignal>
 #include <cstdio>
 #include <cstring>
-#include <filesystem>
 #include <thread>
 
 #include "app/command.h"
@@ -22,6 +21,7 @@
 #include "app/serve/http_server.h"
 #include "app/serve/routes.h"
 #include "engine/error.h"
+#include "engine/io/file.h"
 #include "engine/parallel.h"
 
 namespace espalier::app {
@@ -37,9 +37,7 @@ struct ServeFlags : CommonFlags {
 class FolderLock {
  public:
   explicit FolderLock(const std::string& folder) {
-    std::error_code error;
-    std::filesystem::create_directories(folder, error);
-    if (error) file_error(folder, "cannot make the folder: " + error.message());
+    make_folder(folder);
     const std::string path = folder + "/.serve.lock";
     file_ = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     if (file_ < 0) file_error(path, std::string("cannot open: ") + std::strerror(errno));

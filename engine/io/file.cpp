@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 
 #include "engine/error.h"
 
@@ -78,6 +79,12 @@ MappedFile::~MappedFile() {
 std::string read_text(const std::string& path) {
   const MappedFile file(path);
   return file.size() ? std::string(reinterpret_cast<const char*>(file.data()), file.size()) : "";
+}
+
+void make_folder(const std::string& path) {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (error) file_error(path, "cannot make the folder: " + error.message());
 }
 
 void check_writable(const std::string& path) {

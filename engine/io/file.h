@@ -30,6 +30,10 @@ class MappedFile {
 // The whole of a regular file as text; throws as MappedFile does.
 std::string read_text(const std::string& path);
 
+// Makes the folder `path`, and those that it lies in, where they are absent. A file error with the
+// system's reason where it cannot.
+void make_folder(const std::string& path);
+
 // For before long work: throws the file error that writing `path` would end with, as far as it can
 // be told: its folder is absent or may not be written in, or it is a folder itself.
 void check_writable(const std::string& path);
