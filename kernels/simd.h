@@ -138,27 +138,11 @@ ESPALIER_INLINE void store_part(float* p, f32 v, int n) {
 #endif
 }
 
-// to[c * to_stride + r] = from[r * from_stride + c] for r, c in [0, 4).
-ESPALIER_INLINE void transpose4(const float* from, int64_t from_stride, float* to,
-                                int64_t to_stride) {
-  typedef float Quad __attribute__((vector_size(16)));
-  Quad in[4], out[4];
-  for (int r = 0; r < 4; ++r) __builtin_memcpy(&in[r], from + r * from_stride, sizeof(Quad));
-  const Quad low01 = __builtin_shufflevector(in[0], in[1], 0, 4, 1, 5);
-  const Quad low23 = __builtin_shufflevector(in[2], in[3], 0, 4, 1, 5);
-  const Quad high01 = __builtin_shufflevector(in[0], in[1], 2, 6, 3, 7);
-  const Quad high23 = __builtin_shufflevector(in[2], in[3], 2, 6, 3, 7);
-  out[0] = __builtin_shufflevector(low01, low23, 0, 1, 4, 5);
-  out[1] = __builtin_shufflevector(low01, low23, 2, 3, 6, 7);
-  out[2] = __builtin_shufflevector(high01, high23, 0, 1, 4, 5);
-  out[3] = __builtin_shufflevector(high01, high23, 2, 3, 6, 7);
-  for (int c = 0; c < 4; ++c) __builtin_memcpy(to + c * to_stride, &out[c], sizeof(Quad));
-}
-
 // Four columns of `hardware_lanes` rows: lane l of column[c] is row[l][first + c].
 ESPALIER_INLINE void load_columns(const float* const* row, int64_t first, f32 column[4]) {
 #if defined(__AVX512F__)
   __m512 r[4];
+  ESPALIER_UNROLL
   for (int i = 0; i < 4; ++i) {
     r[i] = _mm512_castps128_ps512(_mm_loadu_ps(row[i] + first));
     r[i] = _mm512_insertf32x4(r[i], _mm_loadu_ps(row[i + 4] + first), 1);
@@ -173,6 +157,7 @@ ESPALIER_INLINE void load_columns(const float* const* row, int64_t first, f32 co
   column[3] = _mm512_shuffle_ps(t1, t3, 0xee);
 #elif defined(__AVX2__)
   __m256 r[4];
+  ESPALIER_UNROLL
   for (int i = 0; i < 4; ++i)
     r[i] = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(row[i] + first)),
                                 _mm_loadu_ps(row[i + 4] + first), 1);
@@ -184,6 +169,7 @@ ESPALIER_INLINE void load_columns(const float* const* row, int64_t first, f32 co
   column[3] = _mm256_shuffle_ps(t1, t3, 0xee);
 #else
   float32x4_t r[4];
+  ESPALIER_UNROLL
   for (int i = 0; i < 4; ++i) r[i] = vld1q_f32(row[i] + first);
   const float64x2_t t0 = vreinterpretq_f64_f32(vzip1q_f32(r[0], r[1]));
   const float64x2_t t1 = vreinterpretq_f64_f32(vzip2q_f32(r[0], r[1]));

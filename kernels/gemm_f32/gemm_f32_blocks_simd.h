@@ -294,9 +294,16 @@ ESPALIER_INLINE void run_blocks(const Gemm<float>& g, const Source& source, cons
       store_row(packed + k * panel, row);
     }
   } else if (columns == panel && k_stride == 1) {
-    for (; k + 4 <= K; k += 4)
-      for (int n = 0; n < panel; n += 4)
-        transpose4(B + n * n_stride + k, n_stride, packed + k * panel + n, panel);
+    for (int n = 0; n < panel; n += hardware_lanes) {
+      const float* row[hardware_lanes];
+      for (int l = 0; l < hardware_lanes; ++l) row[l] = B + (n + l) * n_stride;
+      for (k = 0; k + 4 <= K; k += 4) {
+        f32 column[4];
+        load_columns(row, k, column);
+        ESPALIER_UNROLL
+        for (int c = 0; c < 4; ++c) column[c].store_unaligned(packed + (k + c) * panel + n);
+      }
+    }
   }
   for (; k < K; ++k)
     for (int n = 0; n < panel; ++n)
