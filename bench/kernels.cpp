@@ -216,7 +216,7 @@ void run_kernel_benchmarks(const KernelBenchOptions& options,
 }
 
 std::string kernel_table_heading() {
-  return table_heading({{"kernel", -31},
+  return table_heading({{"kernel", -35},
                         {"row", -13},
                         {"thr", 3},
                         {"time (us)", 11},
@@ -232,7 +232,7 @@ std::string kernel_table_heading() {
 std::string kernel_table_line(const KernelResult& r) {
   char line[160];
   if (!r.verified()) {
-    std::snprintf(line, sizeof line, "%-31s %-13s %3d WRONG: off by %.3g times the bound\n",
+    std::snprintf(line, sizeof line, "%-35s %-13s %3d WRONG: off by %.3g times the bound\n",
                   r.name.c_str(), r.way.c_str(), r.threads, r.error);
     return line;
   }
@@ -240,7 +240,7 @@ std::string kernel_table_line(const KernelResult& r) {
   char versus[16] = "-";
   if (r.versus_baseline > 0) std::snprintf(versus, sizeof versus, "%.2fx", r.versus_baseline);
   std::snprintf(line, sizeof line,
-                "%-31s %-13s %3d %11.2f %6.1f%% %9.1f %7.1f %6.1f%% %7.1f %8.2f %6s\n",
+                "%-35s %-13s %3d %11.2f %6.1f%% %9.1f %7.1f %6.1f%% %7.1f %8.2f %6s\n",
                 r.name.c_str(), r.way.c_str(), r.threads, 1e6 * time.median, 100 * time.spread(),
                 1e-9 * r.work.operations / time.median, r.peak_gops, 100 * r.of_peak,
                 1e-9 * r.work.bytes / time.median, 1e-9 * r.work.elements / time.median, versus);

@@ -1,4 +1,5 @@
-// In which precision matrix products multiply: PyTorch's autocast, for linear, matmul and conv2d.
+// In which precision matrix products multiply: PyTorch's autocast, for linear, matmul, conv2d and
+// attention.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +11,8 @@ namespace espalier {
 
 // bf16: both operands of every product are rounded to bf16 (8 significant bits, the range of fp32)
 // and multiplied with fp32 sums, forward and backward. All that lies in memory stays fp32: weights,
-// activations, gradients; and so does every other operation, the fused attention among them.
+// activations, gradients; and so does every other operation, and attention where the processor has
+// no instruction that multiplies bf16, or on a GPU.
 // f16: the same with f16 (11 significant bits, 6e-8 to 65504), on a GPU alone. Gradients want a
 // loss scale there, so that they lie in that range (nn/optim/loss_scale.h).
 enum class Precision : uint8_t { f32, bf16, f16 };

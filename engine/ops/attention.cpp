@@ -13,6 +13,7 @@
 #include "engine/onnx_forms.h"
 #include "engine/ops/view.h"
 #include "engine/parallel.h"
+#include "engine/precision.h"
 #include "engine/replay.h"
 #include "kernels/attention/attention.h"
 #include "kernels/attention_bf16/attention_bf16.h"
@@ -53,6 +54,7 @@ struct Heads {
   Layout in, out;  // of q, k, v and their gradients; of out and its gradient
   double scale = usual_scale(head_dim);
   int64_t queries = tokens;  // the first so many rows of out are computed
+  bool in_bf16 = false;      // products take operands rounded to bf16
 
   int64_t count() const { return queries * tokens * head_dim > 0 ? batch * heads : 0; }
   int64_t in_at(int64_t i) const { return i / heads * in.batch + i % heads * in.head; }
@@ -79,6 +81,42 @@ struct Operands {
   T *q, *k, *v;
 };
 
+// The row that does heads, what it multiplies, and the elements of scratch that it wants.
+template <class Function>
+struct Chosen {
+  const KernelRow<Function>* row;
+  DType arithmetic;
+  int64_t scratch;
+};
+
+// Where the processor does not multiply bf16, rounding to it would cost time and gain none.
+bool multiplies_bf16() { return kernel(attention_bf16_kernels()).isa != Isa::scalar; }
+
+bool rounds_to_bf16(const Tensor& x) {
+  return x.dtype() == DType::f32 && !on_cuda() && product_precision() == Precision::bf16 &&
+         multiplies_bf16();
+}
+
+template <class T>
+Chosen<AttentionForward<T>> forward_row(bool in_bf16, int64_t tokens, int64_t head_dim) {
+  if constexpr (std::is_same_v<T, float>)
+    if (in_bf16)
+      return {&kernel(attention_bf16_kernels()), DType::bf16,
+              attention_bf16_scratch(tokens, head_dim)};
+  return {&kernel(attention_forward_kernels<T>()), dtype_of<T>(),
+          attention_forward_scratch(tokens, head_dim)};
+}
+
+template <class T>
+Chosen<AttentionBackward<T>> backward_row(bool in_bf16, int64_t tokens, int64_t head_dim) {
+  if constexpr (std::is_same_v<T, float>)
+    if (in_bf16)
+      return {&kernel(attention_bf16_backward_kernels()), DType::bf16,
+              attention_bf16_backward_scratch(tokens, head_dim)};
+  return {&kernel(attention_backward_kernels<T>()), dtype_of<T>(),
+          attention_backward_scratch(tokens, head_dim)};
+}
+
 // Heads [begin, end); `stats` may be null.
 template <class T>
 void forward_range(const KernelRow<AttentionForward<T>>& row, const Heads& heads,
@@ -97,11 +135,10 @@ void forward_heads(const Heads& heads, const Operands<T>& x, T* out, const Tenso
     if (on_cuda())
       return cuda::attention_forward_heads<T>(heads.for_gpu<T>(), heads.shape<T>(), x.q, x.k, x.v,
                                               out, stats.defined() ? stats.data<T>() : nullptr);
-  const auto& best = kernel(attention_forward_kernels<T>());
+  const auto best = forward_row<T>(heads.in_bf16, heads.tokens, heads.head_dim);
   parallel_for(heads.count(), heads.grain(), [&](int64_t begin, int64_t end) {
-    const Tensor scratch =
-        Tensor::empty({attention_forward_scratch(heads.tokens, heads.head_dim)}, dtype_of<T>());
-    forward_range(best, heads, x, out, stats.defined() ? stats.data<T>() : nullptr, begin, end,
+    const Tensor scratch = Tensor::empty({best.scratch}, dtype_of<T>());
+    forward_range(*best.row, heads, x, out, stats.defined() ? stats.data<T>() : nullptr, begin, end,
                   scratch.data<T>());
   });
 }
@@ -113,16 +150,15 @@ void backward_heads(const Heads& heads, const Operands<T>& x, const T* dout, con
     if (on_cuda())
       return cuda::attention_backward_heads<T>(heads.for_gpu<T>(), heads.shape<T>(), x.q, x.k, x.v,
                                                dout, stats.data<T>(), dx.q, dx.k, dx.v);
-  const auto& best = kernel(attention_backward_kernels<T>());
+  const auto best = backward_row<T>(heads.in_bf16, heads.tokens, heads.head_dim);
   const auto shape = heads.shape<T>();
   parallel_for(heads.count(), heads.grain(), [&](int64_t begin, int64_t end) {
-    const Tensor scratch =
-        Tensor::empty({attention_backward_scratch(heads.tokens, heads.head_dim)}, dtype_of<T>());
+    const Tensor scratch = Tensor::empty({best.scratch}, dtype_of<T>());
     for (int64_t i = begin; i < end; ++i) {
       const int64_t at = heads.in_at(i);
-      best.run(shape, x.q + at, x.k + at, x.v + at, dout + heads.out_at(i),
-               stats.data<T>() + heads.stats_at(i), dx.q + at, dx.k + at, dx.v + at,
-               scratch.data<T>());
+      best.row->run(shape, x.q + at, x.k + at, x.v + at, dout + heads.out_at(i),
+                    stats.data<T>() + heads.stats_at(i), dx.q + at, dx.k + at, dx.v + at,
+                    scratch.data<T>());
     }
   });
 }
@@ -162,27 +198,13 @@ Operands<T> packed_operands(const Heads& heads, T* qkv) {
   return {qkv, qkv + width, qkv + 2 * width};
 }
 
-// The row that does a plan's heads: in bf16 where the weights around them are and there is one.
-struct Chosen {
-  const KernelRow<AttentionForward<float>>* row;
-  DType arithmetic;
-  int64_t scratch;
-};
-
-Chosen choose(DType weights, int64_t tokens, int64_t head_dim) {
-  const auto& half = kernel(attention_bf16_kernels());
-  if (weights == DType::bf16 && half.isa != Isa::scalar)
-    return {&half, DType::bf16, attention_bf16_scratch(tokens, head_dim)};
-  return {&kernel(attention_forward_kernels<float>()), DType::f32,
-          attention_forward_scratch(tokens, head_dim)};
-}
-
 void lower(Lowering& l) {
   const Operand qkv = l.contiguous_in(0), out = l.out();
   const int64_t count = l.integer("heads"), tokens = qkv.shape[1].fixed, width = out.back();
   const int64_t queries = out.shape[1].fixed;
   const double scale = l.real("scale");
-  const Chosen best = choose(l.weights(), tokens, width / count);
+  const bool in_bf16 = l.weights() == DType::bf16 && multiplies_bf16();
+  const auto best = forward_row<float>(in_bf16, tokens, width / count);
   const auto run_heads = [=, row = best.row](const StepRun& run) {
     const Heads heads =
         packed_heads(qkv.shape[0].at(run.batch), tokens, queries, width, count, scale);
@@ -299,8 +321,9 @@ Tensor attention(const Tensor& qkv, int64_t heads, int64_t queries) {
 }
 
 Tensor attention(const Tensor& qkv, int64_t heads, int64_t queries, double scale) {
-  const Heads geometry = packed_heads(qkv, heads, queries, scale);
+  Heads geometry = packed_heads(qkv, heads, queries, scale);
   const OpScope scope(attention_op.name, qkv);
+  geometry.in_bf16 = rounds_to_bf16(qkv);
   const Tensor in = contiguous(qkv.detach());
   const Tensor out = Tensor::empty({qkv.size(0), queries, qkv.size(2) / 3}, qkv.dtype());
   Tensor stats;
@@ -313,8 +336,9 @@ Tensor attention(const Tensor& qkv, int64_t heads, int64_t queries, double scale
 }
 
 Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tensor& v) {
-  const Heads geometry = separate_heads(q, k, v);
+  Heads geometry = separate_heads(q, k, v);
   const OpScope scope(scaled_dot_product_attention_op.name, q);
+  geometry.in_bf16 = rounds_to_bf16(q);
   const Tensor qs = contiguous(q.detach()), ks = contiguous(k.detach());
   const Tensor vs = contiguous(v.detach()), out = Tensor::empty(q.shape(), q.dtype());
   Tensor stats;
