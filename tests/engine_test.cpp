@@ -1,5 +1,7 @@
 // The engine itself: tensors, tape, profiler.
+#include <barrier>
 #include <limits>
+#include <thread>
 #include <utility>
 
 #include "engine/dispatch.h"
@@ -178,6 +180,36 @@ TEST_CASE("freed storage is used again") {
   }
   CHECK(memory_stats().cached >= 4000);
   CHECK(Tensor::empty({999}).bytes() == first);
+}
+
+// It lies in the caches of the thread's core.
+TEST_CASE("a thread takes the storage that it freed, and another's before the system's") {
+  release_cached_memory();
+  constexpr int64_t size = 1'234'567;
+  std::barrier together(2);
+  const void *before[2], *after[2];
+  const auto work = [&](int thread) {
+    Tensor x = Tensor::empty({size});
+    before[thread] = x.bytes();
+    // In turns: the second's is freed last, and the first asks first.
+    const auto in_turns = [&](auto act) {
+      for (int turn = 0; turn < 2; ++turn) {
+        together.arrive_and_wait();
+        if (turn == thread) act();
+      }
+    };
+    in_turns([&] { x = Tensor(); });
+    in_turns([&] { x = Tensor::empty({size}); });
+    after[thread] = x.bytes();
+    together.arrive_and_wait();
+  };
+  std::thread first(work, 0), second(work, 1);
+  first.join(), second.join();
+  CHECK(after[0] == before[0]);
+  CHECK(after[1] == before[1]);
+  const Tensor x = Tensor::empty({size}), y = Tensor::empty({size});
+  CHECK((x.bytes() == before[0] || x.bytes() == before[1]));
+  CHECK((y.bytes() == before[0] || y.bytes() == before[1]));
 }
 
 TEST_CASE("the profiler attributes self time and FLOPs") {
