@@ -110,12 +110,16 @@ TEST_CASE("class means put an image to the nearest of the classes that were seen
   CHECK(trainer.accuracy().back()[0] > 0.9);
 }
 
-TEST_CASE("what is added to the encoder is for Vision Transformers") {
-  for (const std::string method : {"lora", "adapter", "prompts"})
-    CHECK_THROWS_WITH_AS(make_method(small_learning(method)),
-                         ("make_method: network is 'mlp'; expected a Vision Transformer for method "
-                          "'" +
-                          method + "'")
+TEST_CASE("what is added to the encoder is for Vision Transformers, as the network given says") {
+  for (const std::string method : {"lora", "adapter", "prompts"}) {
+    const LearnConfig config = small_learning(method);
+    REQUIRE(config.network == "mlp");
+    CHECK_THROWS_WITH_AS(ContinualTrainer(config, small_stream(config), ""),
+                         ("ContinualTrainer: network is of another kind; expected a Vision "
+                          "Transformer for method '" +
+                          method + "'; 'vit-tiny' is one")
                              .c_str(),
                          Error);
+    CHECK_NOTHROW(ContinualTrainer(config, small_stream(config), "", small_vit()));
+  }
 }

@@ -2,13 +2,15 @@
 
 #include "cl/purposes.h"
 #include "engine/error.h"
+#include "nn/vit.h"
 
 namespace espalier {
 
-Adaptation::Adaptation(const LearnConfig& config) : ExperienceReplay(config) {
-  if (config.network == "mlp")
-    argument_error("make_method", "network", "'mlp'",
-                   "a Vision Transformer for method '" + config.method + "'", "");
+void Adaptation::attach(Learner& learner) {
+  if (!dynamic_cast<const VisionTransformer*>(learner.network.get()))
+    argument_error("ContinualTrainer", "network", "of another kind",
+                   "a Vision Transformer for method '" + learner.config.method + "'",
+                   "'vit-tiny' is one");
 }
 
 void Adaptation::shape(Learner& learner) {

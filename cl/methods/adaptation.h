@@ -9,8 +9,9 @@ namespace espalier {
 
 class Adaptation : public ExperienceReplay {
  public:
+  using ExperienceReplay::ExperienceReplay;
   // An argument error for another network.
-  explicit Adaptation(const LearnConfig& config);
+  void attach(Learner& learner) final;
   void shape(Learner& learner) final;
 
  protected:
