@@ -107,6 +107,18 @@ void check_words(const std::vector<std::string>& words) {
   }
 }
 
+// A job is kept as JSON, whose texts are UTF-8; a folder's name may be anything.
+void check_utf8(const std::vector<std::string>& words) {
+  for (const std::string& word : words) try {
+      (void)Json(word).dump();
+    } catch (const Json::exception&) {
+      throw HttpError{422, "arguments",
+                      word +
+                          " is no UTF-8, and a job's file cannot name it; rename the folder or "
+                          "the file, or start this from a terminal"};
+    }
+}
+
 std::vector<std::string> words_before(const std::string& verb) {
   return verb == "bench" ? std::vector<std::string>{"bench", "hardware"}
                          : std::vector<std::string>{verb};
@@ -156,6 +168,7 @@ JobCommand job_command(const std::string& verb, const std::string& arguments,
   }
   words.insert(words.end(), {verb == "compress" ? "--report" : "--run-dir", folder});
   add_common(words, verb, folder, data);
+  check_utf8(words);
   check_words(words);
   return command;
 }

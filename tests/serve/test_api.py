@@ -145,6 +145,13 @@ class Names(unittest.TestCase):
         self.assertIn("gr\ufffdn.safetensors", [each["path"] for each in told["files"]])
         self.assertIn("caf\ufffd", server.get("/api/runs/caf%E9/files/absent.txt", expect=404)["error"])
 
+    def test_a_folder_of_runs_that_is_no_utf8_takes_no_jobs(self):
+        server = Server(new_folder() / os.fsdecode(b"caf\xe9"))
+        self.addCleanup(server.close)
+        refused = server.post("/api/jobs", {"verb": "bench", "arguments": {}}, expect=422)
+        self.assertIn("is no UTF-8", refused["error"])
+        self.assertEqual(server.get("/api/jobs")["jobs"], [])
+
 
 class Compressed(ServerCase):
     """A compression from the page, and its numbers."""
