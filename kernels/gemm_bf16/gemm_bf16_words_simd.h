@@ -86,7 +86,12 @@ struct Rounded {
     }
     return {scratch, 1, rows};
   }
-  static ESPALIER_INLINE Block ahead(const Block& next) { return {next.last, next.last, 0, 0}; }
+  // Rows are prefetched for the next block; columns, of which a row holds a few lines, were the
+  // slower for it.
+  ESPALIER_INLINE Block ahead(const Block& next) const {
+    if (g.a_k_stride != 1) return {next.last, next.last, 0, 0};
+    return {next.first, next.last, next.k * k_group, next.k_end * k_group};
+  }
 };
 
 }  // namespace espalier::ESPALIER_ISA
