@@ -69,9 +69,12 @@ void attention_backward(const AttentionShape<float>& shape, const float* q, cons
   float* const dout_rows = q_rows + block * padded;
   float* const k_rows = dout_rows + block * padded;  // T x padded, and so are the stand-ins
   const Panel keys = as_panel(k, stride, tokens, head_dim, k_rows);
-  const Rows dq_rows = stand_in(dq, stride, head_dim, k_rows + tokens * padded);
-  const Rows dk_rows = stand_in(dk, stride, head_dim, k_rows + 2 * tokens * padded);
-  const Rows dv_rows = stand_in(dv, stride, head_dim, k_rows + 3 * tokens * padded);
+  const Gradients to = {stand_in(dq, stride, head_dim, k_rows + tokens * padded),
+                        stand_in(dk, stride, head_dim, k_rows + 2 * tokens * padded),
+                        stand_in(dv, stride, head_dim, k_rows + 3 * tokens * padded),
+                        dq,
+                        dk,
+                        dv};
   for (int64_t i0 = 0; i0 < queries; i0 += block) {
     const int64_t count = queries - i0 < block ? queries - i0 : block;
     const float* const inverse = stats + tokens + i0;
@@ -114,17 +117,12 @@ void attention_backward(const AttentionShape<float>& shape, const float* q, cons
                              [&](int64_t i) { return f32(inverse[i]); });
     const Panel q_panel = as_panel(q0, stride, count, head_dim, q_rows);
     const bool add = i0 > 0;
-    multiply<Fused>(tokens, head_dim, {e_t, block, 1}, douts, count, dv_rows, add, nullptr);
-    multiply<Fused>(tokens, head_dim, {ds_t, block, 1}, q_panel, count, dk_rows, add, nullptr);
+    multiply<Fused>(tokens, head_dim, {e_t, block, 1}, douts, count, to.v, add, nullptr);
+    multiply<Fused>(tokens, head_dim, {ds_t, block, 1}, q_panel, count, to.k, add, nullptr);
     multiply<Fused>(count, head_dim, {ds_t, 1, block}, keys, tokens,
-                    {dq_rows.at + i0 * dq_rows.stride, dq_rows.stride}, false, nullptr);
+                    {to.q.at + i0 * to.q.stride, to.q.stride}, false, nullptr);
   }
-  flush(dq_rows, dq, stride, queries, head_dim);
-  for (int64_t i = queries; i < tokens; ++i)
-    for (int64_t d = 0; d < head_dim; d += hardware_lanes)
-      store_left(dq + i * stride + d, f32(0.0f), head_dim - d);
-  flush(dk_rows, dk, stride, tokens, head_dim);
-  flush(dv_rows, dv, stride, tokens, head_dim);
+  to.finish(shape);
 }
 
 }  // namespace espalier::ESPALIER_ISA

@@ -8,6 +8,7 @@
 
 #include <limits>
 
+#include "kernels/attention/attention.h"
 #include "kernels/simd_math.h"
 #include "kernels/simd_product.h"
 
@@ -182,6 +183,23 @@ ESPALIER_INLINE void flush(Rows from, float* rows, int64_t stride, int64_t count
       store_left(rows + i * stride + d, part, head_dim - d);
     }
 }
+
+// Where backward gathers its results, and where they belong.
+struct Gradients {
+  Rows q, k, v;
+  float *dq, *dk, *dv;
+
+  // Copies what stood elsewhere; rows of dq past the queries are zero.
+  ESPALIER_INLINE void finish(const AttentionShape<float>& shape) const {
+    const auto stride = shape.row_stride, head_dim = shape.head_dim;
+    flush(q, dq, stride, shape.queries, head_dim);
+    for (int64_t i = shape.queries; i < shape.tokens; ++i)
+      for (int64_t d = 0; d < head_dim; d += hardware_lanes)
+        store_left(dq + i * stride + d, f32(0.0f), head_dim - d);
+    flush(k, dk, stride, shape.tokens, head_dim);
+    flush(v, dv, stride, shape.tokens, head_dim);
+  }
+};
 
 // to (+)= a b over whole registers of columns, row m times scale[m] where there is a scale.
 template <class Meeting>

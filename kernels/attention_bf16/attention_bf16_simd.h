@@ -182,9 +182,12 @@ void attention_bf16_backward(const AttentionShape<float>& shape, const float* q,
   round_rows(k, stride, tokens, head_dim, s.k_words);
   round_rows(v, stride, tokens, head_dim, s.v_words);
   const Panel keys = round_tokens(k, stride, tokens, head_dim, s.k_pairs);
-  const Rows dq_rows = stand_in(dq, stride, head_dim, s.results[0]);
-  const Rows dk_rows = stand_in(dk, stride, head_dim, s.results[1]);
-  const Rows dv_rows = stand_in(dv, stride, head_dim, s.results[2]);
+  const Gradients to = {stand_in(dq, stride, head_dim, s.results[0]),
+                        stand_in(dk, stride, head_dim, s.results[1]),
+                        stand_in(dv, stride, head_dim, s.results[2]),
+                        dq,
+                        dk,
+                        dv};
   for (int64_t i0 = 0; i0 < queries; i0 += group) {
     const int64_t count = queries - i0 < group ? queries - i0 : group;
     const float* const q0 = q + i0 * stride;
@@ -207,19 +210,14 @@ void attention_bf16_backward(const AttentionShape<float>& shape, const float* q,
     const Panel q_panel = round_tokens(q0, stride, count, head_dim, s.q_pairs);
     const int64_t query_pairs = words_in(count);
     const bool add = i0 > 0;
-    multiply<WordProduct>(tokens, head_dim, {s.p_t, group, 1}, douts, query_pairs, dv_rows, add,
+    multiply<WordProduct>(tokens, head_dim, {s.p_t, group, 1}, douts, query_pairs, to.v, add,
                           nullptr);
-    multiply<WordProduct>(tokens, head_dim, {s.ds_t, group, 1}, q_panel, query_pairs, dk_rows, add,
+    multiply<WordProduct>(tokens, head_dim, {s.ds_t, group, 1}, q_panel, query_pairs, to.k, add,
                           nullptr);
     multiply<WordProduct>(count, head_dim, {s.ds_pairs, 1, group}, keys, words_in(tokens),
-                          {dq_rows.at + i0 * dq_rows.stride, dq_rows.stride}, false, nullptr);
+                          {to.q.at + i0 * to.q.stride, to.q.stride}, false, nullptr);
   }
-  flush(dq_rows, dq, stride, queries, head_dim);
-  for (int64_t i = queries; i < tokens; ++i)
-    for (int64_t d = 0; d < head_dim; d += hardware_lanes)
-      store_left(dq + i * stride + d, f32(0.0f), head_dim - d);
-  flush(dk_rows, dk, stride, tokens, head_dim);
-  flush(dv_rows, dv, stride, tokens, head_dim);
+  to.finish(shape);
 }
 
 }  // namespace espalier::ESPALIER_ISA
