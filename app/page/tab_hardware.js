@@ -100,7 +100,7 @@ function drawWhy(run) {
     return emptyNote("This run made no choice by measurement", "Compress with a target, and the reasons stand here.");
   const forms = Object.keys(found.why[0]?.expected_seconds || {});
   const chosen = found.models[found.chosen];
-  const columns = [...words("Part", "Form"), ...forms.map((form) => `expected in ${form}`), "measured",
+  const columns = [...words("Part", "Form"), ...forms, "measured",
     ...words("Kernel", "Bound by", "Reason")];
   const expected = (part) => forms.map((form) => timeOf(part.expected_seconds[form]));
   const rows = found.why.map((part) => [
@@ -109,7 +109,8 @@ function drawWhy(run) {
   return card(
     h("p", {}, chosen
       ? ["Chosen for ", h("strong", {}, found.target), ": ", h("strong", {}, chosen.name), "."]
-      : "No model met the budget."),
+      : "No model met the budget.",
+      " What each part was expected to take in each form, and what it takes in the one it has."),
     table(columns, rows, { label: "Why this model" }));
 }
 
