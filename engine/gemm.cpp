@@ -238,8 +238,9 @@ void multiply_packed(const GemmKernel<T>& row, const Gemm<T>& g) {
   constexpr int64_t many_rows = 1024;  // enough that pieces of them stream A once
   if (g.M >= many_rows) return run_on_pool(row, g);
   // By value: another core fetches the product with the function, not after it.
-  parallel_panels(
-      gemm_panel_count(row.panel, g.N), g.M * g.N * g.K,
+  parallel_product(
+      g.M, gemm_panel_count(row.panel, g.N), g.M * g.N * g.K,
+      [row, g](int64_t begin, int64_t end) { row.run(gemm_rows(g, begin, end)); },
       [row, g](int64_t begin, int64_t end) { row.run(gemm_panels(g, row, begin, end)); });
 }
 

@@ -41,7 +41,7 @@ template <class T>
 void multiply(MatrixProduct<T> product, ProductBatch batch = {}, ProductBatch terms = {});
 
 // A product whose B is packed already; its rows are dealt to threads, or its panels where the rows
-// are few.
+// are too few for that.
 template <class T>
 void multiply_packed(const GemmKernel<T>& row, const Gemm<T>& gemm);
 

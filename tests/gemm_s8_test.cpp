@@ -182,6 +182,9 @@ TEST_CASE("gemm_s8 panels multiply apart what they multiply together") {
     const int64_t panels = (70 + row.panel - 1) / row.panel;
     for (int64_t i = 0; i < panels; ++i) row.run(gemm_s8_panels(row, g, i, i + 1));
     CHECK(parts == whole);
+    std::fill(parts.begin(), parts.end(), int8_t{0});
+    for (int64_t m = 0; m < g.M; m += 4) row.run(gemm_s8_rows(g, m, std::min<int64_t>(g.M, m + 4)));
+    CHECK(parts == whole);
   });
 }
 

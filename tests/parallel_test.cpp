@@ -141,4 +141,14 @@ TEST_CASE("panels go to threads in even shares where those are soon done, else i
   CHECK(panels_a_piece(16, 8 * microseconds_5, 2) == 1);
 }
 
+TEST_CASE("rows go to threads in even shares where those fill a tile and are worth it") {
+  constexpr int64_t much = 1 << 24;
+  CHECK(rows_a_piece(50, much, 2) == 25);
+  CHECK(rows_a_piece(49, much, 4) == 13);
+  CHECK(rows_a_piece(50, much, 1) == 50);
+  // Not a tile for each, and a piece for none.
+  CHECK(rows_a_piece(50, much, 5) == 50);
+  CHECK(rows_a_piece(50, product_piece, 2) == 50);
+}
+
 }  // namespace espalier::test

@@ -8,6 +8,7 @@
 #include "engine/lowering.h"
 #include "engine/onnx_forms.h"
 #include "engine/ops/view.h"
+#include "engine/panels.h"
 #include "engine/parallel.h"
 #include "engine/replay.h"
 
@@ -19,7 +20,7 @@ int64_t gelu_flops(Shapes inputs, const Shape&) { return 24 * inputs[0].numel();
 
 template <class T>
 void forward(const KernelRow<GeluForward<T>>& row, GeluKind kind, const T* x, T* y, int64_t count) {
-  parallel_for(count, grain_for(1), [&](int64_t begin, int64_t end) {
+  parallel_rows(count, 1, [&](int64_t begin, int64_t end) {
     row.run(kind, x + begin, y + begin, end - begin);
   });
 }

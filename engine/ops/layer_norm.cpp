@@ -10,6 +10,7 @@
 #include "engine/lowering.h"
 #include "engine/onnx_writer.h"
 #include "engine/ops/view.h"
+#include "engine/panels.h"
 #include "engine/parallel.h"
 #include "engine/replay.h"
 #include "kernels/layer_norm/layer_norm.h"
@@ -38,7 +39,7 @@ struct Normalization {
 
 template <class T>
 void forward_rows(const KernelRow<LayerNormForward<T>>& row, const Normalization<T>& n) {
-  parallel_for(n.rows, grain_for(n.width), [&](int64_t begin, int64_t end) {
+  parallel_rows(n.rows, n.width, [&](int64_t begin, int64_t end) {
     const int64_t first = begin * n.width;
     row.run(n.x + first, n.gamma, n.beta, n.y + first, n.mean ? n.mean + begin : nullptr,
             n.rstd ? n.rstd + begin : nullptr, end - begin, n.width, static_cast<T>(n.eps));

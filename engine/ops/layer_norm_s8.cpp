@@ -12,6 +12,7 @@
 #include "engine/onnx_writer.h"
 #include "engine/ops/binary.h"
 #include "engine/ops/view.h"
+#include "engine/panels.h"
 #include "engine/parallel.h"
 #include "engine/replay.h"
 #include "kernels/layer_norm_s8/layer_norm_s8.h"
@@ -32,7 +33,7 @@ struct Normalization {
 };
 
 void normalize(const KernelRow<LayerNormS8>& row, const Normalization& n) {
-  parallel_for(n.rows, grain_for(n.width), [&](int64_t begin, int64_t end) {
+  parallel_rows(n.rows, n.width, [&](int64_t begin, int64_t end) {
     row.run(n.x + begin * n.width, n.weight, n.bias, n.y + begin * n.width, end - begin, n.width,
             n.eps);
   });

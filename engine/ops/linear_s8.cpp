@@ -31,8 +31,10 @@ int64_t add_linear_s8_flops(Shapes inputs, const Shape& y) {
 
 void multiply(const GemmS8Kernel& row, const GemmS8& g) {
   if (row.isa == Isa::cuda) return row.run(g);
-  parallel_panels((g.N + row.panel - 1) / row.panel, g.M * g.N * g.K,
-                  [&](int64_t begin, int64_t end) { row.run(gemm_s8_panels(row, g, begin, end)); });
+  parallel_product(
+      g.M, (g.N + row.panel - 1) / row.panel, g.M * g.N * g.K,
+      [&](int64_t begin, int64_t end) { row.run(gemm_s8_rows(g, begin, end)); },
+      [&](int64_t begin, int64_t end) { row.run(gemm_s8_panels(row, g, begin, end)); });
 }
 
 // What both lowerings share: operand `first` is x.

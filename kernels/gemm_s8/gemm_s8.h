@@ -85,6 +85,15 @@ inline GemmS8 gemm_s8_panels(const GemmS8Kernel& row, GemmS8 gemm, int64_t first
   return gemm;
 }
 
+// The part of `gemm` that computes rows [first, last).
+inline GemmS8 gemm_s8_rows(GemmS8 gemm, int64_t first, int64_t last) noexcept {
+  gemm.A += first * gemm.a_row_stride;
+  gemm.C = static_cast<std::byte*>(gemm.C) +
+           first * gemm.c_row_stride * gemm_s8_output_size(gemm.output);
+  gemm.M = last - first;
+  return gemm;
+}
+
 #define ESPALIER_GEMM_S8                \
   GemmS8PackedSize gemm_s8_packed_size; \
   GemmS8PackB gemm_s8_pack_b;           \
