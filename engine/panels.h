@@ -1,7 +1,6 @@
 // How the rows or the packed panels of a product are dealt to threads while a plan runs.
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 
 #include "engine/parallel.h"
@@ -39,32 +38,16 @@ constexpr int64_t panels_a_piece(int64_t panels, int64_t cost, int64_t threads) 
 
 // Calls f(first, last) for ranges of `panels` panels, of some `multiplies` multiply-adds in all.
 // That no bit of a result depends on the ranges is the caller's promise.
-template <class F>
-void parallel_panels(int64_t panels, int64_t multiplies, F f) {
-  if (panels == 0) return;
-  parallel_for(panels, panels_a_piece(panels, multiplies / panels, threads_here()), f);
-}
+void parallel_panels(int64_t panels, int64_t multiplies, RangeFunction f);
 
 // Calls of_rows(first, last) for ranges of a product's M rows, or of_panels(first, last) for ranges
 // of its panels where the rows are too few for the threads.
-template <class Rows, class Panels>
-void parallel_product(int64_t M, int64_t panels, int64_t multiplies, Rows of_rows,
-                      Panels of_panels) {
-  const int64_t each = rows_a_piece(M, multiplies, threads_here());
-  if (each < M) return parallel_for(M, each, of_rows);
-  parallel_panels(panels, multiplies, of_panels);
-}
+void parallel_product(int64_t M, int64_t panels, int64_t multiplies, RangeFunction of_rows,
+                      RangeFunction of_panels);
 
 // Calls f(first, last) for ranges of rows that take the time of `cost` elements each: a range a
 // thread where they are not many, so that each has the rows that it has of the products before and
 // after.
-template <class F>
-void parallel_rows(int64_t rows, int64_t cost, F f) {
-  constexpr int64_t least = 2048;  // elements, which take about what handing them over does
-  const int64_t threads = threads_here(), each = (rows + threads - 1) / threads;
-  const int64_t grain = grain_for(cost);
-  const bool even = threads > 1 && each <= 4 * grain && each * cost >= least;
-  parallel_for(rows, even ? each : grain, f);
-}
+void parallel_rows(int64_t rows, int64_t cost, RangeFunction f);
 
 }  // namespace espalier

@@ -295,8 +295,8 @@ ESPALIER_INLINE void run_blocks(const Gemm<float>& g, const Source& source, cons
     }
   } else if (columns == panel && k_stride == 1) {
     for (int n = 0; n < panel; n += hardware_lanes) {
-      const float* row[hardware_lanes];
-      for (int l = 0; l < hardware_lanes; ++l) row[l] = B + (n + l) * n_stride;
+      const float *row[hardware_lanes], *next = B + n * n_stride;
+      for (const float*& each : row) each = next, next += n_stride;
       for (k = 0; k + 4 <= K; k += 4) {
         f32 column[4];
         load_columns(row, k, column);
