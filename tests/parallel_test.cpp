@@ -151,4 +151,26 @@ TEST_CASE("rows go to threads in even shares where those fill a tile and are wor
   CHECK(rows_a_piece(50, product_piece, 2) == 50);
 }
 
+TEST_CASE("few rows go to threads in even shares, many or next to none in pieces") {
+  const int before = num_threads();
+  set_num_threads(2);
+  const auto ranges = [](int64_t rows, int64_t cost) {
+    std::mutex mutex;
+    std::set<std::pair<int64_t, int64_t>> seen;
+    parallel_rows(rows, cost, [&](int64_t begin, int64_t end) {
+      const std::lock_guard lock(mutex);
+      seen.emplace(begin, end);
+    });
+    return seen;
+  };
+  using Ranges = std::set<std::pair<int64_t, int64_t>>;
+  CHECK(ranges(50, 128) == Ranges{{0, 25}, {25, 50}});
+  CHECK(ranges(49 * 512, 1) == Ranges{{0, 12'544}, {12'544, 25'088}});
+  CHECK(ranges(20, 64) == Ranges{{0, 20}});
+  CHECK(ranges(2'000, 128).size() == 16);
+  set_num_threads(1);
+  CHECK(ranges(50, 128) == Ranges{{0, 50}});
+  set_num_threads(before);
+}
+
 }  // namespace espalier::test
