@@ -226,9 +226,10 @@ TEST_CASE("a model's gradients in bf16 are near those of fp32") {
     difference += (half[i] - single[i]) * (half[i] - single[i]);
     norm += single[i] * single[i];
   }
-  // A gradient passes the tokenizer, six products a block and the head, forth and back, each of
-  // which changes what it hands on by two roundings.
-  const double passed = 2.0 * static_cast<double>(2 + 6 * config.depth);
+  // A gradient passes the tokenizer, four products a block and the head, forth and back, each of
+  // which changes what it hands on by two roundings. The two of attention, where they are in bf16,
+  // have to fit in that too.
+  const double passed = 2.0 * static_cast<double>(2 + 4 * config.depth);
   INFO("relative difference ", std::sqrt(difference / norm));
   CHECK(std::sqrt(difference / norm) <= passed * two_roundings);
   CHECK(difference > 0);
