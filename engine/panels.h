@@ -1,4 +1,6 @@
-// How the rows or the packed panels of a product are dealt to threads while a plan runs.
+// How the rows or the packed panels of a product are dealt to threads while a plan runs. Unlike
+// parallel_for's pieces the ranges depend on the number of threads: that no bit of a result depends
+// on them is the caller's promise.
 #pragma once
 
 #include <cstdint>
@@ -37,7 +39,6 @@ constexpr int64_t panels_a_piece(int64_t panels, int64_t cost, int64_t threads) 
 }
 
 // Calls f(first, last) for ranges of `panels` panels, of some `multiplies` multiply-adds in all.
-// That no bit of a result depends on the ranges is the caller's promise.
 void parallel_panels(int64_t panels, int64_t multiplies, RangeFunction f);
 
 // Calls of_rows(first, last) for ranges of a product's M rows, or of_panels(first, last) for ranges
