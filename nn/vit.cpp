@@ -65,9 +65,10 @@ Tensor VisionTransformer::tokenize(const Tensor& images) const {
                        "]",
                    "images are laid out batch, height, width, channel");
   Tensor x = images;
-  for (const Conv2d* conv : tokenizer_) {
-    x = (*conv)(x);
-    if (config.tokenizer == "conv") x = max_pool2d(relu(x), 3, 2, 1);
+  for (size_t i = 0; i < tokenizer_.size(); ++i) {
+    x = (*tokenizer_[i])(x);
+    if (config.tokenizer == "conv") x = relu(x);
+    if (config.tokenizer == "conv" && config.pools_behind(i)) x = max_pool2d(x, 3, 2, 1);
   }
   x = reshape(x, {x.size(0), -1, config.width});
   if (class_token_.defined()) x = cat({expand(class_token_, {x.size(0), 1, config.width}), x}, 1);

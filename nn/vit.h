@@ -24,10 +24,12 @@ struct ViTConfig {
   std::string name = "custom";
   int64_t image_size = 28, channels = 1, classes = 10;
   // "patch": one patch_size x patch_size convolution of that stride. "conv": for each entry of
-  // conv_channels and then for width, a 3x3 convolution, ReLU and 3x3 max-pooling of stride 2.
+  // conv_channels and then for width, a 3x3 convolution and ReLU; behind the last of them, and
+  // every convs_per_pool before it, 3x3 max-pooling of stride 2.
   std::string tokenizer = "conv";
   int64_t patch_size = 4;
   std::vector<int64_t> conv_channels = {64};
+  int64_t convs_per_pool = 1;
   int64_t width = 128, depth = 5, heads = 4, mlp_hidden = 240;
   // Where blocks differ, as pruned ones do, each one's own shape in place of heads of
   // width / heads values and of mlp_hidden; otherwise none.
@@ -41,6 +43,7 @@ struct ViTConfig {
   ImageInput input() const;
   Shape batch_shape(int64_t batch) const;  // of images: [B, H, W, C]
   int64_t grid() const;                    // tokens along one side
+  bool pools_behind(size_t conv) const;    // of the conv tokenizer, the first of which is 0
   int64_t tokens() const;                  // the class token included
   int64_t parameter_count() const;
   BlockShape block(int64_t i) const;

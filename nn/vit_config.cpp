@@ -82,9 +82,14 @@ Shape ViTConfig::batch_shape(int64_t batch) const {
 
 int64_t ViTConfig::grid() const {
   if (tokenizer == "patch") return image_size / patch_size;
-  int64_t size = pooled(image_size);
-  for (size_t i = 0; i < conv_channels.size(); ++i) size = pooled(size);
+  int64_t size = image_size;
+  for (size_t i = 0; i <= conv_channels.size(); ++i)
+    if (pools_behind(i)) size = pooled(size);
   return size;
+}
+
+bool ViTConfig::pools_behind(size_t conv) const {
+  return (conv_channels.size() - conv) % static_cast<size_t>(convs_per_pool) == 0;
 }
 
 int64_t ViTConfig::tokens() const { return grid() * grid() + (pooling == "class" ? 1 : 0); }
@@ -134,6 +139,7 @@ void validate(const ViTConfig& c) {
   require(c.conv_channels.size() <= 8, "conv_channels",
           std::to_string(c.conv_channels.size()) + " long", "at most 8 entries");
   for (int64_t channels : c.conv_channels) require_range("conv_channels", channels, 1, 8192);
+  require_range("convs_per_pool", c.convs_per_pool, 1, 9);
   require_range("width", c.width, 1, widest);
   require_range("depth", c.depth, 1, 256);
   validate_blocks(c);

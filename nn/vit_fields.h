@@ -23,6 +23,7 @@ void visit_fields(ViTConfig& c, Visit&& visit) {
   visit("tokenizer", c.tokenizer);
   visit("patch_size", c.patch_size);
   visit("conv_channels", c.conv_channels);
+  visit("convs_per_pool", c.convs_per_pool);
   visit("width", c.width);
   visit("depth", c.depth);
   visit("heads", c.heads);

@@ -25,9 +25,11 @@ inline ViTConfig small_config(const std::string& tokenizer, const std::string& p
           .pooling = pooling};
 }
 
-// Blocks of their own shapes, as pruning leaves them.
+// Blocks of their own shapes, as pruning leaves them, behind three convolutions and two poolings.
 inline ViTConfig ragged_config() {
   ViTConfig config = small_config("conv", "class");
+  config.conv_channels = {4, 6};
+  config.convs_per_pool = 2;
   config.width = 13;
   config.blocks = {{3, 5, 9, 8}, {1, 7, 11, 8}};
   return config;

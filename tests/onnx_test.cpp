@@ -169,7 +169,8 @@ TEST_CASE("ONNX: a whole model gives the model's logits") {
                .heads = 4,
                .mlp_hidden = 24,
                .pooling = "class"});
-  check_model({.conv_channels = {5},
+  check_model({.conv_channels = {5, 7},
+               .convs_per_pool = 2,
                .width = 13,
                .depth = 2,
                .mlp_hidden = 24,

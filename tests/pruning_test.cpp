@@ -81,6 +81,7 @@ ViTConfig random_config(Generator& generator) {
   config.width = config.heads * (2 + generator.below(7));
   const int64_t stems = generator.below(3);
   for (int64_t i = 0; i < stems; ++i) config.conv_channels.push_back(2 + generator.below(10));
+  config.convs_per_pool = 1 + generator.below(3);
   return config;
 }
 

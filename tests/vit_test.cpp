@@ -53,6 +53,34 @@ TEST_CASE("a configuration knows how many parameters its model has") {
     }
 }
 
+TEST_CASE("poolings stand behind the last convolution and every so many before it") {
+  Generator generator(1);
+  ViTConfig config = tiny_config("conv", "sequence");
+  config.conv_channels = {4, 5, 6};
+  const auto check_tokens = [&](int64_t convs_per_pool, int64_t tokens) {
+    INFO(convs_per_pool, " for a pooling");
+    config.convs_per_pool = convs_per_pool;
+    CHECK(config.tokens() == tokens);
+    CHECK(vit_config_from_json(to_json(config), "here").tokens() == tokens);
+    const VisionTransformer model(config, generator);
+    CHECK(model.parameter_count() == config.parameter_count());
+    CHECK(model(random_tensor({2, 8, 8, 1}, 3, DType::f32)).shape() == Shape{2, 3});
+    std::string tokenizer;
+    for (const Graph::Node& node : capture(model).nodes)
+      if (is_op(node, "conv2d") || is_op(node, "relu") || is_op(node, "max_pool2d"))
+        tokenizer += std::string(node.op->name) + " ";
+    return tokenizer;
+  };
+  const std::string conv = "conv2d relu ", pool = "max_pool2d ";
+  CHECK(check_tokens(1, 1) == conv + pool + conv + pool + conv + pool + conv + pool);
+  CHECK(check_tokens(2, 4) == conv + conv + pool + conv + conv + pool);
+  CHECK(check_tokens(3, 4) == conv + pool + conv + conv + conv + pool);
+  CHECK(check_tokens(4, 16) == conv + conv + conv + conv + pool);
+  config.convs_per_pool = 0;
+  CHECK_THROWS_WITH_AS(validate(config), doctest::Contains("convs_per_pool is 0"), Error);
+  CHECK(vit_config_from_json(R"({"conv_channels": [4]})", "an older file").convs_per_pool == 1);
+}
+
 TEST_CASE("blocks may each have widths of their own, and files keep them") {
   const TemporaryFolder folder;
   Generator generator(1);

@@ -38,8 +38,11 @@ class VisionTransformer(torch.nn.Module):
         if c["tokenizer"] == "patch":
             x = self.conv(x, "tokenizer.0", stride=c["patch_size"])
         else:
-            for i in range(len(c["conv_channels"]) + 1):
-                x = F.max_pool2d(F.relu(self.conv(x, f"tokenizer.{i}", padding=1)), 3, 2, 1)
+            last = len(c["conv_channels"])
+            for i in range(last + 1):
+                x = F.relu(self.conv(x, f"tokenizer.{i}", padding=1))
+                if (last - i) % c["convs_per_pool"] == 0:
+                    x = F.max_pool2d(x, 3, 2, 1)
         return x.flatten(2).transpose(1, 2)
 
     def attend(self, x, name):
