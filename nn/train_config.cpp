@@ -39,8 +39,9 @@ void visit_fields(TrainConfig& c, Visit&& visit) {
 void validate(const TrainConfig& c) {
   validate(c.model);
   validate(c.augmentation);
-  if (c.optimizer != "adamw" && c.optimizer != "sgd")
-    argument_error("TrainConfig", "optimizer", "'" + c.optimizer + "'", "'adamw' or 'sgd'", "");
+  if (c.optimizer != "adamw" && c.optimizer != "muon" && c.optimizer != "sgd")
+    argument_error("TrainConfig", "optimizer", "'" + c.optimizer + "'", "'adamw', 'muon' or 'sgd'",
+                   "");
   precision_of(c);
   require_training(c.epochs >= 1 && c.epochs <= 100'000, "epochs", static_cast<double>(c.epochs),
                    "1 to 100000");

@@ -11,7 +11,7 @@ namespace espalier {
 
 struct TrainConfig {
   ViTConfig model = named_config("vit-tiny");
-  std::string optimizer = "adamw";  // or "sgd" (momentum 0.9)
+  std::string optimizer = "adamw";  // or "muon", or "sgd" (momentum 0.9)
   // Of matrix products, or "bf16", or on a GPU "f16", where the loss is scaled; weights stay fp32.
   std::string precision = "f32";
   int64_t epochs = 3;

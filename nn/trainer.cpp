@@ -12,6 +12,7 @@
 #include "nn/distillation.h"
 #include "nn/named_tensors.h"
 #include "nn/optim/adamw.h"
+#include "nn/optim/muon.h"
 #include "nn/optim/sgd.h"
 #include "nn/trainer_state.h"
 
@@ -34,6 +35,9 @@ std::unique_ptr<Optimizer> make_optimizer(const TrainConfig& c, const NamedTenso
     return std::make_unique<Sgd>(
         parameters,
         SgdOptions{.lr = c.learning_rate, .nesterov = true, .weight_decay = c.weight_decay});
+  if (c.optimizer == "muon")
+    return std::make_unique<Muon>(
+        parameters, MuonOptions{.lr = c.learning_rate, .weight_decay = c.weight_decay});
   return std::make_unique<AdamW>(
       parameters, AdamWOptions{.lr = c.learning_rate, .weight_decay = c.weight_decay});
 }

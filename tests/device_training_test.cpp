@@ -43,6 +43,13 @@ TEST_CASE("patches, a class token and momentum train on a GPU as they do on the 
   check_courses(config, 4 * 28 * 28);
 }
 
+TEST_CASE("orthogonal steps are taken on a GPU as they are on the CPU") {
+  if (cuda_device_count() == 0) return;
+  TrainConfig config = tiny_run(3);
+  config.optimizer = "muon";
+  check_courses(config, 4 * 8 * 8);
+}
+
 TEST_CASE("a teacher on a GPU says what it says on the CPU") {
   if (cuda_device_count() == 0) return;
   TrainConfig config = tiny_run(3);

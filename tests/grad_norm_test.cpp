@@ -84,7 +84,7 @@ TEST_CASE("fold sums rows add a segment's blocks in their order, and that to the
 TEST_CASE("clip norm rows: norm and scale are those of the loss, and of a step that may be") {
   for_each_row(clip_norm_kernels(), [](const auto& row) {
     const auto outcome_of = [&](NormLimits limits, double loss, double sum) {
-      StepOutcome outcome = {loss, sum, 0, 0};
+      StepOutcome outcome = {loss, sum, 0, 0, 0};
       row.run(&limits, &outcome);
       CHECK(same_bits(outcome.loss, loss));
       CHECK(same_bits(outcome.sum_of_squares, sum));
@@ -96,12 +96,14 @@ TEST_CASE("clip norm rows: norm and scale are those of the loss, and of a step t
     const StepOutcome within = outcome_of({5.5, 4}, 1, 400);
     CHECK(within.norm == 5);
     CHECK(within.gradient_scale == 0.25);
+    CHECK(within.unit_scale == 1);
     CHECK(outcome_of({5, 1}, 1, 25).gradient_scale < 1);  // just at the limit
     const double infinity = std::numeric_limits<double>::infinity();
     for (const double bad : {std::nan(""), infinity}) {
       CHECK(!is_step(outcome_of({2, 4}, 1, bad).gradient_scale));
       CHECK(same_bits(outcome_of({2, 4}, 1, infinity).norm, infinity));
       CHECK(!is_step(outcome_of({2, 4}, bad, 400).gradient_scale));
+      CHECK(!is_step(outcome_of({2, 4}, bad, 400).unit_scale));
       CHECK(outcome_of({2, 4}, bad, 400).norm == 5);
     }
   });

@@ -56,16 +56,19 @@ TEST_CASE("a step that is launched as a whole gives the bits of its kernels one 
   }
 }
 
-TEST_CASE("mixtures of labels, a teacher and sgd go through a launch graph too") {
+TEST_CASE("mixtures of labels, a teacher and other optimisers go through a launch graph too") {
   if (cuda_device_count() == 0) return;
   TrainConfig config = tiny_run(4);
   config.distillation = 0.5;
-  config.optimizer = "sgd";
   config.augmentation.mixup = 0.5;
   config.batch_size = 7;  // in chunks of 4 and 3
-  Training training(config);
-  training.parts.teachers = {teacher_of(config)};
-  CHECK(checked_graph_run(training).launched == 3);
+  for (const char* optimizer : {"sgd", "muon"}) {
+    INFO("optimizer: ", std::string(optimizer));
+    config.optimizer = optimizer;
+    Training training(config);
+    training.parts.teachers = {teacher_of(config)};
+    CHECK(checked_graph_run(training).launched == 3);
+  }
 }
 
 TEST_CASE("a loss scale that changes leaves the recorded step as it is") {

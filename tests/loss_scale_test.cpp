@@ -4,6 +4,7 @@
 #include "engine/ops/cross_entropy.h"
 #include "engine/ops/view.h"
 #include "nn/optim/adamw.h"
+#include "nn/optim/muon.h"
 #include "nn/optim/sgd.h"
 #include "nn/train_step.h"
 #include "tests/refusal.h"
@@ -24,6 +25,7 @@ struct ScaledStep {
 
 std::unique_ptr<Optimizer> optimizer_of(const std::string& kind, const NamedTensors& parameters) {
   if (kind == "sgd") return std::make_unique<Sgd>(parameters, SgdOptions{.lr = 0.1});
+  if (kind == "muon") return std::make_unique<Muon>(parameters);
   return std::make_unique<AdamW>(parameters);
 }
 
@@ -86,7 +88,7 @@ TEST_CASE("a loss scale is exhausted below 2^-14, and never leaves the range of 
 }
 
 TEST_CASE("a power of two before the loss changes no bit of gradients, their norm and a step") {
-  for (const std::string kind : {"adamw", "sgd"})
+  for (const std::string kind : {"adamw", "muon", "sgd"})
     for (const Precision precision : {Precision::f32, Precision::bf16}) {
       const ScaledStep plain = step_of(kind, precision, 1);
       CHECK(plain.norm > 0.01);

@@ -13,6 +13,7 @@
 #include "nn/named_tensors.h"
 #include "nn/optim/adamw.h"
 #include "nn/optim/ema.h"
+#include "nn/optim/muon.h"
 #include "nn/optim/sgd.h"
 #include "tests/temporary_folder.h"
 
@@ -41,6 +42,12 @@ ParameterOptions by_name(const std::string& name, const Tensor& parameter) {
   ParameterOptions options = decay_matrices(name, parameter);
   options.frozen = name == "frozen";
   options.lr_scale = name == "slow" ? 0.25 : 1.0;
+  return options;
+}
+
+ParameterOptions orthogonal_by_name(const std::string& name, const Tensor& parameter) {
+  ParameterOptions options = by_name(name, parameter);
+  options.orthogonal = orthogonal_matrices(name, parameter).orthogonal;
   return options;
 }
 
@@ -156,6 +163,8 @@ double bound_for(DType dtype) {
 
 std::unique_ptr<Optimizer> make(const std::string& kind, const NamedTensors& parameters) {
   if (kind == "adamw") return std::make_unique<AdamW>(parameters, adamw_options, by_name);
+  if (kind == "muon")
+    return std::make_unique<Muon>(parameters, MuonOptions{.lr = 0.02}, orthogonal_by_name);
   return std::make_unique<Sgd>(parameters, sgd_options, by_name);
 }
 
@@ -195,26 +204,27 @@ TEST_CASE("a frozen parameter neither moves nor counts in the norm") {
 }
 
 TEST_CASE("a gradient that is not finite is reported and refused") {
-  for (double bad : {std::numeric_limits<double>::infinity(), std::nan("")}) {
-    const NamedTensors parameters = model(DType::f32);
-    const auto optimizer = make("adamw", parameters);
-    give_gradients(parameters, 1);
-    parameters[1].second.grad().data<float>()[2] = static_cast<float>(bad);
-    const auto before = flat(*optimizer);
-    CHECK(!std::isfinite(optimizer->clip_grad_norm(1.0)));
-    CHECK_THROWS_AS(optimizer->step(), Error);
-    CHECK(flat(*optimizer) == before);
-    CHECK(optimizer->steps_done() == 0);
-    optimizer->zero_grad();
-    CHECK(parameters[1].second.grad().to_vector() == std::vector<double>(5, 0.0));
-    optimizer->step();
-    CHECK(optimizer->steps_done() == 1);
-  }
+  for (const std::string kind : {"adamw", "muon"})
+    for (double bad : {std::numeric_limits<double>::infinity(), std::nan("")}) {
+      const NamedTensors parameters = model(DType::f32);
+      const auto optimizer = make(kind, parameters);
+      give_gradients(parameters, 1);
+      parameters[1].second.grad().data<float>()[2] = static_cast<float>(bad);
+      const auto before = flat(*optimizer);
+      CHECK(!std::isfinite(optimizer->clip_grad_norm(1.0)));
+      CHECK_THROWS_AS(optimizer->step(), Error);
+      CHECK(flat(*optimizer) == before);
+      CHECK(optimizer->steps_done() == 0);
+      optimizer->zero_grad();
+      CHECK(parameters[1].second.grad().to_vector() == std::vector<double>(5, 0.0));
+      optimizer->step();
+      CHECK(optimizer->steps_done() == 1);
+    }
 }
 
 TEST_CASE("steps and norms have the same bits for any number of threads") {
   const int before = num_threads();
-  for (const std::string kind : {"adamw", "sgd"}) {
+  for (const std::string kind : {"adamw", "muon", "sgd"}) {
     std::vector<double> first;
     double first_norm = 0;
     for (int threads : {1, 2, 3, 5}) {
@@ -234,7 +244,7 @@ TEST_CASE("steps and norms have the same bits for any number of threads") {
 
 TEST_CASE("a run that was saved and resumed ends with the same bits") {
   const TemporaryFolder folder;
-  for (const std::string kind : {"adamw", "sgd"}) {
+  for (const std::string kind : {"adamw", "muon", "sgd"}) {
     const auto train = [&](Optimizer& optimizer, WeightAverage& average,
                            const NamedTensors& parameters, int from, int to) {
       for (int t = from; t <= to; ++t) {
@@ -289,6 +299,8 @@ TEST_CASE("optimisers refuse options out of range") {
   CHECK_THROWS_AS(AdamW(parameters, {.beta1 = 1}), Error);
   CHECK_THROWS_AS(AdamW(parameters, {.epsilon = 0}), Error);
   CHECK_THROWS_AS(Sgd(parameters, {.momentum = 0, .nesterov = true}), Error);
+  CHECK_THROWS_AS(Muon(parameters, {.momentum = 1}), Error);
+  CHECK_THROWS_AS(Muon(parameters, {.beta2 = 1}), Error);
   CHECK_THROWS_AS(make("adamw", parameters)->clip_grad_norm(0), Error);
   const auto optimizer = make("sgd", parameters);
   CHECK_THROWS_AS(WeightAverage(optimizer->arena(), 1.0), Error);

@@ -120,12 +120,16 @@ TEST_CASE("the steps of a training run take nothing from the heap, batches inclu
                     images.class_names};
   const int before_threads = num_threads();
   set_num_threads(1);
-  Trainer trainer(config, images, none, folder.file("run"));
-  std::vector<int64_t> counts;
-  counts.reserve(200);
-  trainer.run({.step = [&](const StepReport&) { counts.push_back(allocations()); }});
-  REQUIRE(counts.size() == 100);
-  CHECK(counts[98] - counts[20] <= most_late_slabs(2));  // the loader has a thread of its own
+  for (const char* optimizer : {"adamw", "muon"}) {
+    INFO(optimizer);
+    config.optimizer = optimizer;
+    Trainer trainer(config, images, none, folder.file("run"));
+    std::vector<int64_t> counts;
+    counts.reserve(200);
+    trainer.run({.step = [&](const StepReport&) { counts.push_back(allocations()); }});
+    REQUIRE(counts.size() == 100);
+    CHECK(counts[98] - counts[20] <= most_late_slabs(2));  // the loader has a thread of its own
+  }
   set_num_threads(before_threads);
 }
 

@@ -123,6 +123,11 @@ JobForm train_form() {
            choice("precision", "--precision", "Precision",
                   "Of matrix products: bf16 is faster on processors with AMX or vdpbf16ps",
                   c.precision, {"f32", "bf16"}),
+           advanced(setting(choice("optimizer", "--set optimizer", "Optimiser",
+                                   "What makes steps of gradients: muon, whose steps of matrices "
+                                   "are orthogonal, needs fewer than adamw",
+                                   c.optimizer, {"adamw", "muon", "sgd"}),
+                            &TrainConfig::optimizer)),
            advanced(
                setting(number("weight_decay", "--set weight_decay", "Weight decay",
                               "How much weights shrink at each step", c.weight_decay, {0, 1, 0.01}),

@@ -17,6 +17,7 @@
 //   norm           = sqrt(sum_of_squares) / loss_scale
 //   gradient_scale = min(1, max_norm / (norm + 1e-6)) / loss_scale; NaN unless loss and norm are
 //   finite
+//   unit_scale     = 1, or NaN where gradient_scale is
 //
 // with PyTorch's guard, which also keeps a gradient just at the limit under it. All that pointers
 // lead to lies where the row runs, so that a GPU can go on with it by itself.
@@ -43,7 +44,7 @@ struct NormLimits {
 // What it comes to. The first two are added up, from 0, before clip_norm finds the others.
 struct StepOutcome {
   double loss, sum_of_squares;
-  double norm, gradient_scale;
+  double norm, gradient_scale, unit_scale;
 };
 using FoldSums = void(const double* sums, int64_t count, double* total) noexcept;
 using ClipNorm = void(const NormLimits* limits, StepOutcome* outcome) noexcept;

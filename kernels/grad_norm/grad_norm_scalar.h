@@ -15,6 +15,7 @@ inline ESPALIER_ANYWHERE void clip_norm_scalar(const NormLimits& limits, StepOut
   outcome.gradient_scale = is_step(norm) && is_step(outcome.loss)
                                ? (factor < 1 ? factor : 1) / limits.loss_scale
                                : std::numeric_limits<double>::quiet_NaN();
+  outcome.unit_scale = is_step(outcome.gradient_scale) ? 1 : outcome.gradient_scale;
 }
 
 }  // namespace espalier

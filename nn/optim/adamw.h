@@ -24,6 +24,8 @@ class AdamW : public Optimizer {
   void write_segment_numbers(const SegmentStep& what, double* to) const override;
   void update(const Update& what) const override;
 
+  const Tensor& first_moment() const noexcept { return first_moment_; }
+
  private:
   AdamWOptions options_;
   const Tensor& first_moment_;  // companions of the arena, which keeps them up to date

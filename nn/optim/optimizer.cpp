@@ -94,12 +94,14 @@ void Optimizer::step(const WeightAverage* average) {
     throw Error(ErrorKind::numeric,
                 "step: a gradient is not finite; expected finite gradients; lower the learning "
                 "rate, or skip the step by calling zero_grad()");
-  const Tensor sent = doubles_for(arena_.values().device(), 1 + numbers(), [&](double* to) {
+  const Tensor sent = doubles_for(arena_.values().device(), 2 + numbers(), [&](double* to) {
     to[0] = gradient_scale_;
-    write_numbers({}, average, to + 1);
+    to[1] = 1;
+    write_numbers({}, average, to + 2);
   });
   const OpScope scope("optimizer_step", arena_.values());
-  update_segments(sent.data<double>() + 1, sent.data<double>(), average);
+  const double* at = sent.data<double>();
+  update_segments(at + 2, at, at + 1, average);
   if (on_cuda()) check_launches("optimizer_step");
   count_step();
 }
@@ -119,34 +121,42 @@ void Optimizer::write_numbers(const NormLimits& limits, const WeightAverage* ave
   const double average_weight = average ? 1 - average->decay_at(step) : 0;
   for (const ParameterArena::Segment& segment : arena_.segments()) {
     if (segment.options.frozen) continue;
+    const ParameterOptions& options = segment.options;
     write_segment_numbers(
-        {lr_ * segment.options.lr_scale, segment.options.decay, step, average_weight}, to);
+        {lr_ * options.lr_scale, options.decay, options.orthogonal, step, average_weight}, to);
     to += segment_numbers();
   }
 }
 
 void Optimizer::update_segments(const double* numbers, const double* gradient_scale,
-                                const WeightAverage* average) const {
+                                const double* unit_scale, const WeightAverage* average) const {
   numbers += limit_numbers;
   for (const ParameterArena::Segment& segment : arena_.segments()) {
     if (segment.options.frozen) continue;
-    const Update what = {segment.begin, segment.end, numbers, gradient_scale,
-                         average ? average->values() : Tensor()};
-    parallel_for(segment.end - segment.begin, grain_for(1), [&](int64_t begin, int64_t end) {
-      Update part = what;
-      part.begin = what.begin + begin;
-      part.end = what.begin + end;
-      update(part);
-    });
+    update_segment({segment.begin, segment.end, numbers, gradient_scale, unit_scale,
+                    segment.options.orthogonal, average ? average->values() : Tensor()});
     numbers += segment_numbers();
   }
+}
+
+void Optimizer::update_segment(const Update& what) const {
+  for_parts(what, [&](const Update& part) { update(part); });
+}
+
+void Optimizer::for_parts(const Update& what, FunctionRef<void(const Update&)> f) {
+  parallel_for(what.end - what.begin, grain_for(1), [&](int64_t begin, int64_t end) {
+    Update part = what;
+    part.begin = what.begin + begin;
+    part.end = what.begin + end;
+    f(part);
+  });
 }
 
 void Optimizer::clip_and_update(const double* numbers, const WeightAverage* average,
                                 StepOutcome* outcome) const {
   const OpScope scope("optimizer_step", arena_.values());
   find_norm(reinterpret_cast<const NormLimits*>(numbers), outcome);
-  update_segments(numbers, &outcome->gradient_scale, average);
+  update_segments(numbers, &outcome->gradient_scale, &outcome->unit_scale, average);
   if (on_cuda()) check_launches("optimizer_step");
 }
 

@@ -64,6 +64,7 @@ class Optimizer {
   struct SegmentStep {
     double lr;              // the segment's own
     bool decay;             // weight decay applies
+    bool orthogonal;        // as ParameterOptions has it
     int64_t step;           // from 1
     double average_weight;  // how far the average moves towards the new value
   };
@@ -76,9 +77,15 @@ class Optimizer {
   struct Update {
     int64_t begin, end;
     const double *numbers, *gradient_scale;
-    Tensor average;  // the weight average's array, or undefined
+    const double* unit_scale;  // 1, or NaN where gradient_scale is not finite
+    bool orthogonal;           // as ParameterOptions has it
+    Tensor average;            // the weight average's array, or undefined
   };
   virtual void update(const Update& what) const = 0;
+  // The same for a whole segment; unless overridden, part by part.
+  virtual void update_segment(const Update& what) const;
+  // Calls f with the parts of `what`, on many threads.
+  static void for_parts(const Update& what, FunctionRef<void(const Update&)> f);
 
   // How many doubles a Step of the arena's type takes.
   template <template <class> class Step>
@@ -94,7 +101,7 @@ class Optimizer {
  private:
   void find_norm(const NormLimits* limits, StepOutcome* outcome) const;
   void update_segments(const double* numbers, const double* gradient_scale,
-                       const WeightAverage* average) const;
+                       const double* unit_scale, const WeightAverage* average) const;
 
   ParameterArena arena_;
   double lr_ = 0;

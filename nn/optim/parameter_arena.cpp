@@ -17,10 +17,6 @@ int64_t slot_length(const Tensor& parameter) {
   return (parameter.numel() + step - 1) / step * step;
 }
 
-bool same_options(const ParameterOptions& a, const ParameterOptions& b) {
-  return a.decay == b.decay && a.frozen == b.frozen && a.lr_scale == b.lr_scale;
-}
-
 void check_parameters(const NamedTensors& parameters) {
   if (parameters.empty())
     argument_error(where, "parameters", "an empty list", "at least one parameter",
@@ -101,7 +97,7 @@ std::vector<KeptIndices> kept_of(const IndexMap& kept, const std::string& name, 
 }  // namespace
 
 ParameterOptions decay_matrices(const std::string&, const Tensor& parameter) {
-  return {.decay = parameter.rank() >= 2, .frozen = false, .lr_scale = 1.0};
+  return {.decay = parameter.rank() >= 2};
 }
 
 Tensor kept_part(const Tensor& from, const std::vector<KeptIndices>& kept) {
@@ -132,7 +128,7 @@ void ParameterArena::lay_out(const NamedTensors& parameters) {
       slots_.push_back({name, parameter, policy_(name, parameter), 0});
   std::stable_sort(slots_.begin(), slots_.end(), [](const Slot& a, const Slot& b) {
     const auto key = [](const ParameterOptions& o) {
-      return std::make_tuple(o.frozen, o.lr_scale, !o.decay);
+      return std::make_tuple(o.frozen, o.lr_scale, !o.decay, o.orthogonal);
     };
     return key(a.options) < key(b.options);
   });
@@ -140,7 +136,7 @@ void ParameterArena::lay_out(const NamedTensors& parameters) {
   int64_t end = 0;
   for (Slot& slot : slots_) {
     slot.offset = end;
-    if (segments_.empty() || !same_options(segments_.back().options, slot.options))
+    if (segments_.empty() || !(segments_.back().options == slot.options))
       segments_.push_back({end, end, slot.options});
     segments_.back().end = end += slot_length(slot.parameter);
   }

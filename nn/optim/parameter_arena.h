@@ -15,8 +15,10 @@ namespace espalier {
 // How an optimiser treats a parameter.
 struct ParameterOptions {
   bool decay = true;
-  bool frozen = false;    // no gradient, no step
-  double lr_scale = 1.0;  // times the optimiser's learning rate
+  bool frozen = false;      // no gradient, no step
+  double lr_scale = 1.0;    // times the optimiser's learning rate
+  bool orthogonal = false;  // its steps are, where the optimiser is Muon
+  friend bool operator==(const ParameterOptions&, const ParameterOptions&) = default;
 };
 using ParameterPolicy = std::function<ParameterOptions(const std::string& name, const Tensor&)>;
 
