@@ -15,6 +15,7 @@ void visit_fields(Augmentation& a, Visit&& visit) {
   visit("erase_max", a.erase_max);
   visit("mixup", a.mixup);
   visit("cutmix", a.cutmix);
+  visit("mix_epochs", a.mix_epochs);
 }
 
 }  // namespace espalier

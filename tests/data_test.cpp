@@ -75,6 +75,7 @@ TEST_CASE("augmentation without options only normalises; a flip mirrors; a shift
   }
   CHECK(moved);
   CHECK_THROWS_AS(validate(Augmentation{.flip = 2}), Error);
+  CHECK_THROWS_AS(validate(Augmentation{.mix_epochs = -1}), Error);
 }
 
 TEST_CASE("mixing keeps each sample's probabilities summing to one, in step with its pixels") {

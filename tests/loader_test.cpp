@@ -63,4 +63,22 @@ TEST_CASE("the strongest mixup that is permitted gives a batch, of halves") {
   }
 }
 
+TEST_CASE("images are mixed in the first epochs alone where that is asked for") {
+  const ImageDataset dataset = counted(8);
+  for (const Augmentation& mixing : {Augmentation{.mixup = 1}, Augmentation{.cutmix = 1}}) {
+    LoaderOptions options{.batch_size = 8, .augmentation = mixing};
+    options.augmentation.mix_epochs = 2;
+    const DataLoader loader(dataset, options);
+    options.augmentation = {};
+    const DataLoader plain(dataset, options);
+    for (const int64_t epoch : {0, 1, 2, 3}) {
+      INFO("epoch ", epoch);
+      const Batch batch = loader.make(loader.order(epoch), epoch, 0);
+      CHECK(batch.targets.dtype() == (epoch < 2 ? DType::f32 : DType::s64));
+      const Batch unmixed = plain.make(plain.order(epoch), epoch, 0);
+      if (epoch >= 2) CHECK(batch.images.to_vector() == unmixed.images.to_vector());
+    }
+  }
+}
+
 }  // namespace espalier::test

@@ -123,9 +123,9 @@ struct MatrixByHand {
 
 TEST_CASE("orthogonalized: every singular value comes near 1, and directions stay") {
   Generator generator(3);
-  for (const auto& [rows, columns] :
-       {std::pair<int64_t, int64_t>{5, 5}, {4, 19}, {19, 4}, {1, 7}}) {
-    INFO(rows, " by ", columns);
+  for (const Shape& shape : {Shape{5, 5}, Shape{4, 19}, Shape{19, 4}, Shape{1, 7}}) {
+    INFO(shape.str());
+    const int64_t rows = shape[0], columns = shape[1];
     const Tensor x = normal({rows, columns}, generator, 3.0);
     const Matrix expected = orthogonalized_by_hand(matrix_of(x));
     const Matrix got = matrix_of(orthogonalized(x));
@@ -150,7 +150,9 @@ TEST_CASE("orthogonalized: every singular value comes near 1, and directions sta
 }
 
 TEST_CASE("muon takes orthogonal steps for hidden matrices and filters alone") {
-  for (const auto& [name, parameter] : parameters_of(DType::f32)) {
+  for (const auto& entry : parameters_of(DType::f32)) {
+    const std::string& name = entry.first;
+    const Tensor& parameter = entry.second;
     INFO(name);
     const ParameterOptions chosen = orthogonal_matrices(name, parameter);
     CHECK(chosen.orthogonal == (name == "fc.weight" || name == "filters"));
@@ -208,7 +210,8 @@ TEST_CASE("muon follows a hand-written double implementation, and AdamW for what
       const double epsilon = dtype == DType::f64 ? f64_epsilon : f32_epsilon;
       const NamedTensors averages = average.named_values();
       for (size_t k = 0; k < parameters.size(); ++k) {
-        const auto& [name, parameter] = parameters[k];
+        const std::string& name = parameters[k].first;
+        const Tensor& parameter = parameters[k].second;
         INFO(name);
         const std::vector<double> p = parameter.to_vector();
         if (!orthogonal_matrices(name, parameter).orthogonal) {

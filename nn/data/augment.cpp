@@ -66,6 +66,7 @@ void validate(const Augmentation& a) {
           static_cast<double>(a.erase_min), "1 to erase_max");
   require(a.mixup >= 0 && a.mixup <= 100, "mixup", a.mixup, "0 to 100");
   require(a.cutmix >= 0 && a.cutmix <= 100, "cutmix", a.cutmix, "0 to 100");
+  require(a.mix_epochs >= 0, "mix_epochs", static_cast<double>(a.mix_epochs), "0 (all) or more");
 }
 
 void augment_image(const uint8_t* pixels, float* out, const ImageShape& shape,

@@ -12,6 +12,13 @@ struct Augmentation {
   int64_t erase_min = 4, erase_max = 11;  // side of the erased box, in pixels
   double mixup = 0;                       // alpha of mixup (Zhang et al., 1710.09412); 0 is off
   double cutmix = 0;                      // alpha of CutMix (Yun et al., 1905.04899); 0 is off
+  // Images are mixed in the first so many epochs, so that the last ones see them as they are; 0: in
+  // all.
+  int64_t mix_epochs = 0;
+
+  bool mixes_in(int64_t epoch) const noexcept {  // counted from 0
+    return (mixup > 0 || cutmix > 0) && (mix_epochs == 0 || epoch < mix_epochs);
+  }
 };
 
 // Throws an argument error that names the first field out of range.

@@ -65,7 +65,7 @@ Batch DataLoader::make(const std::vector<int64_t>& order, int64_t epoch, int64_t
                   options_.augmentation, options_.mean, options_.deviation, generator);
     batch.targets.data<int64_t>()[i - begin] = dataset_.labels.data<int64_t>()[sample];
   }
-  if (options_.augmentation.mixup > 0 || options_.augmentation.cutmix > 0) {
+  if (options_.augmentation.mixes_in(epoch)) {
     Generator generator(derive_seed(options_.seed, mixing),
                         static_cast<uint64_t>(epoch * batches() + index));
     batch.targets = one_hot(batch.targets, dataset_.classes(), device);
