@@ -57,12 +57,9 @@ VisionTransformer::VisionTransformer(const ViTConfig& chosen, Generator& generat
 }
 
 Tensor VisionTransformer::tokenize(const Tensor& images) const {
-  const Shape expected = config.batch_shape(images.defined() && images.rank() ? images.size(0) : 0);
+  const Shape expected = config.batch_shape(images.defined() && images.rank() ? images.size(0) : 1);
   if (!images.defined() || !(images.shape() == expected))
-    argument_error("VisionTransformer", "images", images.describe(),
-                   "f32 [B, " + std::to_string(config.image_size) + ", " +
-                       std::to_string(config.image_size) + ", " + std::to_string(config.channels) +
-                       "]",
+    argument_error("VisionTransformer", "images", images.describe(), "f32 " + expected.str(),
                    "images are laid out batch, height, width, channel");
   Tensor x = images;
   for (size_t i = 0; i < tokenizer_.size(); ++i) {
