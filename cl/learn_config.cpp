@@ -176,7 +176,7 @@ void validate(const LearnConfig& c) {
                    "'off' with method '" + c.method + "'", why);
   if (c.compress == "off" && c.compress_at_end)
     argument_error("LearnConfig", "compress_at_end", "true", "false where compress is off", "");
-  if (c.augmentation.mixup > 0 || c.augmentation.cutmix > 0)
+  if (c.augmentation.mixes_in(0))
     argument_error("LearnConfig", "augmentation", "with mixup or cutmix", "neither of them",
                    "they mix the new images with each other's classes");
   if (c.control && c.compress == "off")

@@ -9,6 +9,7 @@
 
 #include "engine/random.h"
 #include "nn/optim/ema.h"
+#include "tests/gradient_test.h"
 
 namespace espalier::test {
 namespace {
@@ -71,22 +72,13 @@ constexpr double f32_epsilon = std::numeric_limits<float>::epsilon();
 
 NamedTensors parameters_of(DType dtype) {
   NamedTensors out;
-  Generator generator(5);
+  unsigned seed = 5;
   for (const auto& [name, shape] : {std::pair<std::string, Shape>{"fc.weight", {6, 9}},
                                     {"filters", {8, 2, 2, 1}},
                                     {"fc.bias", {6}},
                                     {"positions", {1, 3, 4}},
-                                    {"head.weight", {3, 5}}}) {
-    const Tensor drawn = normal(shape, generator);
-    const Tensor parameter = Tensor::empty(shape, dtype);
-    const std::vector<double> values = drawn.to_vector();
-    for (size_t i = 0; i < values.size(); ++i)
-      if (dtype == DType::f64)
-        parameter.data<double>()[i] = values[i];
-      else
-        parameter.data<float>()[i] = static_cast<float>(values[i]);
-    out.emplace_back(name, parameter.set_requires_grad());
-  }
+                                    {"head.weight", {3, 5}}})
+    out.emplace_back(name, random_tensor(shape, ++seed, dtype).set_requires_grad());
   return out;
 }
 
