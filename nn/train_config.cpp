@@ -84,6 +84,7 @@ TrainConfig train_config_from_json(const std::string& text, const std::string& o
 TrainConfig named_train_config(const std::string& name) {
   TrainConfig config;
   config.model = named_config(name);
+  config.optimizer = "muon";
   if (name == "vit-tiny") {
     config.epochs = 4;
     config.learning_rate = 2e-3;
@@ -91,13 +92,15 @@ TrainConfig named_train_config(const std::string& name) {
     config.augmentation.shift = 1;
     return config;
   }
-  config.epochs = 130;
+  config.epochs = 70;
   config.learning_rate = 1.5e-3;
-  config.warmup_steps = 1200;
-  config.weight_decay = 0.3;
+  config.final_learning_rate = 1e-6;
+  config.warmup_steps = 600;
+  config.weight_decay = 0.1;
   config.ema_decay = 0.9995;
-  config.augmentation.erase = 0.3;
+  config.augmentation.erase = 0.25;
   config.augmentation.mixup = 0.2;
+  config.augmentation.cutmix = 0.2;
   return config;
 }
 
