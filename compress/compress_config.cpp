@@ -376,6 +376,7 @@ GradualOptions schedule_of(const CompressConfig& c) {
 
 TrainConfig recover_config(const CompressConfig& c, const ViTConfig& model) {
   TrainConfig config = training_of(c, model, c.recover_learning_rate);
+  config.optimizer = "muon";
   config.epochs = c.recover_epochs;
   return config;
 }
