@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "engine/io/json.h"
+
 namespace espalier::app {
 
 struct RunFolder {
@@ -32,8 +34,9 @@ const char* served_type(const std::string& name);
 
 // Of a file; 0 where there is none.
 double modified_seconds(const std::string& path);
-// All of a file; empty where there is none.
-std::string whole_of(const std::string& path);
+// The JSON of a file; null where there is none, half of one, or a deep one. It is for variables
+// that are not const: of those the library gives null for a name that is not there.
+Json read_json(const std::string& path);
 // The last `bytes` of a file, from the beginning of a line.
 std::string tail_of(const std::string& path, size_t bytes);
 
