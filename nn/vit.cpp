@@ -64,8 +64,9 @@ Tensor VisionTransformer::tokenize(const Tensor& images) const {
   Tensor x = images;
   for (size_t i = 0; i < tokenizer_.size(); ++i) {
     x = (*tokenizer_[i])(x);
-    if (config.tokenizer == "conv") x = relu(x);
-    if (config.tokenizer == "conv" && config.pools_behind(i)) x = max_pool2d(x, 3, 2, 1);
+    if (config.tokenizer == "patch") continue;
+    x = relu(x);
+    if (config.pools_behind(i)) x = max_pool2d(x, 3, 2, 1);
   }
   x = reshape(x, {x.size(0), -1, config.width});
   if (class_token_.defined()) x = cat({expand(class_token_, {x.size(0), 1, config.width}), x}, 1);
