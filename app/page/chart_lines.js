@@ -1,6 +1,6 @@
 // Curves over steps, epochs or tasks.
 import { h, svg } from "./dom.js";
-import { significant } from "./format.js";
+import { plain, significant } from "./format.js";
 import { axes, figure, legendOf, lineClass, markAt, numbersTable, tip } from "./chart_figure.js";
 
 const height = 260;
@@ -34,7 +34,7 @@ function pointerReads(holder, frame, series, xAxis, show) {
     rule.setAttribute("d", `M${frame.x(value)} ${frame.area.top}V${frame.area.bottom}`);
     rule.setAttribute("visibility", "visible");
     const said = shown.map(({ name, points }) => `${name}: ${show(nearest(points, value)[1])}`);
-    box.show(frame.x(value), frame.area.top + 40, [`${xAxis.label} ${significant(value)}`, ...said]);
+    box.show(frame.x(value), frame.area.top + 40, [`${xAxis.label} ${plain(value)}`, ...said]);
   });
   const leave = () => {
     rule.setAttribute("visibility", "hidden");
@@ -50,7 +50,7 @@ function rowsOf(series, show) {
     if (!rows.has(x)) rows.set(x, new Array(series.length).fill(""));
     rows.get(x)[column] = show(y);
   }));
-  return [...rows].sort((a, b) => a[0] - b[0]).map(([x, cells]) => [significant(x), ...cells]);
+  return [...rows].sort((a, b) => a[0] - b[0]).map(([x, cells]) => [plain(x), ...cells]);
 }
 
 // `series`: [{name, points: [[x, y], ...], line, dots, faint, colour}]; `show` writes a value of y.

@@ -21,6 +21,9 @@ export function significant(value) {
   return value.toExponential(2);
 }
 
+// Of numbers that may count something, such as steps: 1 rather than 1.00.
+export const plain = (value) => (Number.isInteger(value) ? count(value) : significant(value));
+
 function scaled(value, units) {
   const step = units.find(([size]) => Math.abs(value) >= size) || units[units.length - 1];
   return `${significant(value / step[0])} ${step[1]}`;

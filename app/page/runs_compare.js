@@ -1,6 +1,6 @@
 // Two runs side by side: what was asked for differently, and what came of it.
 import { h } from "./dom.js";
-import { bytes, count, fixed, moment, percent, seconds, significant, times } from "./format.js";
+import { bytes, count, fixed, moment, percent, plain, seconds, times } from "./format.js";
 import { table, words } from "./chart_figure.js";
 import { lineChart } from "./chart_lines.js";
 import { smoothed } from "./live_metrics.js";
@@ -30,7 +30,7 @@ const units = [
 function shown(key, value) {
   if (typeof value !== "number") return String(value ?? "–");
   const unit = units.find(([names]) => names.test(key));
-  return unit ? unit[1](value) : significant(value);
+  return unit ? unit[1](value) : plain(value);
 }
 
 function change(before, after) {

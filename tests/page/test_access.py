@@ -79,6 +79,12 @@ class Looks(PageTest):
                     chart.locator("summary").click()
                 expect(chart.locator("tbody tr").first).to_be_visible()
 
+    def test_steps_are_counted_in_whole_numbers(self):
+        self.wait_for("train")
+        loss = self.page.locator("figure.chart:visible").first
+        loss.locator("summary").click()
+        expect(loss.locator("tbody tr").first.locator("th, td").first).to_have_text("1")
+
     def test_nothing_moves_for_who_asks_for_stillness(self):
         self.page.emulate_media(reduced_motion="reduce")
         self.wait_for("compress")
