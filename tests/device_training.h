@@ -30,6 +30,7 @@ inline ImageDataset shades(int64_t samples, const ViTConfig& model, uint64_t see
 // So many steps at batch 8, in two chunks, from the first step on at the full learning rate.
 inline TrainConfig short_run(const char* model, int64_t steps) {
   TrainConfig config = named_train_config(model);
+  config.optimizer = "adamw";  // Muon has tests of its own
   config.batch_size = 8;
   config.chunk_size = 4;
   config.epochs = 1;

@@ -20,7 +20,7 @@ ON_THE_CPU = [["inspect", "/nowhere.safetensors"], ["export", "vit-tiny", "--onn
 # A model and runs that take an emulated GPU a moment.
 SMALL = [word for setting in ("model.width=16", "model.mlp_hidden=16", "model.depth=1",
                               "model.conv_channels=[2]", "batch_size=4", "chunk_size=4", "validation=4",
-                              "checkpoint_steps=1", "max_steps=6") for word in ("--set", setting)]
+                              "checkpoint_steps=1", "max_steps=6", "optimizer=adamw") for word in ("--set", setting)]
 SHORT = ["--set", "hidden=[8,8]", "--set", "checkpoint_steps=1", "--set", "max_steps=3", "--tasks", "2",
          "--held-out", "40", "--replay-batch", "4", "--memory", "8"]
 
