@@ -34,8 +34,8 @@ const char* served_type(const std::string& name);
 
 // Of a file; 0 where there is none.
 double modified_seconds(const std::string& path);
-// The JSON of a file; null where there is none, half of one, or a deep one. It is for variables
-// that are not const: of those the library gives null for a name that is not there.
+// The JSON of a file; null where there is none, half of one, or a deep one. A variable that is not
+// const then gives null for a name that is not there, too.
 Json read_json(const std::string& path);
 // The last `bytes` of a file, from the beginning of a line.
 std::string tail_of(const std::string& path, size_t bytes);
