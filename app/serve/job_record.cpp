@@ -18,7 +18,7 @@ constexpr JobState states[] = {JobState::queued, JobState::running, JobState::st
 Json time_or_null(double seconds) { return seconds > 0 ? Json(seconds) : Json(); }
 
 Json progress_json(const std::string& folder, bool runs) {
-  const Json json = read_json(folder + "/progress.json");
+  const Json json = json_or_null(whole_of(folder + "/progress.json"));
   if (!json.is_object() || !json.contains("stage")) return nullptr;
   Json out = Json::object();
   const double age = std::max(0.0, wall_clock() - json.value("updated", 0.0));
@@ -52,7 +52,7 @@ const char* name_of(JobState state) {
 }
 
 std::optional<Job> read_job(const std::string& folder) try {
-  const Json json = read_json(folder + "/job.json");
+  const Json json = json_or_null(whole_of(folder + "/job.json"));
   if (!json.is_object()) return std::nullopt;
   Job job;
   json.at("id").get_to(job.id);
@@ -98,7 +98,7 @@ void write_job(const std::string& folder, const Job& job) {
 
 JobEnd read_end(const std::string& folder) {
   JobEnd end;
-  const Json json = read_json(folder + "/progress.json");
+  const Json json = json_or_null(whole_of(folder + "/progress.json"));
   if (!json.is_object()) return end;
   if (json.contains("code") && json["code"].is_number_integer()) end.code = json["code"];
   if (json.contains("error") && json["error"].is_string()) end.error = json["error"];

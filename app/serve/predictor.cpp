@@ -187,8 +187,10 @@ std::shared_ptr<Predictor::Kept> Predictor::model(const std::string& id) {
   return kept_.front();
 }
 
-std::string Predictor::predict(const Json& asked) {
-  if (!asked.contains("models") || !asked["models"].is_array() || !asked.contains("image"))
+std::string Predictor::predict(const std::string& body) {
+  const Json asked = json_or_null(body);
+  if (!asked.is_object() || !asked.contains("models") || !asked["models"].is_array() ||
+      !asked.contains("image"))
     refuse_request("models", "expected {\"models\": [ids], \"image\": {...}}");
   if (asked["models"].empty() || asked["models"].size() > most_models)
     refuse_request("models", "expected 1 to 4 of them");

@@ -10,7 +10,6 @@
 #include <vector>
 
 #include "app/serve/model_list.h"
-#include "engine/io/json.h"
 #include "nn/data/dataset.h"
 
 namespace espalier::app {
@@ -41,9 +40,9 @@ class Predictor {
  public:
   Predictor(ModelList& models, TestPictures& pictures) : models_(models), pictures_(pictures) {}
 
-  // The answer of /api/predict to a body of it, an object. One prediction at a time, each on one
-  // thread, so that a job beside it keeps the others.
-  std::string predict(const Json& asked);
+  // The answer of /api/predict to a body of it. One prediction at a time, each on one thread, so
+  // that a job beside it keeps the others.
+  std::string predict(const std::string& body);
 
   // Gives back what plans and pictures take if nobody has asked for a prediction for so long.
   void forget_unless_used(std::chrono::seconds since);

@@ -114,7 +114,7 @@ HttpAnswer Routes::get(const HttpRequest& request) {
 HttpAnswer Routes::post(const HttpRequest& request) {
   const std::string& path = request.path;
   const Json body = parsed_body(request.body);
-  if (path == "/api/predict") return json_answer(predictor_.predict(body));
+  if (path == "/api/predict") return json_answer(predictor_.predict(request.body));
   if (path == "/api/jobs") {
     if (!body.contains("verb") || !body["verb"].is_string())
       throw HttpError{422, "arguments", "verb: expected train, compress, learn, profile or bench",
@@ -171,7 +171,7 @@ std::string Routes::machine_json() {
   json["hardware"] = nullptr;
   for (const RunFolder& run : find_runs(folders_.runs))
     if (run.verb == "bench") {
-      Json hardware = read_json(run.path + "/hardware.json");
+      Json hardware = json_or_null(whole_of(run.path + "/hardware.json"));
       if (hardware.is_null()) continue;
       json["hardware"] = std::move(hardware);
       break;

@@ -125,11 +125,11 @@ double modified_seconds(const std::string& path) {
          1e-9 * static_cast<double>(about.st_mtim.tv_nsec);
 }
 
-Json read_json(const std::string& path) {
+std::string whole_of(const std::string& path) {
   const std::ifstream file(path, std::ios::binary);
   std::ostringstream text;
   text << file.rdbuf();
-  return json_or_null(text.str());
+  return text.str();
 }
 
 std::string tail_of(const std::string& path, size_t bytes) {

@@ -7,8 +7,6 @@
 #include <string>
 #include <vector>
 
-#include "engine/io/json.h"
-
 namespace espalier::app {
 
 struct RunFolder {
@@ -34,9 +32,8 @@ const char* served_type(const std::string& name);
 
 // Of a file; 0 where there is none.
 double modified_seconds(const std::string& path);
-// The JSON of a file; null where there is none, half of one, or a deep one. A variable that is not
-// const then gives null for a name that is not there, too.
-Json read_json(const std::string& path);
+// All of a file; empty where there is none.
+std::string whole_of(const std::string& path);
 // The last `bytes` of a file, from the beginning of a line.
 std::string tail_of(const std::string& path, size_t bytes);
 

@@ -10,6 +10,10 @@
 namespace espalier::app {
 namespace {
 
+// The JSON of a file; null where there is none, half of one, or a deep one. It is for variables
+// that are not const: of those the library gives null for a name that is not there.
+Json read_json(const std::string& path) { return json_or_null(whole_of(path)); }
+
 std::string stem_of(const std::string& path) { return std::filesystem::path(path).stem().string(); }
 
 std::vector<std::string> lines_of(const std::string& path) {
